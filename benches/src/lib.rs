@@ -1,0 +1,1 @@
+//! Ratios measured against a peer or a physical floor in the same run.

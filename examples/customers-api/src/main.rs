@@ -1,0 +1,2 @@
+//! An API to stand in front of.
+fn main() {}

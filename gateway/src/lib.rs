@@ -1,0 +1,1 @@
+//! A gateway that protects personal data in flight.

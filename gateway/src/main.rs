@@ -1,0 +1,2 @@
+//! The `allonym` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Seals: what wraps the root key.

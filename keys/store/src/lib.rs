@@ -1,0 +1,1 @@
+//! The store: one schema, values sealed before they are written.

@@ -1,0 +1,1 @@
+//! FF1 of NIST SP 800-38G.

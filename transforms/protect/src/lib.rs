@@ -1,0 +1,30 @@
+//! The methods: protect and reveal, side by side.
+//!
+//! One method is one file. A [`Spec`] says what a domain's values look like and how they
+//! are protected; [`build`] turns it into a [`Method`], which works on batches and knows
+//! nothing of configuration, policy or sockets.
+//!
+//! ```text
+//!   Spec ──build──▶ Method::Pure(Transform)      computed: never waits
+//!              └──▶ Method::Stored(Vaulted)      looked up: may wait for the store
+//! ```
+
+mod fpe;
+mod hash;
+mod mask;
+mod redact;
+mod replace;
+mod siv;
+mod spec;
+mod template;
+mod token;
+mod transform;
+mod tweak;
+
+pub use mask::Mask;
+pub use spec::{
+    Canonical, Domain, Keep, MethodSpec, Scope, Spec, SpecError, TemplateSpec, TokenTemplate,
+    VersionMode, build,
+};
+pub use token::{Candidate, TokenDomain, TokenError, TokenStore, Vaulted};
+pub use transform::{Context, Fault, FaultRule, Mark, Method, Transform};

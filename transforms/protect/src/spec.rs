@@ -1,0 +1,202 @@
+use allonym_keyring::{DomainId, KeyId, NamespaceId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Mask, Method};
+
+/// What a domain's values look like and how they are protected. Pinned in the store at
+/// first use: a stored value can be read only by the specification that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Version of the specification's meaning; 1 today.
+    pub revision: u32,
+    /// Method and its parameters.
+    pub method: MethodSpec,
+    /// Within which scope equal inputs give equal outputs.
+    pub scope: Scope,
+}
+
+/// A method and its parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MethodSpec {
+    /// Format-preserving encryption: FF1 with AES-256.
+    Fpe {
+        /// The format.
+        template: TemplateSpec,
+        /// Where the key version is.
+        version: VersionMode,
+    },
+    /// Deterministic authenticated encryption to text: AES-256-SIV with a header.
+    Siv,
+    /// One-way: HMAC-SHA-256 to text with a header.
+    Hash,
+    /// A surrogate looked up in the token store.
+    Token {
+        /// The shape of the token.
+        template: TokenTemplate,
+        /// A new token each time (then it cannot be searched).
+        random: bool,
+        /// How a value is brought into one form before it is looked up.
+        canonical: Canonical,
+    },
+    /// One-way: characters are replaced by a mask.
+    Mask(Mask),
+    /// One-way: the value becomes null.
+    Redact,
+    /// One-way: a constant text takes its place.
+    Replace {
+        /// The constant.
+        with: String,
+    },
+}
+
+/// A format for format-preserving encryption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "template", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TemplateSpec {
+    /// A payment card number with its Luhn check digit, without separators.
+    Pan {
+        /// What stays in clear.
+        keep: Keep,
+        /// Shortest length in digits.
+        min: usize,
+        /// Longest length in digits.
+        max: usize,
+    },
+    /// Decimal digits.
+    Digits {
+        /// What stays in clear.
+        keep: Keep,
+        /// Shortest length in digits.
+        min: usize,
+        /// Longest length in digits.
+        max: usize,
+    },
+    /// The 62 characters 0-9, A-Z, a-z.
+    Alphanumeric {
+        /// What stays in clear.
+        keep: Keep,
+        /// Shortest length in characters.
+        min: usize,
+        /// Longest length in characters.
+        max: usize,
+    },
+    /// An E.164 phone number; `+` and country code stay.
+    Phone,
+    /// An IBAN; the country stays, the BBAN is enciphered by the country's structure.
+    Iban,
+}
+
+/// How many characters stay in clear at either end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keep {
+    /// At the beginning.
+    #[serde(default)]
+    pub first: usize,
+    /// At the end.
+    #[serde(default)]
+    pub last: usize,
+}
+
+/// Where a protected value carries its key version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VersionMode {
+    /// In spare room of the format (check digits): marked.
+    Slack,
+    /// Nowhere: there is one version, changed by a rewrap only. Unmarked.
+    Pinned,
+}
+
+/// The shape of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "template", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TokenTemplate {
+    /// `tok_` and 26 characters.
+    Plain,
+    /// A random-looking local part at a domain of its own, which is the mark.
+    Email {
+        /// The domain of all tokens, `allonym.invalid` unless configured.
+        token_domain: String,
+    },
+}
+
+/// How a value is brought into one form before it is looked up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Canonical {
+    /// As it is.
+    #[default]
+    Exact,
+    /// In lower case.
+    Lower,
+}
+
+/// Within which scope equal inputs give equal outputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everywhere in the namespace.
+    #[default]
+    Global,
+    /// Within one tenant; the claim that names it.
+    Tenant(String),
+}
+
+/// Who a domain is: what enters its derivations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Domain {
+    /// Its namespace.
+    pub namespace: NamespaceId,
+    /// Its permanent id.
+    pub id: DomainId,
+    /// Its key.
+    pub key: KeyId,
+}
+
+/// A specification that cannot be had, and what to use instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// Fewer than 10^6 values at some length the template admits (SP 800-38G Rev. 1 2PD, section 5).
+    #[error(
+        "at length {length} only {free} characters change, which leaves {size} values: fewer than the 10^6 FF1 needs; {instead}"
+    )]
+    DomainTooSmall {
+        /// The length, in characters.
+        length: usize,
+        /// How many characters are enciphered at that length.
+        free: usize,
+        /// How many values that leaves.
+        size: u128,
+        /// What to use instead.
+        instead: &'static str,
+    },
+    /// The template has no spare room for a version.
+    #[error("template {0} has no check digits to carry the version: use `version: pinned`")]
+    NoSlack(&'static str),
+    /// Anything else that cannot be.
+    #[error("{0}")]
+    Invalid(&'static str),
+}
+
+impl Spec {
+    /// The digest that enters derivations: SHA-256 of the canonical JSON form.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        todo!()
+    }
+}
+
+/// Builds the method of a domain. `tokens` is needed by vaulted methods only.
+///
+/// # Errors
+/// When the specification cannot be had.
+pub fn build(
+    spec: &Spec,
+    domain: Domain,
+    tokens: Option<std::sync::Arc<dyn crate::TokenStore>>,
+) -> Result<Method, SpecError> {
+    todo!()
+}

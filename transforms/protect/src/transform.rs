@@ -1,0 +1,130 @@
+use std::sync::Arc;
+
+use allonym_keyring::{KeyVersion, Keyring};
+use allonym_record::Value;
+
+use crate::Vaulted;
+
+/// A built method. Whether protecting may wait for a store is visible in the type.
+pub enum Method {
+    /// Computed from value and key alone.
+    Pure(Arc<dyn Transform>),
+    /// Looked up in a token store.
+    Stored(Arc<Vaulted>),
+}
+
+/// A computed method. A batch holds values of one domain; the single value is the
+/// special case. Null and empty values stay as they are.
+pub trait Transform: Send + Sync {
+    /// Replaces plain values by protected ones, under the version that is active in the
+    /// context. On a fault some values of the batch may have been replaced already:
+    /// the batch is of no further use.
+    ///
+    /// # Errors
+    /// A value outside the template, or no key.
+    fn protect(&self, batch: &mut [&mut Value], context: &Context<'_>) -> Result<(), Fault>;
+
+    /// Replaces protected values by plain ones.
+    ///
+    /// # Errors
+    /// A value this domain cannot have produced, a key version that is gone, or a
+    /// method that has no way back.
+    fn reveal(&self, batch: &mut [&mut Value], context: &Context<'_>) -> Result<(), Fault>;
+
+    /// What a value shows by itself about being protected. Never guesses: a method
+    /// whose output carries no mark answers [`Mark::Unmarked`] for all that fits the template.
+    fn mark(&self, value: &Value, context: &Context<'_>) -> Mark;
+
+    /// The forms an operand can have in storage: one for each live version if the
+    /// method is deterministic.
+    ///
+    /// # Errors
+    /// The operand is outside the template, or the method is not deterministic.
+    fn stored_forms(&self, operand: &Value, context: &Context<'_>) -> Result<Vec<Value>, Fault>;
+
+    /// Whether a protected value can be told from a plain one by itself.
+    fn is_marked(&self) -> bool;
+
+    /// Whether there is a way back.
+    fn is_reversible(&self) -> bool;
+}
+
+/// What a method needs besides the values.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The pinned key set: decides which version protects.
+    pub pinned: &'a dyn Keyring,
+    /// The newest key set: decides what can be revealed and which marks are recognised.
+    pub newest: &'a dyn Keyring,
+    /// The tenant, where the domain's scope is one.
+    pub tenant: Option<&'a str>,
+}
+
+/// What a value shows by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mark {
+    /// It carries this domain's mark, under this live version (`None` where the token
+    /// store knows it, and has the last word on whether it is a token at all).
+    Protected(Option<KeyVersion>),
+    /// It is inside the template and carries no mark, in a domain that marks: plain.
+    Plain,
+    /// It is inside the template of a domain that does not mark: only the catalogue knows.
+    Unmarked,
+    /// Neither: outside the template, a mask, a residue, a mark that does not hold.
+    Neither(FaultRule),
+}
+
+/// A value that cannot be transformed. Says which of the batch and which rule,
+/// never what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}")]
+pub struct Fault {
+    /// Its index in the batch.
+    pub index: usize,
+    /// The rule it breaks.
+    pub rule: FaultRule,
+}
+
+/// The rules a value can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FaultRule {
+    /// Not text (or a number where the method takes numbers).
+    #[error("the value is of a kind this method does not take")]
+    Kind,
+    /// Longer or shorter than the template admits.
+    #[error("the length is outside the template")]
+    Length,
+    /// A character the template's alphabet does not have.
+    #[error("a character is outside the template's alphabet")]
+    Alphabet,
+    /// The check digits do not hold, or could be read in two ways.
+    #[error("the check digits do not hold")]
+    CheckDigits,
+    /// The structure (country, prefix, separators) is not the template's.
+    #[error("the structure is not the template's")]
+    Structure,
+    /// The value looks like a mask.
+    #[error("the value looks like a mask")]
+    Masked,
+    /// The value carries a mark of another domain, a forged one, or one whose version is gone.
+    #[error("the value carries a mark that does not hold here")]
+    BadMark,
+    /// The value to reveal is not a protected one.
+    #[error("the value is not protected")]
+    NotProtected,
+    /// There is no way back.
+    #[error("the method cannot be reversed")]
+    Irreversible,
+    /// The method gives another value each time, so it cannot be searched.
+    #[error("the method cannot be searched")]
+    NotSearchable,
+    /// The scope needs a tenant the caller does not have.
+    #[error("the scope needs a tenant")]
+    NoTenant,
+    /// No key version can do it.
+    #[error("no usable key version")]
+    NoKey,
+    /// The protected form cannot be written as the same kind of value.
+    #[error("the protected form cannot be written as a number")]
+    NotANumber,
+}

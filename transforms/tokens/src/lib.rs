@@ -1,0 +1,1 @@
+//! Vaulted tokens over the store.
