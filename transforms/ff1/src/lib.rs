@@ -1,1 +1,196 @@
-//! FF1 of NIST SP 800-38G.
+//! FF1 of NIST SP 800-38G: format-preserving encryption of numeral strings.
+//!
+//! A value is a string of numerals, each below the radix; the ciphertext has the same length and radix. The batch is the
+//! interface: [`Ff1::encrypt_batch`] runs many values of one length side by side, and [`Ff1::encrypt`] is a batch of one.
+//!
+//! FF1 is deterministic and unauthenticated: a wrong key or tweak gives a plausible wrong value, never an error. Its strength
+//! depends on the domain; this crate accepts what the standard of 2016 does (`radix^length >= 100`), and the stricter bound
+//! of 10^6 is for the caller to enforce with [`domain_size`].
+
+mod arithmetic;
+mod cipher;
+mod engine;
+mod prefix;
+mod shape;
+mod size;
+
+use std::sync::OnceLock;
+
+use cipher::Cipher;
+use engine::{Batch, Direction};
+use shape::Shape;
+
+pub use size::{domain_size, larger_half_bytes};
+
+/// Shapes of lengths up to this are kept, so that single values do not pay for them again.
+const KEPT_LENGTHS: usize = 128;
+
+/// FF1 with one key and one radix.
+///
+/// It is deliberately not `Debug` or `Clone`; the AES key schedule is wiped on drop.
+pub struct Ff1 {
+    cipher: Cipher,
+    radix: u32,
+    minimum_length: usize,
+    shapes: Box<[OnceLock<Box<Shape>>]>,
+}
+
+impl Ff1 {
+    /// FF1 under `key` (16, 24 or 32 bytes for AES-128, AES-192 or AES-256) for numerals of `radix` (2 to 65536).
+    ///
+    /// # Errors
+    /// [`Ff1Error::KeyLength`] and [`Ff1Error::Radix`].
+    pub fn new(key: &[u8], radix: u32) -> Result<Self, Ff1Error> {
+        if !(2..=65_536).contains(&radix) {
+            return Err(Ff1Error::Radix);
+        }
+        let cipher = Cipher::new(key).ok_or(Ff1Error::KeyLength)?;
+        let shapes = (0..=KEPT_LENGTHS).map(|_| OnceLock::new()).collect();
+        Ok(Self {
+            cipher,
+            radix,
+            minimum_length: size::minimum_length(radix),
+            shapes,
+        })
+    }
+
+    /// The number of different numerals.
+    pub fn radix(&self) -> u32 {
+        self.radix
+    }
+
+    /// Encrypts one value in place (SP 800-38G, algorithm 7).
+    ///
+    /// # Errors
+    /// All of [`Ff1Error`] but those of [`Ff1::new`] and `BatchShape`; `numerals` is then unchanged.
+    pub fn encrypt(&self, tweak: &[u8], numerals: &mut [u16]) -> Result<(), Ff1Error> {
+        self.encrypt_batch(Tweaks::Same(tweak), numerals.len(), numerals)
+    }
+
+    /// Decrypts one value in place (SP 800-38G, algorithm 8).
+    ///
+    /// # Errors
+    /// As [`Ff1::encrypt`].
+    pub fn decrypt(&self, tweak: &[u8], numerals: &mut [u16]) -> Result<(), Ff1Error> {
+        self.decrypt_batch(Tweaks::Same(tweak), numerals.len(), numerals)
+    }
+
+    /// Encrypts `numerals.len() / length` values in place; they have `length` numerals each and stand one after another.
+    ///
+    /// # Errors
+    /// All of [`Ff1Error`] but those of [`Ff1::new`]; `numerals` is then unchanged as a whole.
+    pub fn encrypt_batch(
+        &self,
+        tweaks: Tweaks<'_>,
+        length: usize,
+        numerals: &mut [u16],
+    ) -> Result<(), Ff1Error> {
+        self.run(Direction::Encrypt, tweaks, length, numerals)
+    }
+
+    /// Decrypts `numerals.len() / length` values in place, laid out as for [`Ff1::encrypt_batch`].
+    ///
+    /// # Errors
+    /// As [`Ff1::encrypt_batch`].
+    pub fn decrypt_batch(
+        &self,
+        tweaks: Tweaks<'_>,
+        length: usize,
+        numerals: &mut [u16],
+    ) -> Result<(), Ff1Error> {
+        self.run(Direction::Decrypt, tweaks, length, numerals)
+    }
+
+    fn run(
+        &self,
+        direction: Direction,
+        tweaks: Tweaks<'_>,
+        length: usize,
+        numerals: &mut [u16],
+    ) -> Result<(), Ff1Error> {
+        self.check(tweaks, length, numerals)?;
+        let built;
+        let shape: &Shape = match self.shapes.get(length) {
+            Some(kept) => kept.get_or_init(|| Box::new(Shape::new(self.radix, length))),
+            None => {
+                built = Shape::new(self.radix, length);
+                &built
+            }
+        };
+        self.cipher.run(Batch {
+            shape,
+            direction,
+            tweaks,
+            numerals,
+        });
+        Ok(())
+    }
+
+    fn check(&self, tweaks: Tweaks<'_>, length: usize, numerals: &[u16]) -> Result<(), Ff1Error> {
+        let minimum = self.minimum_length;
+        if length < minimum || u32::try_from(length).is_err() {
+            return Err(Ff1Error::Length { length, minimum });
+        }
+        if !numerals.len().is_multiple_of(length) {
+            return Err(Ff1Error::BatchShape);
+        }
+        let fits = |tweak: &[u8]| u32::try_from(tweak.len()).is_ok();
+        let tweaks_fit = match tweaks {
+            Tweaks::Same(tweak) => fits(tweak),
+            Tweaks::Each(each) if each.len() != numerals.len() / length => {
+                return Err(Ff1Error::BatchShape);
+            }
+            Tweaks::Each(each) => each.iter().all(|tweak| fits(tweak)),
+        };
+        if !tweaks_fit {
+            return Err(Ff1Error::TweakLength);
+        }
+        match numerals
+            .iter()
+            .position(|numeral| u32::from(*numeral) >= self.radix)
+        {
+            Some(index) => Err(Ff1Error::Numeral { index }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The tweaks of a batch; a tweak may be empty.
+#[derive(Clone, Copy)]
+pub enum Tweaks<'a> {
+    /// One tweak for all values, which makes a batch fastest.
+    Same(&'a [u8]),
+    /// A tweak for each value, in the order of the values; their lengths may differ.
+    Each(&'a [&'a [u8]]),
+}
+
+/// Why FF1 refused; it names the rule and never holds a part of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ff1Error {
+    /// The key is not an AES key.
+    #[error("an FF1 key has 16, 24 or 32 bytes")]
+    KeyLength,
+    /// The radix is out of the standard's range.
+    #[error("an FF1 radix is from 2 to 65536")]
+    Radix,
+    /// The value is too short for its radix (`radix^length >= 100`), or longer than 2^32 - 1 numerals.
+    #[error("FF1 needs from {minimum} to 4294967295 numerals in this radix, not {length}")]
+    Length {
+        /// The numerals of a value.
+        length: usize,
+        /// The least that the standard admits in this radix.
+        minimum: usize,
+    },
+    /// The tweak is longer than 2^32 - 1 bytes.
+    #[error("an FF1 tweak has at most 4294967295 bytes")]
+    TweakLength,
+    /// A numeral is not below the radix.
+    #[error("the numeral at index {index} is not below the radix")]
+    Numeral {
+        /// Where it stands, counted from 0 over the whole batch.
+        index: usize,
+    },
+    /// The numerals are no whole number of values, or the tweaks are not one for each value.
+    #[error("the batch is not a whole number of values with a tweak each")]
+    BatchShape,
+}

@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak fmt lint bench docs setup setup-test
+
+# One target folder for all checkouts saves minutes; in CI it lives in a cache folder.
+ifeq ($(CI),true)
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/allonym/target
+endif
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export ALLONYM_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/allonym/tools
+
+help: ## lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-6s %s\n", $$1, $$2 }'
+
+demo: ## builds, then runs the main job end to end and stays up (ONCE=1 exits)
+	@deploy/setup.sh build
+	@echo "building (once; about five minutes from nothing on two cores)"
+	@cargo build --profile demo --locked --bin allonym --bin customers-api --bin make-customers --bin demo
+	@"$(CARGO_TARGET_DIR)/demo/demo" $(if $(ONCE),--once)
+
+test: ## installs what it lacks and runs every test
+	@deploy/setup.sh test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@deploy/deny.sh
+	cargo test --workspace --locked
+
+soak: ## the long runs: 50 kills under load
+	@deploy/setup.sh test
+	ALLONYM_SOAK=1 cargo test --locked -p allonym-tests -- --nocapture
+
+fmt: ## formats
+	cargo fmt --all
+
+lint: ## clippy and dependency rules
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@deploy/deny.sh
+
+bench: ## runs every comparison and writes benches/RESULTS.md and target/bench/summary.json
+	@deploy/setup.sh test
+	cargo build --release --locked --bin allonym
+	cargo run --release --locked -p allonym-benches
+
+docs: ## the API documentation
+	cargo doc --workspace --no-deps --locked

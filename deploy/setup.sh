@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what a build or the tests lack, and says what. As root it installs; otherwise
+# it uses sudo where that works without a password, or prints the one command to run.
+set -euo pipefail
+
+packages=()
+need() { command -v "$1" >/dev/null 2>&1 || packages+=("$2"); }
+
+need cc gcc
+need c++ g++
+need make make
+need cmake cmake
+need curl curl
+if [ "${1:-build}" = test ]; then
+  need jq jq
+  need nginx nginx-light
+  need wrk wrk
+  need systemd-analyze systemd
+  need pgrep procps
+fi
+if ! command -v cargo >/dev/null 2>&1; then
+  echo "Rust is missing: install it from https://rustup.rs, then run this again." >&2
+  exit 1
+fi
+[ "${#packages[@]}" -eq 0 ] && exit 0
+
+echo "installing: ${packages[*]}"
+command="apt-get update -qq && apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 ${packages[*]}"
+if [ "$(id -u)" -eq 0 ]; then
+  # Packages of servers start them; a build must not.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  DEBIAN_FRONTEND=noninteractive bash -c "$command" >/dev/null
+elif sudo -n true 2>/dev/null; then
+  sudo DEBIAN_FRONTEND=noninteractive bash -c "$command" >/dev/null
+else
+  echo "not root: run this once, then try again:" >&2
+  echo "  sudo bash -c '$command'" >&2
+  exit 1
+fi

@@ -1,0 +1,78 @@
+//! The ten Feistel rounds over a batch.
+//!
+//! The standard swaps the halves after each round; here they stay in place, and even rounds change the left one, odd rounds
+//! the right one. After ten rounds that is the same.
+
+mod long;
+mod short;
+
+use aes::cipher::consts::{U1, U16};
+use aes::cipher::{BlockCipherEncBackend, BlockCipherEncClosure, BlockSizeUser};
+
+use crate::Tweaks;
+use crate::arithmetic::Ring;
+use crate::cipher::Backend;
+use crate::shape::{Halves, Shape};
+
+const ROUNDS: u8 = 10;
+
+/// Which way the rounds run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Encrypt,
+    Decrypt,
+}
+
+impl Direction {
+    /// The round numbers in the order of this direction.
+    #[inline(always)]
+    fn rounds(self) -> impl Iterator<Item = u8> {
+        (0..ROUNDS).map(move |step| match self {
+            Self::Encrypt => step,
+            Self::Decrypt => ROUNDS - 1 - step,
+        })
+    }
+}
+
+/// Checked values of one shape, to be run through the rounds inside an AES back end.
+pub(crate) struct Batch<'a> {
+    pub(crate) shape: &'a Shape,
+    pub(crate) direction: Direction,
+    pub(crate) tweaks: Tweaks<'a>,
+    pub(crate) numerals: &'a mut [u16],
+}
+
+impl BlockSizeUser for Batch<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for Batch<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        match self.shape {
+            Shape::Narrow(halves) => self.short(backend, halves),
+            Shape::Wide(halves) => self.short(backend, halves),
+            Shape::Long(halves) => {
+                long::run(backend, halves, self.direction, self.tweaks, self.numerals)
+            }
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// Few values do not pay for as many lanes as the back end has.
+    #[inline(always)]
+    fn short<R: Ring, B: Backend>(self, backend: &B, halves: &Halves<R>) {
+        if self.numerals.len() == halves.geometry.length {
+            short::run::<R, B, U1>(backend, halves, self.direction, self.tweaks, self.numerals);
+        } else {
+            short::run::<R, B, B::ParBlocksSize>(
+                backend,
+                halves,
+                self.direction,
+                self.tweaks,
+                self.numerals,
+            );
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! FF1 against published vectors, against another implementation, and against itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
+
+mod differential;
+mod rules;
+mod samples;
+mod wycheproof_vectors;
