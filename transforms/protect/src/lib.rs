@@ -9,8 +9,10 @@
 //!              └──▶ Method::Stored(Vaulted)      looked up: may wait for the store
 //! ```
 
+mod derived;
 mod fpe;
 mod hash;
+mod header;
 mod mask;
 mod redact;
 mod replace;
@@ -26,5 +28,5 @@ pub use spec::{
     Canonical, Domain, Keep, MethodSpec, Scope, Spec, SpecError, TemplateSpec, TokenTemplate,
     VersionMode, build,
 };
-pub use token::{Candidate, TokenDomain, TokenError, TokenStore, Vaulted};
+pub use token::{Candidate, TokenDomain, TokenError, TokenStore, Vaulted, VaultedFault};
 pub use transform::{Context, Fault, FaultRule, Mark, Method, Transform};

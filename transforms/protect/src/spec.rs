@@ -1,7 +1,15 @@
+use std::sync::Arc;
+
 use allonym_keyring::{DomainId, KeyId, NamespaceId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::{Mask, Method};
+use crate::fpe::Fpe;
+use crate::hash::Hash;
+use crate::redact::Redact;
+use crate::replace::Replace;
+use crate::siv::Siv;
+use crate::{Mask, Method, TokenDomain, TokenStore, Transform, Vaulted, template};
 
 /// What a domain's values look like and how they are protected. Pinned in the store at
 /// first use: a stored value can be read only by the specification that wrote it.
@@ -182,10 +190,16 @@ pub enum SpecError {
 }
 
 impl Spec {
-    /// The digest that enters derivations: SHA-256 of the canonical JSON form.
+    /// The digest that enters derivations: SHA-256 of the canonical JSON form, which is
+    /// the specification's fields in the order of their declaration, without spaces, and
+    /// without a `keep` that is absent. A stored format: no field is ever moved, renamed
+    /// or added to what is written for a specification of revision 1.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        todo!()
+        match serde_json::to_vec(self) {
+            Ok(json) => Sha256::digest(&json).into(),
+            Err(_) => unreachable!("a specification has text keys only"),
+        }
     }
 }
 
@@ -196,7 +210,75 @@ impl Spec {
 pub fn build(
     spec: &Spec,
     domain: Domain,
-    tokens: Option<std::sync::Arc<dyn crate::TokenStore>>,
+    tokens: Option<Arc<dyn TokenStore>>,
 ) -> Result<Method, SpecError> {
-    todo!()
+    if spec.revision != 1 {
+        return Err(SpecError::Invalid(
+            "the specification is of a revision this version does not know",
+        ));
+    }
+    if spec.scope == Scope::Tenant(String::new()) {
+        return Err(SpecError::Invalid(
+            "the scope names no claim for the tenant",
+        ));
+    }
+    let (digest, scope) = (spec.digest(), spec.scope.clone());
+    let transform: Arc<dyn Transform> = match &spec.method {
+        MethodSpec::Fpe { template, version } => {
+            let built = template::build(template)?;
+            if *version == VersionMode::Slack && built.slots() == 0 {
+                return Err(SpecError::NoSlack(template.name()));
+            }
+            Arc::new(Fpe::new(built, *version, scope, domain, digest))
+        }
+        MethodSpec::Siv => Arc::new(Siv::new(domain, digest, scope)),
+        MethodSpec::Hash => Arc::new(Hash::new(domain, digest, scope)),
+        MethodSpec::Mask(mask) => Arc::new(*mask),
+        MethodSpec::Redact => Arc::new(Redact),
+        MethodSpec::Replace { with } => Arc::new(Replace { with: with.clone() }),
+        MethodSpec::Token {
+            template,
+            random,
+            canonical,
+        } => {
+            let store = tokens.ok_or(SpecError::Invalid("method `token` needs a token store"))?;
+            check_token_template(template)?;
+            let domain = TokenDomain {
+                domain,
+                specification: digest,
+            };
+            let template = template.clone();
+            let vaulted = Vaulted::new(domain, template, *random, *canonical, scope, store);
+            return Ok(Method::Stored(Arc::new(vaulted)));
+        }
+    };
+    Ok(Method::Pure(transform))
+}
+
+/// A domain under which no token could be recognised is refused.
+fn check_token_template(template: &TokenTemplate) -> Result<(), SpecError> {
+    let TokenTemplate::Email { token_domain } = template else {
+        return Ok(());
+    };
+    let labels = token_domain.split('.').all(|label| {
+        let inner = |symbol: u8| symbol.is_ascii_alphanumeric() || symbol == b'-';
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(inner)
+    });
+    if labels && token_domain.len() <= 200 {
+        return Ok(());
+    }
+    Err(SpecError::Invalid("`token_domain` is not a domain name"))
+}
+
+impl TemplateSpec {
+    /// Its name in the configuration.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Pan { .. } => "pan",
+            Self::Digits { .. } => "digits",
+            Self::Alphanumeric { .. } => "alphanumeric",
+            Self::Phone => "phone",
+            Self::Iban => "iban",
+        }
+    }
 }

@@ -15,5 +15,5 @@ mod selector;
 mod value;
 
 pub use piece::{CannotInsert, EncodeError, Field, Piece, Record};
-pub use selector::{Selector, SelectorError};
+pub use selector::{Path, Segment, Selector, SelectorError, Step};
 pub use value::{Kind, Value};

@@ -1,0 +1,276 @@
+//! Sockets: who may connect, how many, and for how long without saying anything.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use allonym_contract::{Connector, Fault, Guard, Refusal, Shutdown};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pingora_core::apps::{HttpServerOptions, ServerApp};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::access_log::AccessLog;
+use crate::config::{ConfigFault, HttpConfig, TlsChoice, TlsFiles, location};
+use crate::metrics::{Lasting, Metrics};
+use crate::place::Site;
+use crate::session::{Client, Conversation};
+use crate::stream::{ClientLink, LinkLimits, LinkState, Socket};
+
+/// After an error of `accept` (no file descriptor is left, for instance).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// An HTTP connector. It runs inside the runtime that calls [`Connector::run`].
+pub struct HttpConnector {
+    name: Arc<str>,
+    site: Arc<ArcSwap<Site>>,
+    tls: Option<TlsAcceptor>,
+    metrics: Metrics,
+    access_log: Option<AccessLog>,
+    bound: watch::Sender<Option<SocketAddr>>,
+}
+
+impl HttpConnector {
+    /// A connector that is ready to run. Certificates are read here.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration, each with its location.
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        config: HttpConfig,
+        guard: Arc<dyn Guard>,
+    ) -> Result<Self, Vec<ConfigFault>> {
+        let name = name.into();
+        let tls = match &config.tls {
+            None | Some(TlsChoice::Off) => None,
+            Some(TlsChoice::Pem(files)) => Some(acceptor(files).map_err(|says| {
+                vec![ConfigFault::new(location(&config.listen), format!("tls: {says}"))]
+            })?),
+        };
+        let site = Site::new(&name, config, guard)?;
+        Ok(Self {
+            name,
+            site: Arc::new(ArcSwap::from_pointee(site)),
+            tls,
+            metrics: Metrics::default(),
+            access_log: None,
+            bound: watch::channel(None).0,
+        })
+    }
+
+    /// The same, counting into these metrics.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// The same, with a record of each request.
+    #[must_use]
+    pub fn with_access_log(mut self, log: AccessLog) -> Self {
+        self.access_log = Some(log);
+        self
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it listens, once it does.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        *self.bound.borrow()
+    }
+
+    /// Waits until it listens.
+    pub async fn listening(&self) -> SocketAddr {
+        let mut bound = self.bound.subscribe();
+        loop {
+            if let Some(address) = *bound.borrow_and_update() {
+                return address;
+            }
+            // The sender lives as long as `self`.
+            let _ = bound.changed().await;
+        }
+    }
+
+    /// Replaces configuration and guard in one step. A request that has begun keeps what
+    /// it began with.
+    ///
+    /// # Errors
+    /// When the configuration is wrong, or needs a restart: the old one stays.
+    pub fn swap(&self, config: HttpConfig, guard: Arc<dyn Guard>) -> Result<(), Vec<ConfigFault>> {
+        let old = self.site.load();
+        if !old.config.listens_like(&config) {
+            let says = "listen, tls and limits.connections cannot change while it runs";
+            let fault = ConfigFault::new(location(&config.listen), says);
+            return Err(vec![fault.hint("restart the gateway to have this take effect")]);
+        }
+        let mut site = Site::new(&self.name, config, guard)?;
+        if old.upstream.serves(&site.upstream) {
+            site.upstream = Arc::clone(&old.upstream);
+        }
+        self.site.store(Arc::new(site));
+        Ok(())
+    }
+
+    async fn bind(&self) -> Result<TcpListener, Refusal> {
+        let listen = self.site.load().config.listen.value.clone();
+        let listener = TcpListener::bind(&listen).await.map_err(|error| {
+            let says = format!("connector {}: cannot listen on {listen}: {error}", self.name);
+            Refusal::new(Fault::Unavailable, "listen", says)
+        })?;
+        let address = listener.local_addr().map_err(|_| {
+            Refusal::new(Fault::Unavailable, "listen", "the socket has no address")
+        })?;
+        self.bound.send_replace(Some(address));
+        Ok(listener)
+    }
+
+    fn conversation(&self, stream: TcpStream, address: SocketAddr) -> Opening {
+        let limits = &self.site.load().config.limits;
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(limits.idle_timeout.0);
+        let link = Arc::new(LinkState::default());
+        Opening {
+            stream,
+            tls: self.tls.clone(),
+            limits: LinkLimits {
+                idle: limits.idle_timeout.0,
+                head: limits.header_timeout.0,
+                head_bytes: limits.headers_bytes.0,
+                write: limits.write_timeout.0,
+            },
+            conversation: Conversation {
+                site: Arc::clone(&self.site),
+                metrics: self.metrics.clone(),
+                access_log: self.access_log.clone(),
+                link,
+                client: Client { address: address.ip().to_canonical(), tls: self.tls.is_some() },
+                options,
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for HttpConnector {
+    async fn run(&self, shutdown: Shutdown) -> Result<(), Refusal> {
+        let listener = self.bind().await?;
+        let places = Arc::new(Semaphore::new(self.site.load().config.limits.connections));
+        let mut connections = JoinSet::new();
+        let mut stop = shutdown.clone();
+        loop {
+            while connections.try_join_next().is_some() {}
+            let accepted = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                accepted = accept(&listener, &places) => accepted,
+            };
+            let Some((stream, address, permit)) = accepted else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let opening = self.conversation(stream, address);
+            let lasting = Lives {
+                _permit: permit,
+                _open: self.metrics.connection(&self.name),
+                metrics: self.metrics.clone(),
+                name: Arc::clone(&self.name),
+            };
+            let shutdown = shutdown.clone();
+            connections.spawn(async move {
+                let _lasting = lasting;
+                opening.converse(&shutdown).await;
+            });
+        }
+        drop(listener);
+        self.bound.send_replace(None);
+        let patience = self.site.load().config.limits.drain_timeout.0;
+        let drained = timeout(patience, async {
+            while connections.join_next().await.is_some() {}
+        });
+        if drained.await.is_err() {
+            connections.shutdown().await;
+        }
+        Ok(())
+    }
+}
+
+/// A connection that has been accepted.
+struct Opening {
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    limits: LinkLimits,
+    conversation: Conversation,
+}
+
+impl Opening {
+    async fn converse(self, shutdown: &Shutdown) {
+        if self.stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let socket = match self.tls {
+            None => Socket::Plain(self.stream),
+            Some(acceptor) => match timeout(self.limits.head, acceptor.accept(self.stream)).await {
+                Ok(Ok(stream)) => Socket::Tls(Box::new(stream.into())),
+                Ok(Err(_)) | Err(_) => return,
+            },
+        };
+        let link = ClientLink::new(socket, Arc::clone(&self.conversation.link), self.limits);
+        Arc::new(self.conversation).process_new(Box::new(link), shutdown).await;
+    }
+}
+
+/// What a connection holds while it lives.
+struct Lives {
+    _permit: OwnedSemaphorePermit,
+    _open: Lasting,
+    metrics: Metrics,
+    name: Arc<str>,
+}
+
+impl Drop for Lives {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.metrics.panicked(&self.name);
+        }
+    }
+}
+
+/// Takes a place first: who finds none waits in the kernel's queue.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(places).acquire_owned().await.ok()?;
+    let (stream, address) = listener.accept().await.ok()?;
+    Some((stream, address, permit))
+}
+
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
+    let unreadable = |path: &std::path::Path| format!("{} cannot be read as PEM", path.display());
+    let chain = CertificateDer::pem_file_iter(&files.cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|_| unreadable(&files.cert))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key.file)
+        .map_err(|_| unreadable(&files.key.file))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| "no TLS version to speak".to_owned())?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|_| "certificate and key do not belong together".to_owned())?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

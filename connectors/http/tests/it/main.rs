@@ -1,0 +1,10 @@
+//! The HTTP connector on real sockets.
+
+#![allow(missing_docs)]
+
+mod config;
+mod edges;
+mod fixture;
+mod refusals;
+mod relay;
+mod values;

@@ -1,0 +1,45 @@
+//! The access log: JSON lines on standard output, written by a thread of its own so that
+//! a slow reader never holds a request. Lines that find the queue full are counted.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use allonym_http::{AccessLog, AccessRecord};
+use prometheus_client::metrics::counter::Counter;
+
+/// Lines that may wait.
+const QUEUE: usize = 8_192;
+/// Lines are written together if they come within this time.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Starts the log; what it drops is counted.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn start(dropped: Counter) -> std::io::Result<AccessLog> {
+    let (queue, lines): (SyncSender<Vec<u8>>, _) = sync_channel(QUEUE);
+    std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+        let mut together = Vec::with_capacity(64 << 10);
+        while let Ok(line) = lines.recv() {
+            together.extend_from_slice(&line);
+            while let Ok(line) = lines.recv_timeout(GATHER) {
+                together.extend_from_slice(&line);
+                if together.len() > 48 << 10 {
+                    break;
+                }
+            }
+            // Nobody reads it any more: there is nobody to tell.
+            let _ = std::io::stdout().lock().write_all(&together);
+            together.clear();
+        }
+    })?;
+    Ok(Arc::new(move |record: &AccessRecord| {
+        let Ok(mut line) = serde_json::to_vec(record) else { return };
+        line.push(b'\n');
+        if queue.try_send(line).is_err() {
+            dropped.inc();
+        }
+    }))
+}

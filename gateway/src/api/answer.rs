@@ -1,0 +1,209 @@
+//! Who may ask what, and the answers.
+
+use std::sync::Arc;
+
+use allonym_contract::{Crossing, Direction, Guard, Namespace, Principal, PrincipalKind, RequestId};
+use allonym_keyring::NamespaceId;
+use allonym_record::{CannotInsert, Field, Record, Value};
+
+use super::{Batch, Operator, OperatorRight, Problem, Reply, Request};
+use crate::plan::local_place;
+use crate::runtime::Gateway;
+
+/// Values in one request, so that one caller cannot hold the gateway for long.
+const VALUES: usize = 10_000;
+
+/// Answers one request of an operator or a local user.
+///
+/// # Errors
+/// When the asker may not, or it cannot be done; nothing has been changed then.
+pub async fn answer(
+    gateway: &Arc<Gateway>,
+    operator: &Operator,
+    request: Request,
+) -> Result<Reply, Problem> {
+    if let Some(right) = needed(&request)
+        && !operator.rights.contains(&right)
+    {
+        return Err(Problem::new(
+            "not-allowed",
+            format!(
+                "{} has no right `{}` here: give it in `admin: {{ operators: }}`",
+                operator.name,
+                word(right)
+            ),
+        ));
+    }
+    match request {
+        Request::Protect(batch) => transform(gateway, operator, batch, Direction::ToUpstream).await,
+        Request::Reveal(batch) => transform(gateway, operator, batch, Direction::ToClient).await,
+        Request::Explain { connector, place, role, purpose } => {
+            gateway.explain(&connector, &place, &role, purpose.as_deref()).map(Reply::Explanation)
+        }
+        Request::Status => Ok(Reply::Status(gateway.status())),
+        // Everything else reads or writes files: off the threads that serve.
+        request => {
+            let (gateway, operator) = (Arc::clone(gateway), operator.clone());
+            tokio::task::spawn_blocking(move || administer(&gateway, &operator, request))
+                .await
+                .map_err(|_| Problem::new("internal", "the task ended early"))?
+        }
+    }
+}
+
+const fn needed(request: &Request) -> Option<OperatorRight> {
+    match request {
+        Request::Protect(_) | Request::Reveal(_) | Request::Explain { .. } => None,
+        // Whether a token may be made with `keys` alone depends on its role: see below.
+        Request::Status
+        | Request::Keys
+        | Request::RotateKey { .. }
+        | Request::Backup { .. }
+        | Request::Reload
+        | Request::CreateApiToken { .. }
+        | Request::ApiTokens
+        | Request::RevokeApiToken { .. } => Some(OperatorRight::Keys),
+        Request::AuditTail { .. } | Request::AuditVerify => Some(OperatorRight::Audit),
+    }
+}
+
+/// The right's word in the configuration.
+#[must_use]
+pub(super) const fn word(right: OperatorRight) -> &'static str {
+    match right {
+        OperatorRight::Keys => "keys",
+        OperatorRight::Tokens => "tokens",
+        OperatorRight::Audit => "audit",
+    }
+}
+
+fn administer(
+    gateway: &Arc<Gateway>,
+    operator: &Operator,
+    request: Request,
+) -> Result<Reply, Problem> {
+    match request {
+        Request::Keys => gateway.keys().map(Reply::Keys),
+        Request::RotateKey { key } => gateway.rotate_key(&operator.name, &key).map(Reply::Rotated),
+        Request::CreateApiToken { name, role, purpose, claims, expires_in } => {
+            if gateway.can_reveal(&role) && !operator.rights.contains(&OperatorRight::Tokens) {
+                return Err(Problem::new(
+                    "not-allowed",
+                    format!(
+                        "role `{role}` can reveal: making a token for it needs the right `tokens` in `admin: {{ operators: }}`"
+                    ),
+                ));
+            }
+            gateway
+                .create_api_token(&operator.name, &name, &role, purpose, claims, expires_in)
+                .map(Reply::ApiToken)
+        }
+        Request::ApiTokens => gateway.api_tokens().map(Reply::ApiTokens),
+        Request::RevokeApiToken { name } => {
+            gateway.revoke_api_token(&operator.name, &name).map(Reply::Done)
+        }
+        Request::Backup { file } => gateway.backup(&operator.name, &file).map(Reply::Done),
+        Request::AuditTail { lines } => gateway.audit_tail(lines).map(Reply::Lines),
+        Request::AuditVerify => gateway.audit_verify().map(Reply::Done),
+        Request::Reload => gateway.reload().map(|revision| {
+            Reply::Done(format!("revision {revision} is in force"))
+        }),
+        _ => Err(Problem::new("internal", "not an administrative request")),
+    }
+}
+
+/// `allonym protect` and `allonym reveal`: the same pipeline as everybody's, at a local
+/// place of the class.
+async fn transform(
+    gateway: &Arc<Gateway>,
+    operator: &Operator,
+    batch: Batch,
+    direction: Direction,
+) -> Result<Reply, Problem> {
+    if !gateway.is_serving() {
+        return Err(Problem::new("not-serving", "protect and reveal need a running gateway"));
+    }
+    if batch.values.len() > VALUES {
+        return Err(Problem::new("too-many", format!("at most {VALUES} values in one request")));
+    }
+    let principal = principal(gateway, operator, &batch)?;
+    let pipeline = gateway.pipeline();
+    let mut crossing = Crossing {
+        request: RequestId::random().map_err(|_| Problem::new("internal", "no randomness"))?,
+        namespace: Namespace(*NamespaceId::DEFAULT.as_bytes()),
+        place: local_place(&batch.class),
+        direction,
+        purpose: principal.purpose.as_deref().or(batch.purpose.as_deref()).map(Into::into),
+        principal,
+        subject: None,
+        row: None,
+        revision: pipeline.revision(),
+        notices: Vec::new(),
+        ledger: allonym_contract::Ledger::default(),
+    };
+    let mut values = Values::new(&batch.values);
+    let outcome = pipeline.transform(&mut crossing, &mut [&mut values]).await;
+    pipeline.close(crossing, outcome.as_ref().map(|()| ())).await;
+    outcome.map_err(|refusal| Problem::new(refusal.rule, refusal.detail))?;
+    Ok(Reply::Values(values.into_text()))
+}
+
+/// Who a local caller is: the holder of a token, or a user the configuration gives a role.
+fn principal(
+    gateway: &Gateway,
+    operator: &Operator,
+    batch: &Batch,
+) -> Result<Arc<Principal>, Problem> {
+    if let Some(token) = &batch.token {
+        return gateway.verify_api_token(token);
+    }
+    let plan = gateway.plan();
+    let user = plan.local_users.get(&operator.name).ok_or_else(|| {
+        Problem::new(
+            "not-allowed",
+            format!(
+                "{} has no role here: bring an API token, or give the user one in `admin: {{ users: }}`",
+                operator.name
+            ),
+        )
+    })?;
+    let name = format!("user:{}", operator.name);
+    Ok(Arc::new(Principal {
+        budget_key: name.clone(),
+        name,
+        kind: PrincipalKind::LocalUser,
+        roles: vec![user.role.clone()],
+        purpose: user.purpose.clone(),
+        claims: std::collections::BTreeMap::new(),
+        expires: None,
+    }))
+}
+
+/// The values of one request as a record.
+struct Values(Vec<Field>);
+
+impl Values {
+    fn new(values: &[String]) -> Self {
+        let field = |value: &String| Field::new(0, Value::text(value.as_str()), 0..0, false);
+        Self(values.iter().map(field).collect())
+    }
+
+    fn into_text(self) -> Vec<String> {
+        let text = |field: &Field| match field.value() {
+            Value::Null => String::new(),
+            Value::Bool(value) => value.to_string(),
+            other => other.as_str().unwrap_or_default().to_owned(),
+        };
+        self.0.iter().map(text).collect()
+    }
+}
+
+impl Record for Values {
+    fn fields(&mut self) -> &mut [Field] {
+        &mut self.0
+    }
+
+    fn insert(&mut self, _: usize, _: &str, _: Value) -> Result<(), CannotInsert> {
+        Err(CannotInsert)
+    }
+}

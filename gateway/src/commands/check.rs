@@ -1,0 +1,110 @@
+//! `allonym check`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{Failure, Out, Outcome};
+use crate::api::client::Client;
+use crate::api::{Reply, Request, Status};
+use crate::config::Config;
+use crate::plan::{Plan, Stored};
+use crate::runtime::Gateway;
+use crate::sandbox::Sandbox;
+
+pub(super) fn run(path: &Path, out: &Out) -> Outcome {
+    let load = || Config::load(path).map_err(|errors| Failure::all(errors.0));
+    let config = load()?;
+    let sandbox = Sandbox::open(load()?).map_err(|error| Failure::all(error.lines()))?;
+    let plan = sandbox.gateway.plan();
+    let installation = installation(&config, load)?;
+    if out.is_json() {
+        out.document(&document(&plan, installation.as_deref()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in meaning(&plan) {
+        out.say(&line);
+    }
+    for warning in &plan.warnings {
+        if warning.serious {
+            out.alarm(&format!("warning: {}", warning.text));
+        } else {
+            out.say(&format!("note: {}", warning.text));
+        }
+    }
+    match installation {
+        None => out.say("note: there is no store yet: `allonym run` makes it"),
+        Some(warnings) => {
+            warnings.iter().for_each(|warning| out.alarm(&format!("warning: {warning}")));
+        }
+    }
+    out.say(&format!("{}: valid", config.file));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is to be known of the installation itself: asked of the gateway if it runs, else
+/// read from the store. `None` if there is no store yet.
+fn installation(
+    config: &Config,
+    load: impl Fn() -> Result<Config, Failure>,
+) -> Result<Option<Vec<String>>, Failure> {
+    if let Some(mut client) = Client::connect(&config.admin.socket) {
+        return match client.ask(&Request::Status) {
+            Ok(Reply::Status(Status { warnings, .. })) => Ok(Some(warnings)),
+            _ => Ok(Some(vec!["the running gateway does not say how it is".to_owned()])),
+        };
+    }
+    if !config.store.path.exists() {
+        return Ok(None);
+    }
+    let gateway = Gateway::open(load()?).map_err(|error| Failure::all(error.lines()))?;
+    Ok(Some(gateway.installation_warnings()))
+}
+
+/// The configuration in other words: classes, places and who may do what.
+fn meaning(plan: &Plan) -> Vec<String> {
+    let mut lines = vec!["classes".to_owned()];
+    for class in &plan.classes {
+        let how = match &class.stored {
+            Stored::Plain(None) => "stored plain".to_owned(),
+            Stored::Plain(Some(protected)) => format!("stored plain, {} on the way out", protected.method_name()),
+            Stored::Protected(protected) => format!(
+                "{}, key {}, {}",
+                protected.method_name(),
+                protected.key_name,
+                if protected.is_marked() { "marked" } else { "unmarked" }
+            ),
+        };
+        lines.push(format!("  {:<18} {how}", class.name));
+    }
+    lines.push("places".to_owned());
+    let mut places: Vec<_> = plan.places.iter().filter(|(name, _)| !name.starts_with("local ")).collect();
+    places.sort_by(|a, b| a.0.cmp(b.0));
+    for (name, place) in places {
+        lines.push(format!("  {name}"));
+        for field in &place.fields {
+            let class = plan.classes.get(field.class).map_or("?", |class| &*class.name);
+            lines.push(format!("    {:<32} {class}", field.name));
+        }
+    }
+    lines.push("access (as Cedar)".to_owned());
+    lines.extend(plan.policy.cedar_text().lines().map(|line| format!("  {line}")));
+    lines
+}
+
+fn document(plan: &Plan, installation: Option<&[String]>) -> serde_json::Value {
+    let classes: Vec<_> = plan.classes.iter().map(|class| class.name.to_string()).collect();
+    let mut places: Vec<_> = plan.places.keys().filter(|name| !name.starts_with("local ")).collect();
+    places.sort();
+    let warnings: Vec<_> = plan
+        .warnings
+        .iter()
+        .map(|warning| serde_json::json!({ "serious": warning.serious, "text": warning.text }))
+        .collect();
+    serde_json::json!({
+        "valid": true,
+        "classes": classes,
+        "places": places,
+        "warnings": warnings,
+        "installation": installation,
+    })
+}

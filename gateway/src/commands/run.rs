@@ -1,0 +1,42 @@
+//! `allonym run`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{Failure, Out, Outcome};
+use crate::config::Config;
+use crate::runtime::Gateway;
+
+/// How to serve.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Worker threads; one for each core unless it is said.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
+    // One TLS provider for everything, before any TLS object is made.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
+    let gateway = Gateway::open(config).map_err(|error| Failure::all(error.lines()))?;
+    for warning in gateway.warnings() {
+        out.error(&format!("warning: {warning}"));
+    }
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = arguments.threads {
+        builder.worker_threads(threads.max(1));
+    }
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("allonym: {error}")))?;
+    let said = |line: &str| {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    };
+    runtime
+        .block_on(gateway.serve(said))
+        .map_err(|error| Failure::all(error.lines()))?;
+    Ok(ExitCode::SUCCESS)
+}

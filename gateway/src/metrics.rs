@@ -1,0 +1,146 @@
+//! What is counted. Labels come from the configuration and from fixed words only: their
+//! number is bounded, and no caller can choose one.
+
+use std::sync::Mutex;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The gateway's own metrics; connectors register theirs beside them.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    fields: Family<FieldLabels, Counter>,
+    budgets: Family<BudgetLabels, Counter>,
+    strangers: Family<StrangerLabels, Counter>,
+    audit_refusals: Counter,
+    revision: Gauge,
+    reloads: Family<ReloadLabels, Counter>,
+    key_versions: Family<KeyLabels, Gauge>,
+    access_log_dropped: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FieldLabels {
+    class: String,
+    fate: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BudgetLabels {
+    class: String,
+    right: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StrangerLabels {
+    connector: String,
+    rule: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReloadLabels {
+    result: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KeyLabels {
+    key: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::default()),
+            fields: Family::default(),
+            budgets: Family::default(),
+            strangers: Family::default(),
+            audit_refusals: Counter::default(),
+            revision: Gauge::default(),
+            reloads: Family::default(),
+            key_versions: Family::default(),
+            access_log_dropped: Counter::default(),
+        };
+        metrics.with_registry(|registry| {
+            let (fields, budgets) = (metrics.fields.clone(), metrics.budgets.clone());
+            registry.register("allonym_fields", "Values by class and fate", fields);
+            registry.register("allonym_budget_spent", "Times a budget was spent", budgets);
+            let strangers = metrics.strangers.clone();
+            registry.register("allonym_unidentified", "Callers that were refused", strangers);
+            let refusals = metrics.audit_refusals.clone();
+            registry.register("allonym_audit_refusals", "Events the record did not take", refusals);
+            registry.register("allonym_policy_revision", "Revision", metrics.revision.clone());
+            registry.register("allonym_reloads", "Reloads by result", metrics.reloads.clone());
+            let dropped = metrics.access_log_dropped.clone();
+            registry.register("allonym_access_log_dropped", "Lines the log did not take", dropped);
+            let versions = metrics.key_versions.clone();
+            registry.register("allonym_key_active_version", "Version that protects", versions);
+        });
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Lets a connector register its own.
+    pub fn with_registry<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
+        let mut registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        register(&mut registry)
+    }
+
+    /// The Prometheus text form (OpenMetrics).
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        self.with_registry(|registry| {
+            // Writing into a string cannot fail.
+            let _ = prometheus_client::encoding::text::encode(&mut text, registry);
+        });
+        text
+    }
+
+    /// Values of a class that met a fate.
+    pub fn fields(&self, class: &str, fate: &str, values: u64) {
+        let labels = FieldLabels { class: class.to_owned(), fate: fate.to_owned() };
+        self.fields.get_or_create(&labels).inc_by(values);
+    }
+
+    /// A budget was asked for more than it had.
+    pub fn budget_spent(&self, class: &str, right: &str) {
+        let labels = BudgetLabels { class: class.to_owned(), right: right.to_owned() };
+        self.budgets.get_or_create(&labels).inc();
+    }
+
+    /// A caller was not identified.
+    pub fn stranger(&self, connector: &str, rule: &str) {
+        let labels = StrangerLabels { connector: connector.to_owned(), rule: rule.to_owned() };
+        self.strangers.get_or_create(&labels).inc();
+    }
+
+    /// The record did not take an event.
+    pub fn audit_refused(&self) {
+        self.audit_refusals.inc();
+    }
+
+    /// A configuration took effect, or was refused.
+    pub fn reloaded(&self, revision: Option<u64>) {
+        let result = if revision.is_some() { "applied" } else { "refused" }.to_owned();
+        self.reloads.get_or_create(&ReloadLabels { result }).inc();
+        if let Some(revision) = revision {
+            self.revision.set(i64::try_from(revision).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts lines of the access log that were dropped.
+    #[must_use]
+    pub fn access_log_dropped(&self) -> Counter {
+        self.access_log_dropped.clone()
+    }
+
+    /// A key's active version.
+    pub fn key_version(&self, key: &str, version: u32) {
+        let labels = KeyLabels { key: key.to_owned() };
+        self.key_versions.get_or_create(&labels).set(i64::from(version));
+    }
+}

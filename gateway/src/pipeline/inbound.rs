@@ -1,0 +1,280 @@
+//! Toward the upstream: plain values become protected ones.
+
+use allonym_contract::{Crossing, Fault, Refusal, Tokens};
+use allonym_policy::{Question, Right};
+use allonym_protect::{Context, FaultRule, Mark, Method, TokenError, VaultedFault};
+use allonym_record::{Record, Value};
+
+use super::{Pipeline, Selection, internal, spent};
+use crate::plan::{ClassPlan, PlacePlan, Protected};
+
+impl Pipeline {
+    /// Protects the values of one class. A value that looks protected, is a mask, or lies
+    /// outside the template is refused, never passed.
+    pub(super) async fn protect(
+        &self,
+        crossing: &mut Crossing,
+        place: &PlacePlan,
+        class_index: usize,
+        batch: &mut [Selection],
+    ) -> Result<(), Refusal> {
+        let class = self.plan.classes.get(class_index).ok_or_else(|| internal("no such class"))?;
+        let Some(protected) = class.protected() else {
+            return self.pass_plain(crossing, place, class_index, batch);
+        };
+        let newest = self.shared.newest.load_full();
+        let context = self.context(class, &crossing.principal, &newest);
+        let mut plain = Vec::new();
+        let mut tokens = Vec::new();
+        for (index, selection) in batch.iter().enumerate() {
+            match protected.mark(&selection.value, &context) {
+                Mark::Protected(_) => tokens.push(index),
+                Mark::Unmarked if place.tokens == Tokens::Only => tokens.push(index),
+                Mark::Plain | Mark::Unmarked => plain.push(index),
+                Mark::Neither(rule) => return Err(outside(place, selection, rule)),
+            }
+        }
+        if let Some(selection) = tokens.first().and_then(|index| batch.get(*index)) {
+            self.accept_tokens(crossing, place, class_index, selection)?;
+            self.check_stored(protected, &context, batch, &tokens, place).await?;
+            crossing.ledger.count(&class.name, "passed", count(tokens.len()));
+        }
+        let Some(selection) = plain.first().and_then(|index| batch.get(*index)) else {
+            return Ok(());
+        };
+        if place.tokens == Tokens::Only {
+            return Err(Refusal::new(
+                Fault::Unacceptable,
+                "tokens-only",
+                "this place takes protected values only",
+            )
+            .at(field(place, selection)));
+        }
+        self.allow(crossing, place, selection, Right::Write, plain.len())?;
+        self.pin(place, &crossing.place, selection.rule).await?;
+        let mut values: Vec<(usize, &mut Value)> = batch
+            .iter_mut()
+            .enumerate()
+            .filter(|(index, _)| plain.binary_search(index).is_ok())
+            .map(|(index, selection)| (index, &mut selection.value))
+            .collect();
+        let order: Vec<usize> = values.iter().map(|(index, _)| *index).collect();
+        let mut refs: Vec<&mut Value> = values.iter_mut().map(|(_, value)| &mut **value).collect();
+        let outcome = match &protected.method {
+            Method::Pure(transform) => {
+                transform.protect(&mut refs, &context).map_err(VaultedFault::Fault)
+            }
+            Method::Stored(vaulted) => vaulted.protect(&mut refs, &context).await,
+        };
+        outcome.map_err(|fault| fault_to_refusal(&fault, place, batch, &order))?;
+        crossing.ledger.count(&class.name, "protected", count(plain.len()));
+        Ok(())
+    }
+
+    /// Protects the values of a record as the upstream would hold them, whoever asks:
+    /// what the configuration's own tests begin with.
+    ///
+    /// # Errors
+    /// As any write.
+    pub async fn protect_for_test(
+        &self,
+        place_name: &str,
+        record: &mut dyn Record,
+    ) -> Result<(), Refusal> {
+        let place = self.place(place_name)?;
+        let groups = self.gather(place, &mut [&mut *record])?;
+        let newest = self.shared.newest.load_full();
+        for (class, mut batch) in groups {
+            let Some(protected) = self.plan.classes.get(class).and_then(ClassPlan::protected) else {
+                continue;
+            };
+            let context = Context { pinned: &*self.pinned, newest: &*newest, tenant: None };
+            let order: Vec<usize> = (0..batch.len()).collect();
+            let mut values: Vec<Value> = batch.iter().map(|s| s.value.clone()).collect();
+            let mut refs: Vec<&mut Value> = values.iter_mut().collect();
+            let outcome = match &protected.method {
+                Method::Pure(transform) => {
+                    transform.protect(&mut refs, &context).map_err(VaultedFault::Fault)
+                }
+                Method::Stored(vaulted) => vaulted.protect(&mut refs, &context).await,
+            };
+            outcome.map_err(|fault| fault_to_refusal(&fault, place, &batch, &order))?;
+            for (selection, value) in batch.iter_mut().zip(values) {
+                if let Some(field) = record.fields().get_mut(selection.field) {
+                    field.replace(value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A class the upstream holds in plain: the value passes for those who may write it,
+    /// unless it is what a masked reader was shown.
+    fn pass_plain(
+        &self,
+        crossing: &mut Crossing,
+        place: &PlacePlan,
+        class_index: usize,
+        batch: &[Selection],
+    ) -> Result<(), Refusal> {
+        let class = self.plan.classes.get(class_index).ok_or_else(|| internal("no such class"))?;
+        if let Some(masked) = batch.iter().find(|s| s.value.as_str().is_some_and(is_mask)) {
+            return Err(outside(place, masked, FaultRule::Masked));
+        }
+        if let Some(selection) = batch.first() {
+            self.allow(crossing, place, selection, Right::Write, batch.len())?;
+            crossing.ledger.count(&class.name, "written", count(batch.len()));
+        }
+        Ok(())
+    }
+
+    /// Whether protected values may be written here by this principal.
+    fn accept_tokens(
+        &self,
+        crossing: &Crossing,
+        place: &PlacePlan,
+        class: usize,
+        selection: &Selection,
+    ) -> Result<(), Refusal> {
+        if place.tokens == Tokens::Refuse {
+            return Err(Refusal::new(
+                Fault::Unacceptable,
+                "token-refused",
+                "the value is already protected: send the field only when you change it",
+            )
+            .at(field(place, selection)));
+        }
+        let class = self.plan.classes.get(class).ok_or_else(|| internal("no such class"))?;
+        let decision = self.plan.policy.decide(&question(crossing, &class.name, Right::WriteToken));
+        if decision.forbidden || decision.permits.is_empty() {
+            return Err(Refusal::new(
+                Fault::Forbidden,
+                "write-token-not-allowed",
+                "the value is already protected, and the caller has no right `write_token` for it",
+            )
+            .at(field(place, selection)));
+        }
+        Ok(())
+    }
+
+    /// Of vaulted tokens the store has the last word.
+    async fn check_stored(
+        &self,
+        protected: &Protected,
+        context: &Context<'_>,
+        batch: &[Selection],
+        tokens: &[usize],
+        place: &PlacePlan,
+    ) -> Result<(), Refusal> {
+        let Method::Stored(vaulted) = &protected.method else { return Ok(()) };
+        let chosen: Vec<&Selection> = tokens.iter().filter_map(|index| batch.get(*index)).collect();
+        let values: Vec<&Value> = chosen.iter().map(|selection| &selection.value).collect();
+        let stored = vaulted
+            .is_stored(&values, context)
+            .await
+            .map_err(|fault| fault_to_refusal(&fault, place, batch, tokens))?;
+        match chosen.iter().zip(stored).find(|(_, stored)| !stored) {
+            Some((selection, _)) => Err(outside(place, selection, FaultRule::BadMark)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the principal has a right with something left in its budget.
+    pub(super) fn allow(
+        &self,
+        crossing: &Crossing,
+        place: &PlacePlan,
+        selection: &Selection,
+        right: Right,
+        values: usize,
+    ) -> Result<(), Refusal> {
+        let (_, class) = self.class(place, selection.rule)?;
+        let decision = self.plan.policy.decide(&question(crossing, &class.name, right));
+        let (rule, verb) = match right {
+            Right::Search => ("search-not-allowed", "search"),
+            _ => ("write-not-allowed", "write"),
+        };
+        if decision.forbidden || decision.permits.is_empty() {
+            let why = decision.missed.first().map_or_else(String::new, |missed| {
+                format!(" (a rule that gives it {})", crate::explain::reason(missed.reason))
+            });
+            return Err(Refusal::new(
+                Fault::Forbidden,
+                rule,
+                format!("the caller has no right `{verb}` for `{}`{why}", class.name),
+            )
+            .at(field(place, selection)));
+        }
+        for permit in decision.permits.iter() {
+            if self.charge(crossing, *permit, right, values) {
+                return Ok(());
+            }
+            self.shared.metrics.budget_spent(&class.name, verb);
+            if self.plan.rules.get(*permit).is_some_and(|rule| rule.refuse_when_spent) {
+                break;
+            }
+        }
+        Err(spent(&format!("{verb} `{}`", class.name)).at(field(place, selection)))
+    }
+}
+
+/// The question a right raises at this crossing.
+pub(super) fn question<'a>(crossing: &'a Crossing, class: &'a str, right: Right) -> Question<'a> {
+    Question {
+        roles: &crossing.principal.roles,
+        right,
+        class,
+        place: &crossing.place,
+        purpose: crossing.purpose.as_deref(),
+        now: std::time::SystemTime::now(),
+    }
+}
+
+/// The selector of a selection, as errors name it.
+pub(super) fn field(place: &PlacePlan, selection: &Selection) -> String {
+    place.fields.get(selection.rule).map_or_else(String::new, |field| field.name.clone())
+}
+
+/// A value that may not be written here.
+pub(super) fn outside(place: &PlacePlan, selection: &Selection, rule: FaultRule) -> Refusal {
+    Refusal::new(
+        Fault::Unacceptable,
+        "outside-template",
+        format!("{rule}: send the field only when you change it, as a plain value"),
+    )
+    .at(field(place, selection))
+}
+
+/// A method's fault as a refusal. `order` maps the method's indices to the batch's.
+pub(super) fn fault_to_refusal(
+    fault: &VaultedFault,
+    place: &PlacePlan,
+    batch: &[Selection],
+    order: &[usize],
+) -> Refusal {
+    let selection = |index: usize| order.get(index).and_then(|index| batch.get(*index));
+    match fault {
+        VaultedFault::Fault(fault) if fault.rule == FaultRule::NoKey => {
+            Refusal::new(Fault::Unavailable, "key-unavailable", fault.rule.to_string())
+        }
+        VaultedFault::Fault(fault) => match selection(fault.index) {
+            Some(selection) => outside(place, selection, fault.rule),
+            None => Refusal::new(Fault::Unacceptable, "outside-template", fault.rule.to_string()),
+        },
+        VaultedFault::Store(TokenError::Key(_)) => {
+            Refusal::new(Fault::Unavailable, "key-unavailable", "no usable key version")
+        }
+        VaultedFault::Store(error) => {
+            Refusal::new(Fault::Unavailable, "store-unavailable", error.to_string())
+        }
+    }
+}
+
+/// Whether text is what a masked reader was shown.
+fn is_mask(text: &str) -> bool {
+    text.contains("**") || (!text.is_empty() && text.chars().all(|c| c == '*'))
+}
+
+pub(super) fn count(values: usize) -> u64 {
+    u64::try_from(values).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use allonym_keyring::{Keyring, KeyVersion};
+use allonym_protect::{
+    Context, Domain, FaultRule, Mark, Mask, Method, MethodSpec, Spec, TemplateSpec, TokenTemplate,
+    VersionMode,
+};
+use allonym_record::Value;
+
+/// A data class: what it is, and how it is protected.
+pub struct ClassPlan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What the upstream holds.
+    pub stored: Stored,
+    /// How it is masked for those who see it masked.
+    pub mask: Mask,
+}
+
+/// What the upstream holds.
+pub enum Stored {
+    /// Plain values: on the way out they are masked, or protected if there is a method.
+    Plain(Option<Box<Protected>>),
+    /// Protected values.
+    Protected(Box<Protected>),
+}
+
+/// How a class is protected.
+pub struct Protected {
+    /// The method, built.
+    pub method: Method,
+    /// The domain whose ids are in every derivation.
+    pub domain: Domain,
+    /// The name of its domain.
+    pub domain_name: String,
+    /// The name of its key.
+    pub key_name: String,
+    /// What is pinned.
+    pub spec: Spec,
+    /// Set once the store remembers that the domain is in use: from then on its
+    /// specification cannot change.
+    pub used: AtomicBool,
+}
+
+impl ClassPlan {
+    /// The protection, if the upstream holds protected values.
+    #[must_use]
+    pub fn protected(&self) -> Option<&Protected> {
+        match &self.stored {
+            Stored::Plain(_) => None,
+            Stored::Protected(protected) => Some(protected),
+        }
+    }
+
+    /// How values of the class are protected, wherever that happens.
+    #[must_use]
+    pub fn method_of(&self) -> Option<&Protected> {
+        match &self.stored {
+            Stored::Plain(protected) => protected.as_deref(),
+            Stored::Protected(protected) => Some(protected),
+        }
+    }
+
+    /// Whether protected values of the class can be told from plain ones by themselves.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.method_of().is_none_or(Protected::is_marked)
+    }
+}
+
+impl Protected {
+    /// What a value shows by itself.
+    #[must_use]
+    pub fn mark(&self, value: &Value, context: &Context<'_>) -> Mark {
+        match &self.method {
+            Method::Pure(transform) => transform.mark(value, context),
+            Method::Stored(vaulted) => vaulted.mark(value),
+        }
+    }
+
+    /// Whether protected values carry a mark.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        match &self.method {
+            Method::Pure(transform) => transform.is_marked(),
+            Method::Stored(_) => true,
+        }
+    }
+
+    /// Whether there is a way back.
+    #[must_use]
+    pub fn is_reversible(&self) -> bool {
+        match &self.method {
+            Method::Pure(transform) => transform.is_reversible(),
+            Method::Stored(_) => true,
+        }
+    }
+
+    /// Whether equal values have equal protected forms, so that they can be looked up.
+    #[must_use]
+    pub fn is_computed(&self) -> bool {
+        matches!(self.method, Method::Pure(_))
+    }
+
+    /// The method's name, with its template.
+    #[must_use]
+    pub fn method_name(&self) -> String {
+        match &self.spec.method {
+            MethodSpec::Fpe { template, version } => {
+                let template = match template {
+                    TemplateSpec::Pan { .. } => "pan",
+                    TemplateSpec::Digits { .. } => "digits",
+                    TemplateSpec::Alphanumeric { .. } => "alphanumeric",
+                    TemplateSpec::Phone => "phone",
+                    TemplateSpec::Iban => "iban",
+                };
+                let version = match version {
+                    VersionMode::Slack => "slack",
+                    VersionMode::Pinned => "pinned",
+                };
+                format!("fpe {template} ({version})")
+            }
+            MethodSpec::Siv => "siv (header)".to_owned(),
+            MethodSpec::Hash => "hash (header)".to_owned(),
+            MethodSpec::Token { template, random, .. } => {
+                let template = match template {
+                    TokenTemplate::Plain => "plain",
+                    TokenTemplate::Email { .. } => "email",
+                };
+                format!("token {template} ({})", if *random { "random" } else { "convergent" })
+            }
+            MethodSpec::Mask(_) => "mask".to_owned(),
+            MethodSpec::Redact => "redact".to_owned(),
+            MethodSpec::Replace { .. } => "replace".to_owned(),
+        }
+    }
+
+    /// The version that protects now, for `explain`.
+    #[must_use]
+    pub fn active_version(&self, keys: &dyn Keyring) -> Option<KeyVersion> {
+        keys.active(self.domain.key).ok()
+    }
+}
+
+/// Whether a broken rule says "this was never ours" (text where a card should be), as
+/// opposed to "this could be a damaged token".
+#[must_use]
+pub const fn is_foreign(rule: FaultRule) -> bool {
+    matches!(
+        rule,
+        FaultRule::Kind
+            | FaultRule::Length
+            | FaultRule::Alphabet
+            | FaultRule::Structure
+            | FaultRule::Masked
+    )
+}

@@ -1,0 +1,300 @@
+//! From what was typed to what it means. Everything is checked before the store is
+//! touched; nothing is pinned until a value passes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use allonym_contract::{PlaceSpec, Rules, Tokens, Use};
+use allonym_keyring::NamespaceId;
+use allonym_protect::{Domain, Keep, Mask, MethodSpec, Spec, TokenStore, build};
+use allonym_store::Store;
+use allonym_tokens::VaultStore;
+
+use super::{
+    ClassPlan, FieldPlan, LocalUser, PlacePlan, Plan, Protected, Stored, access, callers, local_place,
+    pins, warnings,
+};
+use crate::config::{
+    self, ClassMethod, Config, ConfigError, ConfigErrors, ConnectorConfig, Protection,
+};
+use crate::identity::TokenBook;
+
+/// Compiles a configuration against what the store has pinned.
+///
+/// # Errors
+/// Everything that is wrong, each with its place: unknown names, specifications that
+/// cannot be had, contradictions with what is pinned.
+pub fn compile(
+    config: &Config,
+    revision: u64,
+    store: &Store,
+    tokens: &Arc<TokenBook>,
+    vault: &Arc<VaultStore>,
+) -> Result<Plan, ConfigErrors> {
+    let specs = connector_places(config)?;
+    check_usage(config, &specs)?;
+    let policy = access::policy(config, revision, &specs)?;
+    try_build(config)?;
+    let pinned = pins::reconcile(config, &specs, store)?;
+    let classes = classes(config, &pinned, vault)?;
+    let places = places(config, &specs, &classes, &pinned)?;
+    let mut plan = Plan {
+        revision,
+        classes,
+        places,
+        policy,
+        rules: access::rules(config),
+        identifiers: callers::identifiers(config, tokens)?,
+        local_users: local_users(config),
+        warnings: Vec::new(),
+    };
+    plan.warnings = warnings::of(config, &plan);
+    Ok(plan)
+}
+
+/// A connector's place and the connector's name.
+pub(super) struct Placed {
+    pub(super) connector: String,
+    pub(super) spec: PlaceSpec,
+    pub(super) only_reads: bool,
+}
+
+fn connector_places(config: &Config) -> Result<Vec<Placed>, ConfigErrors> {
+    let mut placed = Vec::new();
+    let mut errors = Vec::new();
+    for connector in &config.connectors {
+        let ConnectorConfig::Http(http) = &connector.config;
+        match http.places(&connector.name) {
+            Ok(places) => placed.extend(places.into_iter().map(|spec| Placed {
+                connector: connector.name.clone(),
+                only_reads: only_reads(&spec),
+                spec,
+            })),
+            Err(faults) => errors.extend(
+                faults
+                    .into_iter()
+                    .map(|fault| config.error_at(fault.location, fault.message, fault.hint)),
+            ),
+        }
+    }
+    if errors.is_empty() { Ok(placed) } else { Err(ConfigErrors(errors)) }
+}
+
+/// Whether a place only reads: what callers without a credential may use.
+fn only_reads(spec: &PlaceSpec) -> bool {
+    let method = spec.name.split(' ').nth(1).unwrap_or_default();
+    matches!(method, "GET" | "HEAD")
+}
+
+/// What classes and places say of each other.
+fn check_usage(config: &Config, placed: &[Placed]) -> Result<(), ConfigErrors> {
+    let mut errors = Vec::new();
+    for place in placed {
+        for field in &place.spec.fields {
+            let mut wrong = |message: String, hint: &str| {
+                errors.push(config.error_at(field.location, message, Some(hint.to_owned())));
+            };
+            let Some(class) = config.class(&field.class) else {
+                wrong(format!("no data class `{}`", field.class), "declare it under `data:`");
+                continue;
+            };
+            if class.retired {
+                wrong(format!("class `{}` is retired", class.name), "nothing new is protected under it: use another class here");
+            }
+            let Some(protection) = &class.protection else { continue };
+            if class.stored == config::Stored::Protected {
+                check_field(config, class, protection, &place.spec, field, &mut wrong);
+            }
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+}
+
+fn check_field(
+    config: &Config,
+    class: &config::Class,
+    protection: &Protection,
+    place: &PlaceSpec,
+    field: &allonym_contract::FieldSpec,
+    wrong: &mut impl FnMut(String, &str),
+) {
+    let name = &class.name;
+    let marked = is_marked(&protection.method);
+    let reversible = protection.method.is_reversible();
+    if !marked && reversible && !place.holds_protected_only {
+        wrong(
+            format!("protected values of `{name}` carry no mark, so a plain one could not be told apart here"),
+            "write `holds: protected` at the place if the upstream holds protected values only",
+        );
+    }
+    let slack = matches!(
+        protection.method,
+        ClassMethod::Fpe { version: allonym_protect::VersionMode::Slack, .. }
+    );
+    if slack && place.tokens == Tokens::Accept {
+        wrong(
+            format!("`tokens: accept` cannot be here: the mark of `{name}` is a check digit, and a mistyped number has one too"),
+            "use `tokens: only`, or leave it out",
+        );
+    }
+    if field.usage != Use::Search {
+        return;
+    }
+    if !protection.method.is_searchable() {
+        wrong(
+            format!("`{name}` cannot be looked up: its method gives another value each time, or none"),
+            "leave the rule out of path and query, or use a convergent method",
+        );
+    }
+    let computed = !matches!(protection.method, ClassMethod::Token { .. });
+    let clock = protection
+        .key
+        .as_ref()
+        .and_then(|key| config.key(&key.value))
+        .is_some_and(|key| matches!(key.rotate, config::Rotate::Every(_)));
+    if computed && clock {
+        wrong(
+            format!("`{name}` is looked up here, and its key rotates by the clock: after a rotation old values would not be found"),
+            "give it a key with `rotate: on_rewrap`, or use `method: token`",
+        );
+    }
+}
+
+/// Whether protected values of a method can be told from plain ones by themselves.
+#[must_use]
+pub(super) const fn is_marked(method: &ClassMethod) -> bool {
+    match method {
+        ClassMethod::Fpe { version, .. } => {
+            matches!(version, allonym_protect::VersionMode::Slack)
+        }
+        ClassMethod::Siv | ClassMethod::Hash | ClassMethod::Token { .. } => true,
+        ClassMethod::Mask(_) | ClassMethod::Redact | ClassMethod::Replace { .. } => false,
+    }
+}
+
+/// The specification a class has, as it is pinned.
+pub(super) fn spec(protection: &Protection) -> Spec {
+    let method = match protection.method.clone() {
+        ClassMethod::Fpe { template, version } => MethodSpec::Fpe { template, version },
+        ClassMethod::Siv => MethodSpec::Siv,
+        ClassMethod::Hash => MethodSpec::Hash,
+        ClassMethod::Token { template, random, canonical } => {
+            MethodSpec::Token { template, random, canonical }
+        }
+        ClassMethod::Mask(keep) if keep == Keep::default() => MethodSpec::Mask(Mask::default()),
+        ClassMethod::Mask(keep) => MethodSpec::Mask(Mask::keeping(keep)),
+        ClassMethod::Redact => MethodSpec::Redact,
+        ClassMethod::Replace { with } => MethodSpec::Replace { with },
+    };
+    Spec { revision: 1, method, scope: protection.scope.clone() }
+}
+
+/// Builds every method under no key at all, to find out which cannot be had.
+fn try_build(config: &Config) -> Result<(), ConfigErrors> {
+    let nobody = Domain {
+        namespace: NamespaceId::DEFAULT,
+        id: allonym_keyring::DomainId::from_bytes([0; 16]),
+        key: allonym_keyring::KeyId::from_bytes([0; 16]),
+    };
+    let errors: Vec<ConfigError> = config
+        .data
+        .iter()
+        .filter_map(|class| class.protection.as_ref())
+        .filter(|protection| !matches!(protection.method, ClassMethod::Token { .. }))
+        .filter_map(|protection| {
+            let error = build(&spec(protection), nobody, None).err()?;
+            Some(config.error_at(protection.at, error.to_string(), None))
+        })
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+}
+
+fn classes(
+    config: &Config,
+    pinned: &pins::Pinned,
+    vault: &Arc<VaultStore>,
+) -> Result<Vec<ClassPlan>, ConfigErrors> {
+    let mut classes = Vec::with_capacity(config.data.len());
+    for class in &config.data {
+        let protected = match &class.protection {
+            None => None,
+            Some(protection) => {
+                let vault = Arc::clone(vault) as Arc<dyn TokenStore>;
+                let resolved = pinned.class(&class.name);
+                let spec = spec(protection);
+                let method = build(&spec, resolved.domain, Some(vault)).map_err(|error| {
+                    ConfigErrors(vec![config.error_at(protection.at, error.to_string(), None)])
+                })?;
+                Some(Box::new(Protected {
+                    method,
+                    domain: resolved.domain,
+                    domain_name: protection.domain.value.clone(),
+                    key_name: protection.key.as_ref().map_or_else(String::new, |key| key.value.clone()),
+                    spec,
+                    used: AtomicBool::new(resolved.used),
+                }))
+            }
+        };
+        let stored = match (class.stored, protected) {
+            (config::Stored::Protected, Some(protected)) => Stored::Protected(protected),
+            (_, protected) => Stored::Plain(protected),
+        };
+        classes.push(ClassPlan {
+            name: class.name.as_str().into(),
+            stored,
+            mask: class.mask.map_or_else(Mask::default, Mask::keeping),
+        });
+    }
+    Ok(classes)
+}
+
+fn places(
+    config: &Config,
+    placed: &[Placed],
+    classes: &[ClassPlan],
+    pinned: &pins::Pinned,
+) -> Result<HashMap<Arc<str>, PlacePlan>, ConfigErrors> {
+    let mut places = HashMap::new();
+    let position = |name: &str| classes.iter().position(|class| &*class.name == name);
+    for place in placed {
+        let mut fields = Vec::with_capacity(place.spec.fields.len());
+        for field in &place.spec.fields {
+            let class = position(&field.class).ok_or_else(|| {
+                let message = format!("no data class `{}`", field.class);
+                ConfigErrors(vec![config.error_at(field.location, message, None)])
+            })?;
+            let name = field.selector.to_string();
+            let used = pinned.is_place_used(&place.spec.name, &name);
+            fields.push(FieldPlan { name, class, usage: field.usage, used: AtomicBool::new(used) });
+        }
+        let names = place.spec.fields.iter().map(|field| field.class.as_str().into()).collect();
+        let rules = Rules { place: Arc::clone(&place.spec.name), classes: names };
+        places.insert(
+            Arc::clone(&place.spec.name),
+            PlacePlan {
+                rules: Arc::new(rules),
+                fields,
+                tokens: place.spec.tokens,
+                on_unprotected: place.spec.on_unprotected,
+                only_reads: place.only_reads,
+            },
+        );
+    }
+    for (index, class) in classes.iter().enumerate() {
+        let name = local_place(&class.name);
+        places.insert(Arc::clone(&name), PlacePlan::local(name, index, class));
+    }
+    Ok(places)
+}
+
+fn local_users(config: &Config) -> HashMap<String, LocalUser> {
+    let users = config.admin.users.iter();
+    users
+        .map(|user| {
+            let purpose = user.purpose.as_ref().map(|purpose| purpose.value.clone());
+            let local = LocalUser { role: user.role.value.clone(), purpose };
+            (user.user.value.clone(), local)
+        })
+        .collect()
+}

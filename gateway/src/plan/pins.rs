@@ -1,0 +1,207 @@
+//! What the store has pinned, and whether the configuration still agrees: changing a
+//! name never changes a ciphertext, and never reveals a wrong value.
+
+use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
+
+use allonym_contract::Location;
+use allonym_keyring::{DomainId, KeyId, NamespaceId};
+use allonym_protect::Domain;
+use allonym_store::{KeyInfo, PinnedDomain, PinnedPlace, Store, StoreError};
+
+use super::compile::{Placed, spec};
+use crate::config::{Class, Config, ConfigError, ConfigErrors, Protection, Stored};
+
+/// The permanent ids behind the configuration's names.
+pub(super) struct Pinned {
+    classes: HashMap<String, Resolved>,
+    places: HashSet<(String, String)>,
+}
+
+/// One class's domain.
+#[derive(Clone, Copy)]
+pub(super) struct Resolved {
+    pub(super) domain: Domain,
+    pub(super) used: bool,
+}
+
+impl Pinned {
+    pub(super) fn class(&self, name: &str) -> Resolved {
+        // Every class with a key was resolved; the others have nothing to remember.
+        self.classes.get(name).copied().unwrap_or(Resolved {
+            domain: Domain {
+                namespace: NamespaceId::DEFAULT,
+                id: DomainId::from_bytes([0; 16]),
+                key: KeyId::from_bytes([0; 16]),
+            },
+            used: true,
+        })
+    }
+
+    pub(super) fn is_place_used(&self, place: &str, field: &str) -> bool {
+        self.places.contains(&(place.to_owned(), field.to_owned()))
+    }
+}
+
+/// What the store holds now.
+struct Held {
+    keys: Vec<KeyInfo>,
+    domains: Vec<PinnedDomain>,
+    places: Vec<PinnedPlace>,
+}
+
+/// Compares the configuration with what is pinned, and only if they agree creates and
+/// renames what it needs.
+pub(super) fn reconcile(
+    config: &Config,
+    placed: &[Placed],
+    store: &Store,
+) -> Result<Pinned, ConfigErrors> {
+    let whole = |error: StoreError| {
+        ConfigErrors(vec![config.error_at(Location::default(), format!("store: {error}"), None)])
+    };
+    let held = Held {
+        keys: store.keys().map_err(whole)?,
+        domains: store.domains().map_err(whole)?,
+        places: store.places().map_err(whole)?,
+    };
+    let mut errors = Vec::new();
+    check_keys(config, &held, &mut errors);
+    check_domains(config, &held, &mut errors);
+    check_places(config, placed, &held, &mut errors);
+    if !errors.is_empty() {
+        return Err(ConfigErrors(errors));
+    }
+    apply(config, store, &held).map_err(whole)
+}
+
+fn check_keys(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
+    let known = |name: &str| held.keys.iter().any(|key| key.name == name);
+    for key in &config.keys {
+        let Some(was) = &key.was else { continue };
+        if known(&was.value) && known(&key.name) {
+            let message = format!("there is a key `{}` and a key `{}` already", was.value, key.name);
+            errors.push(config.error_at(was.at, message, Some("drop `was:`: they are two keys".to_owned())));
+        }
+    }
+}
+
+/// The name a class's domain has in the store, and the name it is to have.
+fn names<'a>(class: &'a Class, protection: &'a Protection, held: &Held) -> (&'a str, &'a str) {
+    let now = protection.domain.value.as_str();
+    match &class.was {
+        Some(was) if now == class.name && !held.domains.iter().any(|d| d.name == now) => {
+            (was.value.as_str(), now)
+        }
+        _ => (now, now),
+    }
+}
+
+fn key_id(config: &Config, name: &str, held: &Held) -> Option<KeyId> {
+    let by_name = |name: &str| held.keys.iter().find(|key| key.name == name).map(|key| key.id);
+    by_name(name).or_else(|| {
+        let was = config.key(name)?.was.as_ref()?;
+        by_name(&was.value)
+    })
+}
+
+fn check_domains(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
+    let mut claimed = HashSet::new();
+    for class in &config.data {
+        let Some(protection) = &class.protection else { continue };
+        let (then, now) = names(class, protection, held);
+        claimed.insert(then.to_owned());
+        let Some(domain) = held.domains.iter().find(|domain| domain.name == then) else { continue };
+        if !domain.used {
+            continue;
+        }
+        let mut wrong = |message: String, hint: &str| {
+            errors.push(config.error_at(protection.at, message, Some(hint.to_owned())));
+        };
+        let typed = serde_json::to_string(&spec(protection)).unwrap_or_default();
+        if typed != domain.spec {
+            wrong(
+                format!("domain `{now}` is in use with another specification: values that are stored could not be revealed any more"),
+                "take the change back, or give the class a new name and keep the old one with `retired: true`",
+            );
+        }
+        let key = protection.key.as_ref().map(|key| key.value.as_str());
+        let same = key.is_none_or(|key| key_id(config, key, held) == Some(domain.key));
+        if !same {
+            wrong(
+                format!("domain `{now}` is in use with another key"),
+                "take the change back; if the key has a new name only, write `was:` with its old name at the key",
+            );
+        }
+        if let Some(replaces) = &protection.replaces {
+            let message = format!("`replaces: {}` needs a rewrap job, which is not built yet", replaces.value);
+            errors.push(config.error_at(replaces.at, message, None));
+        }
+    }
+    for domain in &held.domains {
+        if domain.used && !domain.retired && !claimed.contains(&domain.name) {
+            let message = format!("domain `{}` is in use and no class has it any more", domain.name);
+            let hint = format!(
+                "if its class has a new name, write `was: {0}` there; if nothing needs it, keep the class with `retired: true`",
+                domain.name
+            );
+            errors.push(config.error_at(Location::default(), message, Some(hint)));
+        }
+    }
+}
+
+fn check_places(config: &Config, placed: &[Placed], held: &Held, errors: &mut Vec<ConfigError>) {
+    for place in placed {
+        for field in &place.spec.fields {
+            let name = field.selector.to_string();
+            let used = held.places.iter().find(|p| p.place == *place.spec.name && p.field == name);
+            let (Some(used), Some(class)) = (used, config.class(&field.class)) else { continue };
+            let now = class
+                .protection
+                .as_ref()
+                .filter(|p| class.stored == Stored::Protected && p.key.is_some())
+                .map(|protection| names(class, protection, held).0);
+            let then = held.domains.iter().find(|domain| domain.id == used.domain);
+            let then = then.map(|domain| domain.name.as_str());
+            if now != then {
+                let message = format!(
+                    "this field holds values of domain `{}`, and `{}` is another one: they could not be revealed any more",
+                    then.unwrap_or("(unknown)"),
+                    now.unwrap_or("plain")
+                );
+                let hint = "give it its class back; if the class has a new name only, write `was:` there";
+                errors.push(config.error_at(field.location, message, Some(hint.to_owned())));
+            }
+        }
+    }
+}
+
+fn apply(config: &Config, store: &Store, held: &Held) -> Result<Pinned, StoreError> {
+    let mut keys = HashMap::new();
+    for key in &config.keys {
+        let was = key.was.as_ref().map(|was| was.value.as_str());
+        keys.insert(key.name.as_str(), store.ensure_key(&key.name, was, SystemTime::now())?);
+    }
+    let mut classes = HashMap::new();
+    for class in &config.data {
+        let Some(protection) = &class.protection else { continue };
+        let (then, now) = names(class, protection, held);
+        let exists = held.domains.iter().any(|domain| domain.name == then);
+        if then != now && exists {
+            store.rename_domain(then, now)?;
+        }
+        // A method without a key leaves nothing that could be read back: nothing is pinned.
+        let key = protection.key.as_ref().and_then(|key| keys.get(key.value.as_str()).copied());
+        let Some(key) = key else { continue };
+        let typed = serde_json::to_string(&spec(protection)).unwrap_or_default();
+        let id = store.put_domain(now, &typed, key)?;
+        if class.retired {
+            store.retire_domain(now)?;
+        }
+        let used = held.domains.iter().any(|domain| domain.id == id && domain.used);
+        let domain = Domain { namespace: NamespaceId::DEFAULT, id, key };
+        classes.insert(class.name.clone(), Resolved { domain, used });
+    }
+    let places = held.places.iter().map(|place| (place.place.clone(), place.field.clone()));
+    Ok(Pinned { classes, places: places.collect() })
+}

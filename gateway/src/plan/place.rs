@@ -1,0 +1,62 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use allonym_contract::{OnUnprotected, Rules, Tokens, Use};
+
+use super::ClassPlan;
+
+/// A place, compiled: which rule names which class.
+pub struct PlacePlan {
+    /// What connectors are told.
+    pub rules: Arc<Rules>,
+    /// For each rule its field.
+    pub fields: Vec<FieldPlan>,
+    /// What of protected values on a write.
+    pub tokens: Tokens,
+    /// What of plain values on a read.
+    pub on_unprotected: OnUnprotected,
+    /// Whether anonymous callers may pass here if their connector admits them: the place
+    /// only reads.
+    pub only_reads: bool,
+}
+
+/// One field of a place.
+pub struct FieldPlan {
+    /// Its selector, as errors and records name it.
+    pub name: String,
+    /// The position of its class in the plan.
+    pub class: usize,
+    /// What the upstream does with it.
+    pub usage: Use,
+    /// Set once the store remembers which domain this field has.
+    pub used: AtomicBool,
+}
+
+impl PlacePlan {
+    /// The local place of a class: one field, plain values in, what the caller may see out.
+    #[must_use]
+    pub fn local(name: Arc<str>, class: usize, plan: &ClassPlan) -> Self {
+        let rules = Rules { place: name, classes: vec![Arc::clone(&plan.name)] };
+        let field = FieldPlan {
+            name: "value".to_owned(),
+            class,
+            usage: Use::Content,
+            // No upstream holds anything here: there is no place to remember.
+            used: AtomicBool::new(true),
+        };
+        Self {
+            rules: Arc::new(rules),
+            fields: vec![field],
+            tokens: Tokens::Refuse,
+            on_unprotected: OnUnprotected::Refuse,
+            only_reads: false,
+        }
+    }
+}
+
+/// The name of the place through which local callers (`allonym protect` and `reveal`)
+/// reach a class.
+#[must_use]
+pub fn local_place(class: &str) -> Arc<str> {
+    format!("local {class}").into()
+}

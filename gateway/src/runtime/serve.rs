@@ -1,0 +1,158 @@
+//! Serving: connectors, control socket, admin listener, signals.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use allonym_audit::{AuditSink, Durability, Event, EventKind};
+use allonym_contract::{Connector, Guard};
+use allonym_http::HttpConnector;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{Gateway, StartError};
+use crate::config::ConnectorConfig;
+
+impl Gateway {
+    /// Serves until SIGTERM or SIGINT; SIGHUP reloads. `said` is called with a line
+    /// whenever something happened that an operator should see.
+    ///
+    /// # Errors
+    /// When something cannot listen. Nothing is served then.
+    pub async fn serve(
+        self: Arc<Self>,
+        said: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<(), StartError> {
+        let system = |what: &str| {
+            let what = what.to_owned();
+            move |cause| StartError::System { what, cause }
+        };
+        let mut hangup = signal(SignalKind::hangup()).map_err(system("signals"))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("signals"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("signals"))?;
+        let (stop, stopping) = watch::channel(false);
+        let start = Event::new(EventKind::Start, "allonym", "serve")
+            .with_detail("version", env!("CARGO_PKG_VERSION"));
+        self.audit.accept(start, Durability::Power).await?;
+        self.build_connectors()?;
+        let mut tasks = self.spawn_connectors(&stopping).await?;
+        self.serving.store(true, Ordering::Release);
+        self.spawn_control(&mut tasks, &stopping).await?;
+        let _ = self.refresh_keys();
+        for (name, address) in self.status().connectors {
+            said(&format!("{name} listens on {address}"));
+        }
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break said("stopping: running requests are finished first"),
+                _ = interrupt.recv() => break said("stopping: running requests are finished first"),
+                _ = hangup.recv() => {
+                    let gateway = Arc::clone(&self);
+                    match tokio::task::spawn_blocking(move || gateway.reload()).await {
+                        Ok(Ok(revision)) => said(&format!("reloaded: revision {revision} is in force")),
+                        Ok(Err(problem)) => said(&format!("not reloaded: {}", problem.detail)),
+                        Err(_) => said("not reloaded: the task ended early"),
+                    }
+                }
+                Some(ended) = tasks.join_next() => {
+                    if let Ok(Err(error)) = ended {
+                        let _ = stop.send(true);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        let _ = stop.send(true);
+        while tasks.join_next().await.is_some() {}
+        self.serving.store(false, Ordering::Release);
+        let stop = Event::new(EventKind::Stop, "allonym", "serve");
+        if self.audit.accept(stop, Durability::Power).await.is_ok() {
+            let _ = self.drop_anchor(&self.audit.head());
+        }
+        Ok(())
+    }
+
+    fn build_connectors(&self) -> Result<(), StartError> {
+        let current = self.current.load_full();
+        let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let metrics = allonym_http::Metrics::default();
+        self.metrics().with_registry(|registry| metrics.register(registry));
+        let dropped = self.metrics().access_log_dropped();
+        let access_log = crate::access_log::start(dropped).map_err(|cause| {
+            StartError::System { what: "access log".to_owned(), cause }
+        })?;
+        for section in &current.config.connectors {
+            let ConnectorConfig::Http(http) = &section.config;
+            let guard = Arc::clone(&current.pipeline) as Arc<dyn Guard>;
+            let connector = HttpConnector::new(section.name.clone(), (**http).clone(), guard)
+                .map_err(|faults| StartError::Connector {
+                    connector: section.name.clone(),
+                    cause: faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                })?
+                .with_metrics(metrics.clone())
+                .with_access_log(access_log.clone());
+            connectors.push((section.name.clone(), Arc::new(connector)));
+        }
+        Ok(())
+    }
+
+    /// Starts all connectors and waits until each of them listens. A taken address is a
+    /// failed start and not half a gateway.
+    async fn spawn_connectors(
+        self: &Arc<Self>,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<JoinSet<Result<(), StartError>>, StartError> {
+        let connectors =
+            self.connectors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut tasks = JoinSet::new();
+        for (name, connector) in connectors {
+            let (stopping, running) = (stopping.clone(), Arc::clone(&connector));
+            tasks.spawn(async move {
+                running.run(stopping).await.map_err(|error| StartError::Connector {
+                    connector: name,
+                    cause: error.to_string(),
+                })
+            });
+            tokio::select! {
+                _ = connector.listening() => {}
+                Some(Ok(Err(error))) = tasks.join_next() => return Err(error),
+            }
+        }
+        let (gateway, stopping) = (Arc::clone(self), stopping.clone());
+        tasks.spawn(async move {
+            gateway.upkeep(stopping).await;
+            Ok(())
+        });
+        Ok(tasks)
+    }
+
+    async fn spawn_control(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<Result<(), StartError>>,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<(), StartError> {
+        let current = self.current.load_full();
+        let socket = current.config.admin.socket.clone();
+        let listener = crate::api::socket::bind(&socket).map_err(|cause| StartError::System {
+            what: format!("control socket {}", socket.display()),
+            cause,
+        })?;
+        let (gateway, stop) = (Arc::clone(self), stopping.clone());
+        tasks.spawn(async move {
+            crate::api::socket::serve(gateway, listener, stop).await;
+            let _ = std::fs::remove_file(&socket);
+            Ok(())
+        });
+        let Some(listen) = &current.config.admin.listen else { return Ok(()) };
+        let listener = tokio::net::TcpListener::bind(listen.value).await.map_err(|cause| {
+            StartError::System { what: format!("admin listener {}", listen.value), cause }
+        })?;
+        let (gateway, stop) = (Arc::clone(self), stopping.clone());
+        tasks.spawn(async move {
+            crate::admin::serve(gateway, listener, stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use crate::StoreError;
+
+/// Each brings the schema from its index to the next number. One that was released is
+/// never edited: add another.
+const MIGRATIONS: &[&str] = &[V1, V2];
+
+/// Namespaces, domains and their rows have small numbers inside the file, since ids of
+/// 16 bytes in every token would cost more than the token.
+const V1: &str = "
+CREATE TABLE store (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    root_check BLOB NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE seals (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    wrap TEXT NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE namespaces (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    generation INTEGER NOT NULL,
+    wrap BLOB NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE keys (
+    namespace INTEGER NOT NULL REFERENCES namespaces (number),
+    id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    PRIMARY KEY (namespace, id),
+    UNIQUE (namespace, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE key_versions (
+    namespace INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    wrap BLOB,
+    created INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    PRIMARY KEY (namespace, key, version),
+    FOREIGN KEY (namespace, key) REFERENCES keys (namespace, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE domains (
+    number INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL REFERENCES namespaces (number),
+    id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    key BLOB NOT NULL,
+    generation INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    wrap BLOB NOT NULL,
+    UNIQUE (namespace, id),
+    UNIQUE (namespace, name),
+    FOREIGN KEY (namespace, key) REFERENCES keys (namespace, id)
+) STRICT;
+CREATE TABLE places (
+    namespace INTEGER NOT NULL REFERENCES namespaces (number),
+    place TEXT NOT NULL,
+    field TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (namespace, place, field)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tokens (
+    namespace INTEGER NOT NULL,
+    domain INTEGER NOT NULL REFERENCES domains (number),
+    token TEXT NOT NULL,
+    lookup BLOB,
+    version INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (namespace, domain, token)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX tokens_by_lookup ON tokens (namespace, domain, lookup)
+    WHERE lookup IS NOT NULL;
+";
+
+const V2: &str = "
+CREATE TABLE api_tokens (
+    namespace INTEGER NOT NULL REFERENCES namespaces (number),
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (namespace, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE settings (
+    namespace INTEGER NOT NULL REFERENCES namespaces (number),
+    name TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (namespace, name)
+) STRICT, WITHOUT ROWID;
+";
+
+/// The schema this release writes.
+pub(crate) fn newest() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// The schema of a database, or `None` where there is none of ours.
+pub(crate) fn version(connection: &Connection) -> Result<Option<u32>, StoreError> {
+    let table = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_version'";
+    if connection
+        .query_row(table, [], |_| Ok(()))
+        .optional()?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    let found = connection.query_row("SELECT version FROM schema_version", [], |row| row.get(0));
+    Ok(found.optional()?)
+}
+
+/// Brings a database to the newest schema, each step in a transaction of its own.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    migrate_to(connection, newest())
+}
+
+fn migrate_to(connection: &mut Connection, target: u32) -> Result<(), StoreError> {
+    let found = version(connection)?.unwrap_or(0);
+    if found > newest() {
+        return Err(StoreError::Newer {
+            found,
+            known: newest(),
+        });
+    }
+    for (number, step) in (1..).zip(MIGRATIONS) {
+        if number <= found || number > target {
+            continue;
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.execute_batch(
+            "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT;
+             DELETE FROM schema_version;",
+        )?;
+        transaction.execute("INSERT INTO schema_version VALUES (?1)", [number])?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// For tests of the way up: a database with an older schema.
+#[cfg(test)]
+pub(crate) fn migrate_only_to(connection: &mut Connection, target: u32) {
+    migrate_to(connection, target).unwrap();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(connection: &Connection) -> Vec<(String, String)> {
+        let mut statement = connection
+            .prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name")
+            .unwrap();
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn every_older_schema_reaches_the_newest() {
+        let mut fresh = Connection::open_in_memory().unwrap();
+        assert_eq!(version(&fresh), Ok(None));
+        migrate(&mut fresh).unwrap();
+        for start in 1..=newest() {
+            let mut old = Connection::open_in_memory().unwrap();
+            migrate_only_to(&mut old, start);
+            assert_eq!(version(&old), Ok(Some(start)));
+            migrate(&mut old).unwrap();
+            assert_eq!(version(&old), Ok(Some(newest())));
+            assert_eq!(shape(&old), shape(&fresh), "from {start}");
+            migrate(&mut old).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_newer_schema_is_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        connection
+            .execute("UPDATE schema_version SET version = 99", [])
+            .unwrap();
+        let refused = StoreError::Newer {
+            found: 99,
+            known: newest(),
+        };
+        assert_eq!(migrate(&mut connection), Err(refused));
+    }
+}

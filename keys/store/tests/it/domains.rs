@@ -1,0 +1,151 @@
+use allonym_keyring::KeyId;
+use allonym_store::{PinnedDomain, PinnedPlace, StoreError};
+
+use super::*;
+
+#[test]
+fn a_domain_changes_until_it_is_used() {
+    let home = Home::new();
+    let store = home.open();
+    let pan = store.ensure_key("pan", None, now()).unwrap();
+    let contact = store.ensure_key("contact", None, now()).unwrap();
+    let unknown = KeyId::from_bytes([1; 16]);
+    let refused = store.put_domain("card", "{}", unknown);
+    assert_eq!(refused, Err(StoreError::UnknownKey(unknown)));
+    let card = store.put_domain("card", "{}", contact).unwrap();
+    let secret = store.domain_secret(card).unwrap();
+    assert_eq!(store.put_domain("card", r#"{"v":2}"#, contact), Ok(card));
+    assert_eq!(store.put_domain("card", r#"{"v":2}"#, pan), Ok(card));
+    assert!(
+        store.domain_secret(card).unwrap() == secret,
+        "fixed for the life of a domain"
+    );
+    store.mark_domain_used(card).unwrap();
+    store.mark_domain_used(card).unwrap();
+    assert_eq!(store.put_domain("card", r#"{"v":2}"#, pan), Ok(card));
+    let pinned = Err(StoreError::DomainPinned("card".to_owned()));
+    assert_eq!(store.put_domain("card", r#"{"v":3}"#, pan), pinned);
+    assert_eq!(store.put_domain("card", r#"{"v":2}"#, contact), pinned);
+    let email = store.put_domain("email", "{}", contact).unwrap();
+    assert!(store.domain_secret(email).unwrap() != secret);
+    drop(store);
+
+    let store = home.open();
+    assert!(store.domain_secret(card).unwrap() == secret);
+    let spec = r#"{"v":2}"#.to_owned();
+    let expected = PinnedDomain {
+        id: card,
+        name: "card".to_owned(),
+        spec,
+        key: pan,
+        used: true,
+        retired: false,
+    };
+    assert_eq!(store.domains().unwrap()[0], expected);
+    assert!(!store.domains().unwrap()[1].used);
+    let nothing = DomainId::from_bytes([1; 16]);
+    assert_eq!(
+        store.mark_domain_used(nothing),
+        Err(StoreError::UnknownDomain(nothing))
+    );
+    assert_eq!(
+        store.domain_secret(nothing).err(),
+        Some(StoreError::UnknownDomain(nothing))
+    );
+}
+
+#[test]
+fn a_domain_keeps_its_id_under_another_name() {
+    let home = Home::new();
+    let (store, email) = with_domain(&home);
+    let key = store.keys().unwrap()[0].id;
+    store.put_domain("phone", "{}", key).unwrap();
+    store.mark_domain_used(email).unwrap();
+    let taken = StoreError::NameTaken {
+        what: "domain",
+        name: "phone".to_owned(),
+    };
+    assert_eq!(store.rename_domain("email", "phone"), Err(taken));
+    let unknown = StoreError::UnknownName {
+        what: "domain",
+        name: "mail".to_owned(),
+    };
+    assert_eq!(store.rename_domain("mail", "contact"), Err(unknown));
+    assert_eq!(store.rename_domain("email", "mail"), Ok(()));
+    assert_eq!(store.rename_domain("mail", "mail"), Ok(()));
+    assert_eq!(
+        store.put_domain("mail", r#"{"method":"token"}"#, key),
+        Ok(email)
+    );
+    assert_ne!(store.put_domain("email", "{}", key), Ok(email));
+}
+
+#[test]
+fn a_retired_domain_protects_no_more() {
+    let home = Home::new();
+    let (store, email) = with_domain(&home);
+    let key = store.keys().unwrap()[0].id;
+    store.mark_place_used("orders", "$.email", email).unwrap();
+    store.retire_domain("email").unwrap();
+    assert!(store.domains().unwrap()[0].retired);
+    let retired = || StoreError::DomainRetired("email".to_owned());
+    assert_eq!(store.put_domain("email", "{}", key), Err(retired()));
+    assert_eq!(store.mark_domain_used(email), Err(retired()));
+    assert_eq!(
+        store.mark_place_used("orders", "$.name", email),
+        Err(retired())
+    );
+    assert!(
+        store.domain_secret(email).is_ok(),
+        "its values stay revealable"
+    );
+    let unknown = StoreError::UnknownName {
+        what: "domain",
+        name: "mail".to_owned(),
+    };
+    assert_eq!(store.retire_domain("mail"), Err(unknown));
+}
+
+#[test]
+fn a_place_keeps_its_domain() {
+    let home = Home::new();
+    let (store, email) = with_domain(&home);
+    let key = store.keys().unwrap()[0].id;
+    let phone = store.put_domain("phone", "{}", key).unwrap();
+    store.mark_place_used("orders", "$.email", email).unwrap();
+    store.mark_place_used("orders", "$.email", email).unwrap();
+    assert!(store.domains().unwrap()[0].used, "its domain is used too");
+    assert!(!store.domains().unwrap()[1].used);
+    let pinned = StoreError::PlacePinned {
+        place: "orders".to_owned(),
+        field: "$.email".to_owned(),
+        holds: email,
+    };
+    assert_eq!(
+        store.mark_place_used("orders", "$.email", phone),
+        Err(pinned)
+    );
+    assert!(
+        !store.domains().unwrap()[1].used,
+        "a refusal changes nothing"
+    );
+    store.mark_place_used("orders", "$.phone", phone).unwrap();
+    store
+        .mark_place_used("customers", "$.email", email)
+        .unwrap();
+    let nothing = DomainId::from_bytes([1; 16]);
+    let unknown = store.mark_place_used("orders", "$.x", nothing);
+    assert_eq!(unknown, Err(StoreError::UnknownDomain(nothing)));
+    drop(store);
+    let pin = |place: &str, field: &str, domain| PinnedPlace {
+        place: place.to_owned(),
+        field: field.to_owned(),
+        domain,
+    };
+    let expected = [
+        pin("customers", "$.email", email),
+        pin("orders", "$.email", email),
+        pin("orders", "$.phone", phone),
+    ];
+    assert_eq!(home.open().places().unwrap(), expected);
+}

@@ -1,0 +1,119 @@
+//! The store as its users see it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by panicking"
+)]
+#![allow(clippy::indexing_slicing, reason = "as above")]
+
+mod backups;
+mod domains;
+mod keys;
+mod opening;
+mod tokens;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use allonym_keyring::DomainId;
+use allonym_seal::{FileSeal, Seal};
+use allonym_store::{ApiTokenRow, Store, TokenRow};
+use tempfile::TempDir;
+
+/// A folder with a key file and a place for a store.
+struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let home = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        FileSeal::create(home.at("seal.key")).unwrap();
+        home
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.at("data/store.db")
+    }
+
+    fn seals(&self) -> Vec<Box<dyn Seal>> {
+        vec![Box::new(FileSeal::open(self.at("seal.key")).unwrap())]
+    }
+
+    fn other_seals(&self) -> Vec<Box<dyn Seal>> {
+        let path = self.at("other.key");
+        let seal = FileSeal::create(&path).or_else(|_| FileSeal::open(&path));
+        vec![Box::new(seal.unwrap())]
+    }
+
+    fn open(&self) -> Store {
+        Store::open(&self.path(), &self.seals(), now()).unwrap()
+    }
+
+    /// Edits a closed store behind its back.
+    fn edit(&self, sql: &str) {
+        let connection = rusqlite::Connection::open(self.path()).unwrap();
+        connection.execute_batch(sql).unwrap();
+    }
+}
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(1_795_392_000_123)
+}
+
+fn later(days: u64) -> SystemTime {
+    now() + Duration::from_secs(days * 86_400)
+}
+
+/// A store with a domain for tokens.
+fn with_domain(home: &Home) -> (Store, DomainId) {
+    let store = home.open();
+    let key = store.ensure_key("contact", None, now()).unwrap();
+    let domain = store
+        .put_domain("email", r#"{"method":"token"}"#, key)
+        .unwrap();
+    (store, domain)
+}
+
+fn token_row(number: u32) -> TokenRow {
+    let mut lookup = [0; 16];
+    lookup[..4].copy_from_slice(&number.to_be_bytes());
+    TokenRow {
+        lookup: Some(lookup),
+        token: format!("t{number:06}@allonym.invalid"),
+        version: 1,
+        sealed: format!("sealed {number}").into_bytes(),
+    }
+}
+
+fn api_token(id: &str, name: &str) -> ApiTokenRow {
+    ApiTokenRow {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        roles: vec!["billing".to_owned()],
+        purpose: Some("chargeback".to_owned()),
+        claims: serde_json::json!({ "team": ["a", "b"] }),
+        hash: [5; 32],
+        created: now(),
+        expires: Some(later(30)),
+        revoked: None,
+    }
+}
+
+/// Every byte of every file in a folder, to search for what must not be there.
+fn bytes_under(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        bytes.extend(std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    bytes
+}
+
+fn holds(bytes: &[u8], canary: &[u8]) -> bool {
+    bytes.windows(canary.len()).any(|window| window == canary)
+}

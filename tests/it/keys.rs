@@ -1,0 +1,126 @@
+//! Keys: rotation, backup and restore, seals.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::roles::{CONFIG, customer};
+use crate::stand::{Stand, text};
+
+#[test]
+fn a_rotation_leaves_old_values_readable() {
+    let stand = Stand::new(CONFIG);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    let post = |id: &str| {
+        let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer(id).to_string()));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    };
+    post("old");
+    let rotated = stand.allonym(&["keys", "rotate", "contact"]);
+    assert!(rotated.status.success(), "{}", text(&rotated));
+    post("new");
+    assert_ne!(stand.stored("old")["full_name"], stand.stored("new")["full_name"]);
+    assert_eq!(stand.stored("old")["email"], stand.stored("new")["email"], "tokens stay");
+    for id in ["old", "new"] {
+        let headers = [&*format!("Allonym-Token: {billing}"), "X-Purpose: chargeback"];
+        let seen = stand.curl("GET", &format!("/v1/customers/{id}"), &headers, None).json();
+        assert_eq!(seen["full_name"], customer(id)["full_name"]);
+        assert_eq!(seen["email"], customer(id)["email"]);
+    }
+    let listed = text(&stand.allonym(&["keys", "list"]));
+    assert!(listed.contains("1 deactivated, 2 active"), "{listed}");
+}
+
+#[test]
+fn keys_that_need_a_rewrap_do_not_rotate() {
+    let stand = Stand::new(CONFIG);
+    for (key, why) in [("pan", "on_rewrap"), ("phone", "version: pinned"), ("search", "on_rewrap"), ("nothing", "there is no key")] {
+        let refused = stand.allonym(&["keys", "rotate", key]);
+        assert!(!refused.status.success() && text(&refused).contains(why), "{key}: {}", text(&refused));
+    }
+}
+
+#[test]
+fn a_key_of_looked_up_values_does_not_rotate_by_the_clock() {
+    let stand = Stand::without_gateway(&CONFIG.replace("search:  { rotate: on_rewrap }", "search:  { rotate: 90d }"));
+    let refused = text(&stand.allonym(&["check"]));
+    assert!(refused.contains("rotates by the clock"), "{refused}");
+    let stand = Stand::new(&CONFIG.replace("search:  { rotate: on_rewrap }", "search:  { rotate: never }"));
+    let refused = stand.allonym(&["keys", "rotate", "search"]);
+    assert!(!refused.status.success() && text(&refused).contains("looked up"), "{}", text(&refused));
+}
+
+#[test]
+fn the_clock_rotates() {
+    let stand = Stand::new(&CONFIG.replace("contact: { rotate: 180d }", "contact: { rotate: 1s }"));
+    let start = std::time::Instant::now();
+    while !text(&stand.allonym(&["keys", "list"])).contains("2 active") {
+        assert!(start.elapsed().as_secs() < 30, "it did not rotate");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+/// The drill: everything that cannot be made again is in this one file.
+#[test]
+fn a_backup_brings_everything_back() {
+    let mut stand = Stand::new(CONFIG);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let warned = text(&stand.allonym(&["check"]));
+    assert!(warned.contains("no backup was ever verified") && warned.contains("only one seal"), "{warned}");
+
+    let file = stand.folder.join("allonym.backup");
+    let made = stand.allonym(&["backup", file.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", text(&made));
+    assert!(!text(&stand.allonym(&["check"])).contains("no backup was ever verified"));
+    let sealed = fs::read(&file).unwrap();
+    for canary in ["customers-api", "card_number", "SQLite", "example.com"] {
+        assert!(!sealed.windows(canary.len()).any(|window| window == canary.as_bytes()), "{canary}");
+    }
+
+    stand.stop();
+    let refused = stand.allonym(&["restore", file.to_str().unwrap()]);
+    assert!(!refused.status.success(), "an existing store is not overwritten");
+    fs::remove_dir_all(stand.folder.join("data")).unwrap();
+    fs::create_dir_all(stand.folder.join("data")).unwrap();
+    let restored = stand.allonym(&["restore", file.to_str().unwrap()]);
+    assert!(restored.status.success(), "{}", text(&restored));
+    stand.start();
+    let headers = [&*format!("Allonym-Token: {billing}"), "X-Purpose: chargeback"];
+    let seen = stand.curl("GET", "/v1/customers/c1", &headers, None);
+    assert_eq!(seen.json()["email"], customer("c1")["email"], "{}", seen.body);
+    assert_eq!(seen.json()["card"], customer("c1")["card"]);
+    // A damaged copy is refused, and says so.
+    let mut damaged = sealed.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    stand.stop();
+    fs::remove_dir_all(stand.folder.join("data")).unwrap();
+    fs::create_dir_all(stand.folder.join("data")).unwrap();
+    assert!(!stand.allonym(&["restore", file.to_str().unwrap()]).status.success());
+}
+
+#[test]
+fn a_second_seal_opens_alone() {
+    let two = CONFIG.replace("seal: { file: FOLDER/seal.key }", "seal: [ { file: FOLDER/seal.key }, { file: FOLDER/second.key } ]");
+    let mut stand = Stand::without_gateway(&two);
+    let second = stand.folder.join("second.key");
+    assert!(stand.allonym(&["seal", "create", second.to_str().unwrap()]).status.success());
+    stand.start();
+    let shop = stand.token("shop");
+    assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string())).status, 201);
+    assert!(!text(&stand.allonym(&["check"])).contains("only one seal"));
+    stand.stop();
+    fs::remove_file(stand.folder.join("seal.key")).unwrap();
+    stand.configure(&CONFIG.replace("FOLDER/seal.key", "FOLDER/second.key"));
+    stand.start();
+    assert_eq!(stand.as_token(&shop, "PUT", "/v1/customers/c1", Some(&json!({ "id": "c1" }).to_string())).status, 200);
+    stand.stop();
+    // Another key file opens nothing.
+    let other = stand.folder.join("other.key");
+    assert!(stand.allonym(&["seal", "create", other.to_str().unwrap()]).status.success());
+    stand.configure(&CONFIG.replace("FOLDER/seal.key", "FOLDER/other.key"));
+    assert!(stand.start_fails().contains("does not open"));
+}

@@ -1,0 +1,12 @@
+//! The product, from outside: the real binary, a real upstream, real `curl`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod stand;
+
+mod fail_closed;
+mod keys;
+mod layers;
+mod lifecycle;
+mod pins;
+mod roles;

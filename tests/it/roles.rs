@@ -1,0 +1,140 @@
+//! Each caller sees what `access:` says, and every method comes back as it went.
+
+use serde_json::{Value, json};
+
+use crate::stand::Stand;
+
+pub const CONFIG: &str = include_str!("shop.yaml");
+
+pub fn customer(id: &str) -> Value {
+    json!({
+        "id": id,
+        "card": { "number": "4929120000006466", "expiry": "12/29" },
+        "iban": "DE89370400440532013000",
+        "phone": "+4915112345678",
+        "account": "123456789",
+        "code": "aZ09bQ",
+        "email": "zoë.müller@example.com",
+        "reference": 12_345_678_901_234_567_u64,
+        "full_name": "Zoë Müller-Ångström",
+        "national_id": "85073003328",
+        "fingerprint": "fp-canary-1",
+        "birth_date": "1985-07-30",
+        "notes": ["untouched", 1.50, null]
+    })
+}
+
+#[test]
+fn each_caller_sees_what_access_says() {
+    let stand = Stand::new(CONFIG);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    let support = stand.token("support");
+    let sent = customer("c1");
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&sent.to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+
+    let stored = stand.stored("c1");
+    for field in ["/card/number", "/iban", "/phone", "/account", "/code", "/email", "/reference", "/full_name", "/national_id", "/fingerprint"] {
+        assert_ne!(stored.pointer(field), sent.pointer(field), "{field} is stored in plain");
+    }
+    assert_eq!(stored["birth_date"], sent["birth_date"]);
+    assert_eq!(stored["notes"], sent["notes"]);
+    assert!(stored["card"]["number"].as_str().unwrap().starts_with("492912"));
+    assert!(stored["iban"].as_str().unwrap().starts_with("DE"));
+    assert!(stored["phone"].as_str().unwrap().starts_with("+49"));
+    assert!(stored["email"].as_str().unwrap().ends_with("@allonym.invalid"));
+
+    let read = |headers: &[&str]| stand.curl("GET", "/v1/customers/c1", headers, None);
+    let token = |token: &str| format!("Allonym-Token: {token}");
+    let seen = read(&[&token(&billing), "X-Purpose: chargeback"]);
+    let mut expected = sent.clone();
+    expected["fingerprint"] = stored["fingerprint"].clone();
+    assert_eq!(seen.json(), expected);
+    assert_eq!(seen.header("cache-control"), Some("no-store"));
+
+    let seen = read(&[&token(&billing)]);
+    assert_eq!(seen.json()["full_name"], stored["full_name"]);
+    assert!(seen.header("allonym-notice").unwrap().contains("purpose-required"), "{}", seen.headers);
+    let seen = read(&[&token(&billing), "X-Purpose: curiosity"]);
+    assert_eq!(seen.json()["full_name"], stored["full_name"]);
+
+    let seen = read(&[&token(&support)]).json();
+    assert_eq!(seen["email"], sent["email"]);
+    assert_eq!(seen["card"]["number"], "************6466");
+    assert_eq!(seen["birth_date"], "1985-**-**");
+    assert_eq!(seen["national_id"], stored["national_id"]);
+
+    let seen = read(&[]).json();
+    for field in ["/card/number", "/email", "/full_name", "/national_id", "/reference"] {
+        assert_eq!(seen.pointer(field), stored.pointer(field), "{field}");
+    }
+    assert_eq!(seen["birth_date"], "***");
+    assert_eq!(read(&["Allonym-Token: aln_nonsense"]).status, 401);
+    let audit = stand.audit();
+    assert!(audit.contains("\"intent\"") && audit.contains("token:billing"), "{audit}");
+    assert!(!audit.contains("Zoë") && !audit.contains("4929120000006466"));
+}
+
+#[test]
+fn laundering_and_code_books_are_stopped() {
+    let stand = Stand::new(CONFIG);
+    let (shop, support) = (stand.token("shop"), stand.token("support"));
+    for id in ["victim", "own"] {
+        let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer(id).to_string()));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    }
+    let stored = stand.stored("victim");
+    let put = |body: &Value| stand.as_token(&support, "PUT", "/v1/customers/own", Some(&body.to_string()));
+    let before = stand.stored("own");
+    for (what, body) in [
+        ("another's token", json!({ "id": "own", "email": stored["email"] })),
+        ("the token in capitals", json!({ "id": "own", "email": stored["email"].as_str().unwrap().to_uppercase() })),
+        ("a made-up token", json!({ "id": "own", "email": "abcdefghijklmnop@allonym.invalid" })),
+        ("a class without the right", json!({ "id": "own", "full_name": "A. Stranger" })),
+    ] {
+        let answer = put(&body);
+        assert!(matches!(answer.status, 403 | 422), "{what}: {} {}", answer.status, answer.body);
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
+    }
+    let write = |body: Value| stand.as_token(&shop, "PUT", "/v1/customers/own", Some(&body.to_string()));
+    for (what, body) in [
+        ("a mistyped card number", json!({ "id": "own", "card": { "number": "4929120000006467" } })),
+        ("a stored card number", json!({ "id": "own", "card": { "number": stored["card"]["number"] } })),
+        ("a masked card number", json!({ "id": "own", "card": { "number": "************6466" } })),
+        ("a masked birth date", json!({ "id": "own", "birth_date": "1985-**-**" })),
+        ("a stored name", json!({ "id": "own", "full_name": stored["full_name"] })),
+        ("a damaged name", json!({ "id": "own", "full_name": format!("{}x", stored["full_name"].as_str().unwrap()) })),
+        ("a mistyped iban", json!({ "id": "own", "iban": "DE88370400440532013000" })),
+    ] {
+        let answer = write(body);
+        assert_eq!(answer.status, 422, "{what}: {}", answer.body);
+    }
+    assert_eq!(stand.stored("own"), before, "nothing of it was stored");
+}
+
+#[test]
+fn searching_needs_its_right_and_stores_nothing() {
+    let stand = Stand::new(CONFIG);
+    let shop = stand.token("shop");
+    let (support, finder) = (stand.token("support"), stand.token("finder"));
+    let mut sent = customer("c1");
+    sent["email"] = json!("found@example.com");
+    assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&sent.to_string())).status, 201);
+    let path = "/v1/customers?email=found%40example.com";
+    let refused = stand.as_token(&support, "GET", path, None);
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    assert_eq!(refused.json()["rule"], "search-not-allowed");
+    let found = stand.as_token(&finder, "GET", path, None);
+    assert_eq!(found.status, 200, "{}", found.body);
+    assert_eq!(found.json()[0]["email"], "found@example.com");
+    let none = stand.as_token(&finder, "GET", "/v1/customers?email=nobody%40example.com", None);
+    assert_eq!(none.json(), json!([]));
+    let by_id = stand.as_token(&finder, "GET", "/v1/customers?national_id=85073003328", None);
+    assert_eq!(by_id.json()[0]["id"], "c1");
+    let received = stand.received();
+    assert!(!received.contains("found@") && !received.contains("found%40"), "{received}");
+    assert!(!received.contains("nobody"), "an operand reached the upstream in plain");
+    // The token itself is no operand: whoever holds one must not find whose it is.
+    let token = stand.stored("c1")["email"].as_str().unwrap().to_owned();
+    assert_eq!(stand.as_token(&finder, "GET", &format!("/v1/customers?email={token}"), None).status, 422);
+}
