@@ -1,6 +1,6 @@
 //! What the figures were taken on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +21,13 @@ pub(crate) fn program(name: &str) -> Outcome<PathBuf> {
     } else {
         Err(format!("{} is not built: run `make bench`", path.display()).into())
     }
+}
+
+/// Where a program is; `nginx` is not on every user's path.
+pub(crate) fn installed(program: &str) -> Outcome<PathBuf> {
+    let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
+    let found = places.iter().map(|place| Path::new(place).join(program)).find(|path| path.exists());
+    found.ok_or_else(|| format!("{program} is not installed").into())
 }
 
 /// Name and content of each fact.
@@ -51,7 +58,8 @@ pub(crate) fn facts() -> Outcome<Vec<(&'static str, String)>> {
 
 /// The first line a program says of itself.
 fn version(program: &str, flag: &str) -> String {
-    let Ok(output) = Command::new(program).arg(flag).output() else {
+    let output = installed(program).and_then(|path| Ok(Command::new(path).arg(flag).output()?));
+    let Ok(output) = output else {
         return format!("{program} (not installed)");
     };
     let said = [output.stdout, output.stderr].concat();

@@ -64,11 +64,15 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// The children go first: a parent that is killed cannot tell them.
+    /// Asks it to end, so that it can end its own children, and kills it if it does not.
     fn drop(&mut self) {
-        let own = self.child.id();
-        for child in stats().unwrap_or_default().into_iter().filter(|stat| stat.parent == own) {
-            let _ = Command::new("kill").arg("-KILL").arg(child.process.to_string()).status();
+        let _ = Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(3) {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -94,7 +98,6 @@ pub(crate) fn accepts(address: SocketAddr) -> bool {
 
 #[derive(Debug, PartialEq)]
 struct Stat {
-    process: u32,
     parent: u32,
     cpu_seconds: f64,
 }
@@ -102,12 +105,10 @@ struct Stat {
 impl Stat {
     /// `PID (name) state ppid ... utime stime ...`; the name may hold anything.
     fn parse(text: &str) -> Option<Self> {
-        let (process, _) = text.split_once(' ')?;
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<_> = rest.split_whitespace().collect();
         let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
         Some(Self {
-            process: process.parse().ok()?,
             parent: fields.get(1)?.parse().ok()?,
             cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS,
         })
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn the_line_of_a_process_is_read_behind_its_name() {
         let line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 0 0 0 150 50 9 9 20 0 3 0 100 1 1";
-        let expected = Stat { process: 42, parent: 7, cpu_seconds: 2.0 };
+        let expected = Stat { parent: 7, cpu_seconds: 2.0 };
         assert_eq!(Stat::parse(line), Some(expected));
         assert_eq!(Stat::parse(""), None);
         assert_eq!(Stat::parse("1 (x) S"), None);

@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use allonym_contract::{Fault, Refusal};
+use allonym_record::Piece;
 use allonym_record::codec::json::{Json, Limits, Program};
 use allonym_record::codec::{Codec, CodecError};
-use allonym_record::Piece;
 use flate2::write::MultiGzDecoder;
 use http::{HeaderMap, header};
 
@@ -111,7 +111,11 @@ impl Body {
 
 /// A body over the limit.
 pub(crate) fn too_large() -> Refusal {
-    Refusal::new(Fault::TooLarge, "body-too-large", "the body is larger than limits.body_bytes")
+    Refusal::new(
+        Fault::TooLarge,
+        "body-too-large",
+        "the body is larger than limits.body_bytes",
+    )
 }
 
 /// How a body is coded, if it is in a way we can take off.
@@ -167,7 +171,11 @@ fn utf_8(parameter: &str) -> bool {
 }
 
 fn not_gzip() -> Refusal {
-    Refusal::new(Fault::Malformed, "bad-gzip", "the body says gzip and is not, or not all of it")
+    Refusal::new(
+        Fault::Malformed,
+        "bad-gzip",
+        "the body says gzip and is not, or not all of it",
+    )
 }
 
 fn refused(error: CodecError) -> Refusal {

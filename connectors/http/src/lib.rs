@@ -28,7 +28,7 @@ mod upstream;
 
 pub use access_log::{AccessLog, AccessRecord};
 pub use config::{
-    Anonymous, Callers, ConfigFault, HttpConfig, JwtCallers, Jwks, KeyFile, Limits, RouteEntry,
+    Anonymous, Callers, ConfigFault, HttpConfig, Jwks, JwtCallers, KeyFile, Limits, RouteEntry,
     Routes, Size, Time, TlsChoice, TlsFiles, Unlisted, UpstreamTls,
 };
 pub use listener::HttpConnector;

@@ -51,7 +51,10 @@ impl HttpConnector {
         let tls = match &config.tls {
             None | Some(TlsChoice::Off) => None,
             Some(TlsChoice::Pem(files)) => Some(acceptor(files).map_err(|says| {
-                vec![ConfigFault::new(location(&config.listen), format!("tls: {says}"))]
+                vec![ConfigFault::new(
+                    location(&config.listen),
+                    format!("tls: {says}"),
+                )]
             })?),
         };
         let site = Site::new(&name, config, guard)?;
@@ -113,7 +116,9 @@ impl HttpConnector {
         if !old.config.listens_like(&config) {
             let says = "listen, tls and limits.connections cannot change while it runs";
             let fault = ConfigFault::new(location(&config.listen), says);
-            return Err(vec![fault.hint("restart the gateway to have this take effect")]);
+            return Err(vec![
+                fault.hint("restart the gateway to have this take effect"),
+            ]);
         }
         let mut site = Site::new(&self.name, config, guard)?;
         if old.upstream.serves(&site.upstream) {
@@ -126,12 +131,15 @@ impl HttpConnector {
     async fn bind(&self) -> Result<TcpListener, Refusal> {
         let listen = self.site.load().config.listen.value.clone();
         let listener = TcpListener::bind(&listen).await.map_err(|error| {
-            let says = format!("connector {}: cannot listen on {listen}: {error}", self.name);
+            let says = format!(
+                "connector {}: cannot listen on {listen}: {error}",
+                self.name
+            );
             Refusal::new(Fault::Unavailable, "listen", says)
         })?;
-        let address = listener.local_addr().map_err(|_| {
-            Refusal::new(Fault::Unavailable, "listen", "the socket has no address")
-        })?;
+        let address = listener
+            .local_addr()
+            .map_err(|_| Refusal::new(Fault::Unavailable, "listen", "the socket has no address"))?;
         self.bound.send_replace(Some(address));
         Ok(listener)
     }
@@ -155,7 +163,10 @@ impl HttpConnector {
                 metrics: self.metrics.clone(),
                 access_log: self.access_log.clone(),
                 link,
-                client: Client { address: address.ip().to_canonical(), tls: self.tls.is_some() },
+                client: Client {
+                    address: address.ip().to_canonical(),
+                    tls: self.tls.is_some(),
+                },
                 options,
             },
         }
@@ -227,7 +238,9 @@ impl Opening {
             },
         };
         let link = ClientLink::new(socket, Arc::clone(&self.conversation.link), self.limits);
-        Arc::new(self.conversation).process_new(Box::new(link), shutdown).await;
+        Arc::new(self.conversation)
+            .process_new(Box::new(link), shutdown)
+            .await;
     }
 }
 
@@ -262,8 +275,8 @@ fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
     let chain = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|_| unreadable(&files.cert))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key.file)
-        .map_err(|_| unreadable(&files.key.file))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key.file).map_err(|_| unreadable(&files.key.file))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

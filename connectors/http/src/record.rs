@@ -62,7 +62,9 @@ impl Texts {
     ) -> Result<Vec<Search>, Refusal> {
         let mut searches = Vec::new();
         for operand in &place.params {
-            let Some(segment) = target.segment(operand.at) else { continue };
+            let Some(segment) = target.segment(operand.at) else {
+                continue;
+            };
             if segment.has_parameters() {
                 let says = "the path segment holds a `;`: encode it as %3B";
                 return Err(ambiguous("path-ambiguous", says, place.rule(operand.rule)));
@@ -73,9 +75,9 @@ impl Texts {
         if place.query.is_empty() {
             return Ok(searches);
         }
-        let pairs = target.pairs().map_err(|says| {
-            Refusal::new(Fault::Malformed, "query-ambiguous", says)
-        })?;
+        let pairs = target
+            .pairs()
+            .map_err(|says| Refusal::new(Fault::Malformed, "query-ambiguous", says))?;
         for (index, pair) in pairs.iter().enumerate() {
             for operand in &place.query {
                 let name = pair.name.as_str();
@@ -120,7 +122,11 @@ impl Texts {
 
     fn place(&mut self, rule: usize, usage: Use, text: &str, spot: Spot) -> Option<Search> {
         match usage {
-            Use::Search => Some(Search { rule, operand: Value::text(text), spot }),
+            Use::Search => Some(Search {
+                rule,
+                operand: Value::text(text),
+                spot,
+            }),
             Use::Content => {
                 self.add(rule, text, spot);
                 None
@@ -129,7 +135,8 @@ impl Texts {
     }
 
     fn add(&mut self, rule: usize, text: &str, spot: Spot) {
-        self.fields.push(Field::new(rule, Value::text(text), 0..0, false));
+        self.fields
+            .push(Field::new(rule, Value::text(text), 0..0, false));
         self.spots.push(spot);
     }
 }
@@ -166,7 +173,11 @@ fn put(
     match (spot, target) {
         (Spot::Header(name, index), _) => {
             let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
-                Refusal::new(Fault::Unacceptable, "not-encodable", "a header cannot hold this")
+                Refusal::new(
+                    Fault::Unacceptable,
+                    "not-encodable",
+                    "a header cannot hold this",
+                )
             })?;
             value.set_sensitive(true);
             if let http::header::Entry::Occupied(mut lines) = headers.entry(name)

@@ -321,7 +321,9 @@ impl Exchange {
 
     fn record(&self, session: &mut ServerSession, end: &End) -> AccessRecord {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let began = now.saturating_sub(self.began.elapsed());
         let (refusal, cut) = match end {
             End::Complete => (None, false),
@@ -335,13 +337,18 @@ impl Exchange {
             connector: Arc::clone(&self.site.connector),
             place: self.place.as_ref().map(|place| Arc::clone(&place.name)),
             method: method_label(&session.req_header().method),
-            status: session.response_written().map_or(0, |head| head.status.as_u16()),
+            status: session
+                .response_written()
+                .map_or(0, |head| head.status.as_u16()),
             duration_us: micros(self.began.elapsed()),
             protect_us: self.times.protected.map(micros),
             upstream_us: self.times.answered.map(micros),
             bytes_in: session.body_bytes_read() as u64,
             bytes_out: session.body_bytes_sent() as u64,
-            principal: self.principal.as_ref().map(|principal| principal.name.clone()),
+            principal: self
+                .principal
+                .as_ref()
+                .map(|principal| principal.name.clone()),
             refusal,
             cut,
         }
@@ -349,7 +356,9 @@ impl Exchange {
 
     /// Whether values are selected where this request goes.
     fn is_protected(&self) -> bool {
-        self.place.as_ref().is_some_and(|place| place.is_protected())
+        self.place
+            .as_ref()
+            .is_some_and(|place| place.is_protected())
     }
 }
 

@@ -47,9 +47,10 @@ impl Upstream {
         let verify = config.upstream_tls.clone().unwrap_or_default();
         let tls = match address.scheme {
             Scheme::Http => None,
-            Scheme::Https => Some(tls(&address, &verify).map_err(|says| {
-                ConfigFault::new(at, format!("upstream_tls: {says}"))
-            })?),
+            Scheme::Https => Some(
+                tls(&address, &verify)
+                    .map_err(|says| ConfigFault::new(at, format!("upstream_tls: {says}")))?,
+            ),
         };
         let authority = HeaderValue::from_str(&address.authority)
             .map_err(|_| ConfigFault::new(at, "upstream: not a host"))?;
@@ -91,7 +92,10 @@ impl Upstream {
                 let says = "the upstream cannot be reached, or its certificate is not trusted";
                 Refusal::new(Fault::Upstream, "upstream-connect", says)
             })?;
-        Ok(Connection { link: UpstreamLink::new(socket), reused: false })
+        Ok(Connection {
+            link: UpstreamLink::new(socket),
+            reused: false,
+        })
     }
 
     /// Keeps a connection whose exchange is over and complete.
@@ -99,7 +103,9 @@ impl Upstream {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push_back((link, Instant::now()));
         while idle.len() > self.keep
-            || idle.front().is_some_and(|(_, since)| since.elapsed() > self.keep_for)
+            || idle
+                .front()
+                .is_some_and(|(_, since)| since.elapsed() > self.keep_for)
         {
             idle.pop_front();
         }
@@ -142,9 +148,10 @@ fn tls(
             let listed = CertificateDer::pem_file_iter(path)
                 .map_err(|_| format!("{} cannot be read", path.display()))?;
             for certificate in listed {
-                let certificate = certificate
-                    .map_err(|_| format!("{} is not PEM", path.display()))?;
-                roots.add(certificate)
+                let certificate =
+                    certificate.map_err(|_| format!("{} is not PEM", path.display()))?;
+                roots
+                    .add(certificate)
                     .map_err(|_| format!("{} holds a bad certificate", path.display()))?;
             }
         }

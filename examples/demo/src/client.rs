@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::Failure;
 
 /// One connection to one address, with one caller's credential.
-pub struct Client {
+pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
     address: String,
     token: Option<String>,
@@ -18,14 +18,14 @@ pub struct Client {
 }
 
 /// An answer.
-pub struct Answer {
-    pub status: u16,
-    pub body: String,
-    pub notice: Option<String>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) notice: Option<String>,
 }
 
 impl Client {
-    pub async fn connect(address: &str, token: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) async fn connect(address: &str, token: Option<&str>) -> Result<Self, Failure> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -38,22 +38,22 @@ impl Client {
         })
     }
 
-    pub fn for_purpose(mut self, purpose: &str) -> Self {
+    pub(crate) fn for_purpose(mut self, purpose: &str) -> Self {
         self.purpose = Some(purpose.to_owned());
         self
     }
 
-    pub async fn get(&mut self, path: &str) -> Result<Answer, Failure> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, Failure> {
         self.send(Method::GET, path, String::new()).await
     }
 
-    pub async fn send(&mut self, method: Method, path: &str, body: String) -> Result<Answer, Failure> {
+    pub(crate) async fn send(&mut self, method: Method, path: &str, body: String) -> Result<Answer, Failure> {
         let mut request = Request::builder().method(method).uri(path).header("host", &self.address);
         if let Some(token) = &self.token {
             request = request.header("allonym-token", token);
         }
         if let Some(purpose) = &self.purpose {
-            request = request.header("x-purpose", purpose);
+            request = request.header("allonym-purpose", purpose);
         }
         if !body.is_empty() {
             request = request.header("content-type", "application/json");

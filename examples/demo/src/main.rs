@@ -20,7 +20,7 @@ use client::{Answer, Client};
 use stage::Stage;
 
 /// Anything that stops the story; it is printed and the demo fails.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const CUSTOMERS: usize = 1_000;
 const FIELDS: [&str; 8] = [
@@ -204,8 +204,8 @@ async fn launder(stage: &Stage, tokens: &Tokens, customers: &[String], stranger:
 
 async fn account(stage: &Stage, id: &str) -> Result<(), Failure> {
     let place = format!("GET /v1/customers/{id}");
-    println!("\n$ allonym explain customers-api \"{place}\" --as support");
-    for line in stage.allonym(&["explain", "customers-api", &place, "--as", "support"]).await?.lines() {
+    println!("\n$ allonym explain customers \"{place}\" --as support");
+    for line in stage.allonym(&["explain", "customers", &place, "--as", "support"]).await?.lines() {
         println!("    {line}");
     }
     println!("\n$ allonym audit verify");
@@ -219,7 +219,7 @@ async fn stay(stage: &Stage, tokens: &Tokens, id: &str) -> Result<(), Failure> {
     println!("\ntry:");
     println!("  curl -s {url}");
     println!("  curl -s {url} -H 'Allonym-Token: {}'", tokens.support);
-    println!("  curl -s {url} -H 'Allonym-Token: {}' -H 'X-Purpose: chargeback'", tokens.billing);
+    println!("  curl -s {url} -H 'Allonym-Token: {}' -H 'Allonym-Purpose: chargeback'", tokens.billing);
     println!("\nCtrl-C stops everything; what was made lies in {}", stage.folder.display());
     tokio::signal::ctrl_c().await?;
     Ok(())

@@ -12,25 +12,25 @@ use tokio::process::{Child, Command};
 use crate::{Failure, client::Client};
 
 /// Everything that runs while the story is told. Dropping it stops what it started.
-pub struct Stage {
+pub(crate) struct Stage {
     programs: PathBuf,
-    pub folder: PathBuf,
-    pub config: PathBuf,
-    pub gateway: String,
-    pub upstream: String,
-    pub admin: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) config: PathBuf,
+    pub(crate) gateway: String,
+    pub(crate) upstream: String,
+    pub(crate) admin: String,
     _children: Vec<Child>,
 }
 
 impl Stage {
     /// Makes a fresh folder, starts the upstream and the gateway, and waits until both answer.
-    pub async fn set(programs: &Path, folder: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn set(programs: &Path, folder: &Path) -> Result<Self, Failure> {
         let _ = fs::remove_dir_all(folder);
-        fs::create_dir_all(folder.join("data"))?;
+        fs::create_dir_all(folder)?;
         let (upstream_child, upstream) = start_upstream(programs).await?;
         let (gateway, admin) = (free_address()?, free_address()?);
         let config = folder.join("allonym.yaml");
-        fs::write(&config, configuration(folder, &gateway, &upstream, &admin)?)?;
+        fs::write(&config, configuration(&gateway, &upstream, &admin)?)?;
         let mut stage = Self {
             programs: programs.to_owned(),
             folder: folder.to_owned(),
@@ -55,6 +55,7 @@ impl Stage {
             .arg("--config")
             .arg(&self.config)
             .arg("run")
+            .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(Stdio::from(log))
@@ -79,11 +80,12 @@ impl Stage {
     }
 
     /// Runs one command of the gateway's own and gives back what it printed.
-    pub async fn allonym(&self, arguments: &[&str]) -> Result<String, Failure> {
+    pub(crate) async fn allonym(&self, arguments: &[&str]) -> Result<String, Failure> {
         let output = Command::new(self.programs.join("allonym"))
             .arg("--config")
             .arg(&self.config)
             .args(arguments)
+            .current_dir(&self.folder)
             .stdin(Stdio::null())
             .output()
             .await?;
@@ -96,9 +98,9 @@ impl Stage {
     }
 
     /// The fictional customers, one JSON object a line.
-    pub async fn customers(&self, count: usize) -> Result<Vec<String>, Failure> {
+    pub(crate) async fn customers(&self, count: usize) -> Result<Vec<String>, Failure> {
         let output = Command::new(self.programs.join("make-customers"))
-            .args(["--count", &count.to_string()])
+            .arg(count.to_string())
             .output()
             .await?;
         if !output.status.success() {
@@ -125,22 +127,20 @@ async fn start_upstream(programs: &Path) -> Result<(Child, String), Failure> {
     Ok((child, address))
 }
 
-/// The example configuration, with this machine's paths, ports and user.
-fn configuration(
-    folder: &Path,
-    gateway: &str,
-    upstream: &str,
-    admin: &str,
-) -> Result<String, Failure> {
+/// The example configuration, with free ports and this user as the operator.
+fn configuration(gateway: &str, upstream: &str, admin: &str) -> Result<String, Failure> {
     let user = std::process::Command::new("id").arg("-un").output()?;
     let user = String::from_utf8(user.stdout)?;
-    let folder = folder.display().to_string();
     let text = include_str!("../../demo.yaml")
-        .replace("./demo-data", &folder)
         .replace("127.0.0.1:8080", gateway)
-        .replace("127.0.0.1:9001", upstream)
-        .replace("127.0.0.1:9464", admin)
-        .replace("demo-operator", user.trim());
+        .replace("127.0.0.1:9000", upstream)
+        .replace(
+            "admin: { listen: 127.0.0.1:9464 }",
+            &format!(
+                "admin: {{ listen: {admin}, operators: {{ \"{}\": [keys, tokens, audit] }} }}",
+                user.trim()
+            ),
+        );
     Ok(text)
 }
 

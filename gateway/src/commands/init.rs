@@ -3,6 +3,7 @@
 mod checks;
 mod judge;
 mod propose;
+mod terms;
 mod walk;
 mod words;
 

@@ -165,19 +165,14 @@ fn words(error: &serde_saphyr::Error) -> (String, Option<String>) {
         ),
         Error::SerdeUnknownVariant {
             variant, expected, ..
-        } => (
-            format!("`{variant}` is not known here"),
-            Some(suggest(variant, expected.iter().copied())),
-        ),
-        Error::SerdeMissingField { field, .. } => {
-            let hint = match *field {
-                "seal" => {
-                    "there is no default: `seal: { file: /etc/allonym/seal.key }`, or `seal: { passphrase: { env: NAME } }`"
-                }
-                _ => return (format!("`{field}` is missing"), None),
-            };
-            (format!("`{field}` is missing"), Some(hint.to_owned()))
+        } => {
+            let hint = suggest(variant, expected.iter().copied());
+            (format!("`{variant}` is not known here"), Some(hint))
         }
+        Error::SerdeMissingField { field, .. } => (
+            format!("`{field}` is missing"),
+            (*field == "seal").then(|| NO_SEAL.to_owned()),
+        ),
         Error::SerdeInvalidType {
             unexpected,
             expected,
@@ -191,46 +186,53 @@ fn words(error: &serde_saphyr::Error) -> (String, Option<String>) {
             format!("expected {expected}, found {}", kind(unexpected)),
             None,
         ),
-        Error::DuplicateMappingKey { key, .. } => (
-            match key {
-                Some(key) => format!("`{key}` is there twice"),
-                None => "a key is there twice".to_owned(),
-            },
-            Some("one of the two would be ignored: keep one".to_owned()),
-        ),
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key
+                .as_ref()
+                .map_or("a key".to_owned(), |key| format!("`{key}`"));
+            let hint = "one of the two would be ignored: keep one";
+            (format!("{key} is there twice"), Some(hint.to_owned()))
+        }
         Error::Message { msg, .. } => match msg.split_once(HINT) {
             Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
             None => (msg.clone(), None),
         },
+        other => of_the_parser(other),
+    }
+}
+
+const NO_SEAL: &str = "there is no default: `seal: { file: /etc/allonym/seal.key }`, or `seal: { passphrase: { env: NAME } }`";
+
+/// Errors that are about YAML more than about a configuration.
+fn of_the_parser(error: &serde_saphyr::Error) -> (String, Option<String>) {
+    use serde_saphyr::Error;
+    let told = |message: &str, hint: &str| {
+        (
+            message.to_owned(),
+            (!hint.is_empty()).then(|| hint.to_owned()),
+        )
+    };
+    match error {
         Error::Unexpected {
             expected: "sequence start",
             ..
-        } => (
-            "expected a list".to_owned(),
-            Some("write it in brackets: `[a, b]`".to_owned()),
-        ),
+        } => told("expected a list", "write it in brackets: `[a, b]`"),
         Error::Unexpected {
             expected: "mapping start",
             ..
-        } => (
-            "expected a map".to_owned(),
-            Some("write it in braces: `{ key: value }`".to_owned()),
-        ),
-        Error::InvalidBooleanStrict { .. } => ("expected true or false".to_owned(), None),
+        } => told("expected a map", "write it in braces: `{ key: value }`"),
+        Error::InvalidBooleanStrict { .. } => told("expected true or false", ""),
         Error::MultipleDocuments { .. }
         | Error::Budget {
             breach: BudgetBreach::Documents { .. },
             ..
         } => {
             let hint = "a configuration is one document: remove the line `---`";
-            (
-                "a second document begins here".to_owned(),
-                Some(hint.to_owned()),
-            )
+            told("a second document begins here", hint)
         }
-        Error::Budget { .. } => (
-            "more, or more deeply nested, than a configuration may be".to_owned(),
-            None,
+        Error::Budget { .. } => told(
+            "more, or more deeply nested, than a configuration may be",
+            "",
         ),
         other => (
             DefaultMessageFormatter

@@ -110,7 +110,11 @@ fn the_sample_is_read() {
     assert_eq!(email.scope, Scope::Global);
     assert_eq!(config.class("birth_date").unwrap().stored, Stored::Plain);
     assert!(config.class("birth_date").unwrap().protection.is_none());
+}
 
+#[test]
+fn the_places_of_the_sample_are_read() {
+    let config = Config::parse(SAMPLE, "allonym.yaml").unwrap();
     assert_eq!(config.access[1].purpose, Purpose::Required);
     assert_eq!(config.access[2].search[0].value, "email");
     let places = &config.connectors[0].places;

@@ -1,8 +1,8 @@
 use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -60,6 +60,10 @@ impl Default for JwksPace {
     }
 }
 
+/// All that is kept now. Whoever reads the same source shares one, so that a reload of
+/// the configuration goes on with the keys at hand, whether the issuer answers or not.
+static KEPT: Mutex<Vec<(JwksSource, JwksPace, Weak<Keeper>)>> = Mutex::new(Vec::new());
+
 /// Keeps a key set current, on a thread of its own that ends with it.
 pub(super) struct Keeper {
     state: Arc<State>,
@@ -89,9 +93,28 @@ pub(super) struct PublicKey {
 }
 
 impl Keeper {
-    /// Begins to keep a key set. A file is read before this returns; a URL is not, so
-    /// that an issuer that is away does not keep the gateway from starting.
-    pub(super) fn start(source: JwksSource, pace: JwksPace) -> Result<Self, JwtConfigError> {
+    /// Keeps a key set, or joins whoever keeps it already. A file is read before this
+    /// returns; a URL is not, so that an issuer that is away does not keep the gateway
+    /// from starting.
+    pub(super) fn of(source: JwksSource, pace: JwksPace) -> Result<Arc<Self>, JwtConfigError> {
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(.., keeper)| keeper.strong_count() > 0);
+        let same = kept
+            .iter()
+            .find(|(from, at, _)| *from == source && *at == pace);
+        if let Some(keeper) = same.and_then(|(.., keeper)| keeper.upgrade()) {
+            if matches!(source, JwksSource::File(_)) {
+                let read = Reader::new(source)?.read_into(&keeper.state);
+                read.map_err(JwtConfigError::KeySet)?;
+            }
+            return Ok(keeper);
+        }
+        let keeper = Arc::new(Self::start(source.clone(), pace)?);
+        kept.push((source, pace, Arc::downgrade(&keeper)));
+        Ok(keeper)
+    }
+
+    fn start(source: JwksSource, pace: JwksPace) -> Result<Self, JwtConfigError> {
         let reader = Reader::new(source)?;
         let state = Arc::new(State::default());
         if matches!(reader, Reader::File(_)) {

@@ -127,7 +127,7 @@ pub enum JwtConfigError {
 /// Verifies the tokens of one issuer.
 pub struct JwtVerifier {
     config: JwtConfig,
-    keeper: Keeper,
+    keeper: Arc<Keeper>,
     believed: RwLock<HashMap<[u8; 32], Believed>>,
 }
 
@@ -140,7 +140,8 @@ struct Believed {
 }
 
 impl JwtVerifier {
-    /// Begins to keep the issuer's key set current, on a thread of its own.
+    /// Begins to keep the issuer's key set current, on a thread that ends with the last
+    /// verifier of that set.
     ///
     /// # Errors
     /// When the configuration cannot be meant, or a key set in a file cannot be read. A
@@ -159,7 +160,7 @@ impl JwtVerifier {
         if config.leeway > MOST_LEEWAY {
             return Err(JwtConfigError::Leeway);
         }
-        let keeper = Keeper::start(config.jwks.clone(), config.pace)?;
+        let keeper = Keeper::of(config.jwks.clone(), config.pace)?;
         Ok(Arc::new(Self {
             config,
             keeper,

@@ -427,14 +427,17 @@ async fn an_altered_row_is_noticed() {
     put(unbound).await;
     let found = method.stored_forms(&[&values[0]], &context(&keys)).await;
     assert!(found == Err(VaultedFault::Store(TokenError::Altered)));
-    let newer = TokenRow {
-        version: 7,
+    // A row is read under the version that sealed it and no other.
+    let second = world.store.rotate(world.key, SystemTime::now()).unwrap();
+    put(TokenRow {
+        version: second.number(),
         ..rows[0].clone()
-    };
-    put(newer).await;
-    let seven = KeyError::NoVersion(world.key, KeyVersion::new(7).unwrap());
-    let revealed = reveal(&method, &tokens, &context(&keys)).await;
-    assert!(revealed == Err(VaultedFault::Store(TokenError::Key(seven))));
+    })
+    .await;
+    let newest = world.keys();
+    assert!(reveal(&method, &tokens, &context(&newest)).await == altered);
+    let unknown = VaultedFault::Store(TokenError::Key(KeyError::NoVersion(world.key, second)));
+    assert!(reveal(&method, &tokens, &context(&keys)).await == Err(unknown));
     put(rows[0].clone()).await;
     assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
 }
@@ -479,6 +482,14 @@ async fn tokens_stay_when_their_values_are_resealed() {
         tenant: None,
     };
     assert!(protect(&method, &values, &pinned).await == tokens);
+    // But it seals nothing new under a version that nobody could open any more.
+    let mut late = Value::text("late");
+    let protected = method.protect(&mut [&mut late], &pinned).await;
+    assert!(matches!(
+        protected,
+        Err(VaultedFault::Store(TokenError::Unavailable(_)))
+    ));
+    assert!(late == Value::text("late"));
     assert_eq!(world.count("note").await, 25);
 }
 

@@ -52,7 +52,11 @@ impl Exchange {
         session: &mut ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Result<(), Stop> {
-        let Onward { head, body, idempotent } = self.receive(session).await?;
+        let Onward {
+            head,
+            body,
+            idempotent,
+        } = self.receive(session).await?;
         self.times.protected = Some(self.began.elapsed());
         let site = Arc::clone(&self.site);
         let place = self.place.clone();
@@ -66,7 +70,11 @@ impl Exchange {
             OnwardBody::Whole(body) if body.len() > AT_ONCE => {
                 // The queue is empty, so there is room.
                 let _ = pieces.try_send(Inbound::End);
-                OnwardBody::Rest(Rest { first: body, body: None, chunked: false })
+                OnwardBody::Rest(Rest {
+                    first: body,
+                    body: None,
+                    chunked: false,
+                })
             }
             body => body,
         };
@@ -204,10 +212,19 @@ impl ClientSide<'_> {
             }
             Answer::Head { head, close } => {
                 self.begin(close);
-                self.session.write_response_header(head).await.map(|()| false)
+                self.session
+                    .write_response_header(head)
+                    .await
+                    .map(|()| false)
             }
-            Answer::Piece(bytes) => session.write_response_body(bytes, false).await.map(|()| false),
-            Answer::End => session.write_response_body(Bytes::new(), true).await.map(|()| true),
+            Answer::Piece(bytes) => session
+                .write_response_body(bytes, false)
+                .await
+                .map(|()| false),
+            Answer::End => session
+                .write_response_body(Bytes::new(), true)
+                .await
+                .map(|()| true),
         };
         written.map_err(|_| Stop::ClientGone)
     }
@@ -230,7 +247,9 @@ async fn hear(
     pace: &mut Pace,
 ) -> Result<Heard, Stop> {
     if let Some(pieces) = pieces {
-        let Ok(permit) = pieces.reserve().await else { return Ok(Heard::BodyOver) };
+        let Ok(permit) = pieces.reserve().await else {
+            return Ok(Heard::BodyOver);
+        };
         return match pace.read(session).await? {
             Some(bytes) => {
                 permit.send(Inbound::Piece(bytes));
@@ -300,7 +319,9 @@ impl RequestWriter<'_> {
         inbound: Bytes,
         over: bool,
     ) -> Result<Bytes, Refusal> {
-        let (Some(body), Some(place)) = (&mut rest.body, self.place) else { return Ok(inbound) };
+        let (Some(body), Some(place)) = (&mut rest.body, self.place) else {
+            return Ok(inbound);
+        };
         let mut pieces = Vec::new();
         if over {
             body.finish(&mut pieces)?;
@@ -310,7 +331,13 @@ impl RequestWriter<'_> {
         let says = "the request has nobody to be protected for";
         let crossing = self.crossing.as_deref_mut();
         let crossing = crossing.ok_or_else(|| Refusal::new(Fault::Forbidden, "unlisted", says))?;
-        transform(&*self.site.guard, crossing, &mut Texts::default(), &mut pieces).await?;
+        transform(
+            &*self.site.guard,
+            crossing,
+            &mut Texts::default(),
+            &mut pieces,
+        )
+        .await?;
         joined(place, pieces).map(Bytes::from)
     }
 
@@ -329,7 +356,11 @@ impl RequestWriter<'_> {
     }
 
     async fn end(&mut self, rest: &Rest) -> std::io::Result<()> {
-        if rest.chunked { self.put(b"0\r\n\r\n").await } else { Ok(()) }
+        if rest.chunked {
+            self.put(b"0\r\n\r\n").await
+        } else {
+            Ok(())
+        }
     }
 
     async fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
@@ -370,10 +401,19 @@ async fn call(
         let read = http.read_response().await;
         let dead = link.received() == 0;
         let error = match (written, read) {
-            (written, Ok(_)) => return Ok(Call { http, link, sent: written.is_ok() }),
+            (written, Ok(_)) => {
+                return Ok(Call {
+                    http,
+                    link,
+                    sent: written.is_ok(),
+                });
+            }
             (Err(error), Err(_)) | (Ok(()), Err(error)) => error,
         };
-        let slow = matches!(error.etype, ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        let slow = matches!(
+            error.etype,
+            ErrorType::ReadTimedout | ErrorType::WriteTimedout
+        );
         if !(connection.reused && !fresh && dead && idempotent && !slow) {
             return Err(upstream_failed(&error));
         }
@@ -388,7 +428,10 @@ async fn send(
     body: &Bytes,
 ) -> pingora_error::Result<()> {
     link.hold(true);
-    let mut written = http.write_request_header(Box::new(head.clone())).await.map(|_| ());
+    let mut written = http
+        .write_request_header(Box::new(head.clone()))
+        .await
+        .map(|_| ());
     if written.is_ok() && !body.is_empty() {
         written = http.write_body(body).await.map(|_| ());
     }
@@ -403,7 +446,11 @@ async fn open(site: &Site, head: &RequestHeader) -> Result<Call, Refusal> {
     let link = site.upstream.connection(true).await?.link;
     let mut http = over(site, &link);
     match http.write_request_header(Box::new(head.clone())).await {
-        Ok(_) => Ok(Call { http, link, sent: false }),
+        Ok(_) => Ok(Call {
+            http,
+            link,
+            sent: false,
+        }),
         Err(error) => Err(upstream_failed(&error)),
     }
 }

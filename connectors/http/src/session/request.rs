@@ -61,9 +61,8 @@ impl Exchange {
     pub(super) async fn receive(&mut self, session: &mut ServerSession) -> Result<Onward, Stop> {
         check_head(session, &self.site.config.limits)?;
         let head = session.req_header().clone();
-        let mut target = Target::parse(head.raw_path()).map_err(|says| {
-            Refusal::new(Fault::Malformed, "malformed-target", says)
-        })?;
+        let mut target = Target::parse(head.raw_path())
+            .map_err(|says| Refusal::new(Fault::Malformed, "malformed-target", says))?;
         let place = match self.site.route(&head.method, &target) {
             Routed::Listed(place) => place,
             Routed::Unlisted => return Ok(self.pass(session, &head, &target)?),
@@ -90,7 +89,11 @@ impl Exchange {
         let caller = credentials::caller(&site, self.client, &head.headers)?;
         let principal = site.guard.identify(&caller).await?;
         self.principal = Some(Arc::clone(&principal));
-        let purpose = principal.purpose.as_deref().or(caller.purpose).map(Arc::from);
+        let purpose = principal
+            .purpose
+            .as_deref()
+            .or(caller.purpose)
+            .map(Arc::from);
         let crossing = self.up.insert(Crossing {
             request: self.id,
             namespace: DEFAULT_NAMESPACE,
@@ -123,12 +126,17 @@ impl Exchange {
         greet(session, &head).await?;
         let read = match &place.body {
             Some(_) => self.read(session, place, &lines).await?,
-            None => Read { pieces: Vec::new(), open: None },
+            None => Read {
+                pieces: Vec::new(),
+                open: None,
+            },
         };
         // A request without a crossing has no principal to protect for.
         let crossing = self.up.as_mut().ok_or_else(unlisted)?;
         for search in searches {
-            let stored = guard.stored_forms(crossing, search.rule, &search.operand).await?;
+            let stored = guard
+                .stored_forms(crossing, search.rule, &search.operand)
+                .await?;
             match stored.as_slice() {
                 [one] => search.write_back(one, target)?,
                 _ => return Err(search_ambiguous(place.rule(search.rule)).into()),
@@ -139,9 +147,11 @@ impl Exchange {
         texts.write_back(place, &mut lines, Some(target))?;
         let first = joined(place, pieces)?;
         let body = match read.open {
-            Some(body) => {
-                OnwardBody::Rest(Rest { first: first.into(), body: Some(body), chunked: true })
-            }
+            Some(body) => OnwardBody::Rest(Rest {
+                first: first.into(),
+                body: Some(body),
+                chunked: true,
+            }),
             None if place.body.is_some() => OnwardBody::Whole(first.into()),
             None => unread(session, &lines),
         };
@@ -159,12 +169,20 @@ impl Exchange {
         lines: &HeaderMap,
     ) -> Result<Read, Stop> {
         let limits = &self.site.config.limits;
-        let mut read = Read { pieces: Vec::new(), open: None };
+        let mut read = Read {
+            pieces: Vec::new(),
+            open: None,
+        };
         let (Some(program), false) = (&place.body, session.is_body_done()) else {
             return Ok(read);
         };
         let coding = body::coding(lines)?;
-        let mut body = Body::new(coding, program, self.site.json_limits(), limits.body_bytes.0);
+        let mut body = Body::new(
+            coding,
+            program,
+            self.site.json_limits(),
+            limits.body_bytes.0,
+        );
         let mut pace = Pace::new(limits);
         while let Some(bytes) = pace.read(session).await? {
             if bytes.is_empty() {
@@ -205,9 +223,18 @@ impl Exchange {
         let bare = texts.is_empty() && place.params.is_empty() && place.query.is_empty();
         if !bare || !session.is_body_done() {
             let says = "a preflight brings no credential, and values are selected in it";
-            return Err(Refusal::new(Fault::Forbidden, "preflight-with-values", says));
+            return Err(Refusal::new(
+                Fault::Forbidden,
+                "preflight-with-values",
+                says,
+            ));
         }
-        self.onward(head, head.headers.clone(), target, OnwardBody::Whole(Bytes::new()))
+        self.onward(
+            head,
+            head.headers.clone(),
+            target,
+            OnwardBody::Whole(Bytes::new()),
+        )
     }
 
     fn onward(
@@ -230,11 +257,17 @@ impl Exchange {
             lines.remove(name);
         }
         if self.is_protected() {
-            lines.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            lines.insert(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("identity"),
+            );
             headers::strip_of_bytes(&mut lines);
         }
         let kept = host.filter(|_| self.site.config.preserve_host);
-        lines.insert(header::HOST, kept.unwrap_or_else(|| self.site.upstream.authority.clone()));
+        lines.insert(
+            header::HOST,
+            kept.unwrap_or_else(|| self.site.upstream.authority.clone()),
+        );
         match &body {
             OnwardBody::Whole(bytes) => {
                 let expected = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
@@ -243,27 +276,32 @@ impl Exchange {
                 }
             }
             OnwardBody::Rest(Rest { chunked: true, .. }) => {
-                lines.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+                lines.insert(
+                    header::TRANSFER_ENCODING,
+                    HeaderValue::from_static("chunked"),
+                );
             }
             OnwardBody::Rest(_) => {
                 lines.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
             }
         }
         let path = target.to_wire();
-        let mut out = RequestHeader::build_no_case(
-            head.method.clone(),
-            path.as_bytes(),
-            Some(lines.len()),
-        )
-        .map_err(failed)?;
+        let mut out =
+            RequestHeader::build_no_case(head.method.clone(), path.as_bytes(), Some(lines.len()))
+                .map_err(failed)?;
         for (name, value) in &lines {
-            out.append_header(name.clone(), value.clone()).map_err(failed)?;
+            out.append_header(name.clone(), value.clone())
+                .map_err(failed)?;
         }
         let idempotent = matches!(
             head.method,
             Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
         );
-        Ok(Onward { head: Box::new(out), body, idempotent })
+        Ok(Onward {
+            head: Box::new(out),
+            body,
+            idempotent,
+        })
     }
 }
 
@@ -336,7 +374,9 @@ pub(super) async fn transform(
 pub(super) fn joined(place: &Place, pieces: Vec<Piece>) -> Result<Vec<u8>, Refusal> {
     let mut out: Vec<u8> = Vec::new();
     for piece in pieces {
-        let bytes = piece.into_bytes().map_err(|error| not_encodable(place, error))?;
+        let bytes = piece
+            .into_bytes()
+            .map_err(|error| not_encodable(place, error))?;
         if out.is_empty() {
             out = bytes;
         } else {
@@ -352,7 +392,11 @@ fn unread(session: &mut ServerSession, lines: &HeaderMap) -> OnwardBody {
         return OnwardBody::Whole(Bytes::new());
     }
     let chunked = !lines.contains_key(header::CONTENT_LENGTH);
-    OnwardBody::Rest(Rest { first: Bytes::new(), body: None, chunked })
+    OnwardBody::Rest(Rest {
+        first: Bytes::new(),
+        body: None,
+        chunked,
+    })
 }
 
 /// What no place allows.
@@ -366,7 +410,9 @@ fn check_head(session: &ServerSession, limits: &Limits) -> Result<(), Refusal> {
         let says = "more header lines than limits.header_count";
         return Err(Refusal::new(Fault::TooLarge, "head-too-large", says));
     }
-    let Some(http1) = session.as_http1() else { return Ok(()) };
+    let Some(http1) = session.as_http1() else {
+        return Ok(());
+    };
     let raw = http1.get_headers_raw_bytes();
     if raw.len() > limits.headers_bytes.0 {
         let says = "a head larger than limits.headers_bytes";
@@ -374,14 +420,17 @@ fn check_head(session: &ServerSession, limits: &Limits) -> Result<(), Refusal> {
     }
     // Pingora has taken the length away where both were given.
     let named = |line: &&[u8]| {
-        line.split(|b| *b == b':').next().is_some_and(|name| {
-            name.trim_ascii().eq_ignore_ascii_case(b"content-length")
-        })
+        line.split(|b| *b == b':')
+            .next()
+            .is_some_and(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length"))
     };
     if head.headers.contains_key(header::TRANSFER_ENCODING)
         && raw.split(|b| *b == b'\n').skip(1).any(|line| named(&line))
     {
-        return refused("two-lengths", "both Transfer-Encoding and Content-Length are given");
+        return refused(
+            "two-lengths",
+            "both Transfer-Encoding and Content-Length are given",
+        );
     }
     Ok(())
 }
@@ -390,7 +439,10 @@ fn check_head(session: &ServerSession, limits: &Limits) -> Result<(), Refusal> {
 fn check_protected(head: &RequestHeader) -> Result<(), Refusal> {
     let refused = |rule, says| Err(Refusal::new(Fault::Malformed, rule, says));
     if head.version < Version::HTTP_11 {
-        return refused("http-1.0", "HTTP/1.0 cannot tell a cut answer from a complete one");
+        return refused(
+            "http-1.0",
+            "HTTP/1.0 cannot tell a cut answer from a complete one",
+        );
     }
     let connection = head.headers.get_all(header::CONNECTION).iter();
     let mut options = connection.flat_map(|value| value.as_bytes().split(|b| *b == b','));
@@ -406,8 +458,13 @@ fn check_protected(head: &RequestHeader) -> Result<(), Refusal> {
 }
 
 fn check_length(head: &RequestHeader, most: usize) -> Result<(), Refusal> {
-    let Some(length) = head.headers.get(header::CONTENT_LENGTH) else { return Ok(()) };
-    let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
+    let Some(length) = head.headers.get(header::CONTENT_LENGTH) else {
+        return Ok(());
+    };
+    let length = length
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<usize>().ok());
     match length {
         Some(0) => Ok(()),
         Some(length) if length > most => Err(body::too_large()),
@@ -424,7 +481,10 @@ async fn greet(session: &mut ServerSession, head: &RequestHeader) -> Result<(), 
     let asked = head.headers.get(header::EXPECT);
     let asked = asked.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if asked && is_modern(session) && !session.is_body_done() {
-        session.write_continue_response().await.map_err(|_| Stop::ClientGone)?;
+        session
+            .write_continue_response()
+            .await
+            .map_err(|_| Stop::ClientGone)?;
     }
     Ok(())
 }
@@ -432,7 +492,9 @@ async fn greet(session: &mut ServerSession, head: &RequestHeader) -> Result<(), 
 fn is_preflight(head: &RequestHeader) -> bool {
     head.method == Method::OPTIONS
         && head.headers.contains_key(header::ORIGIN)
-        && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && head
+            .headers
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 fn host(head: &RequestHeader) -> Option<HeaderValue> {
@@ -457,7 +519,11 @@ fn too_slow() -> Refusal {
 }
 
 fn unlisted() -> Refusal {
-    Refusal::new(Fault::Forbidden, "unlisted", "this method and path are not listed")
+    Refusal::new(
+        Fault::Forbidden,
+        "unlisted",
+        "this method and path are not listed",
+    )
 }
 
 fn nearly_listed() -> Refusal {

@@ -93,7 +93,9 @@ impl AnswerReader<'_> {
                 let hints = assembled(&head, &lines)?;
                 self.send(Answer::Informational(Box::new(hints))).await?;
             }
-            http.read_response().await.map_err(|error| upstream_failed(&error))?;
+            http.read_response()
+                .await
+                .map_err(|error| upstream_failed(&error))?;
         }
         let says = "too many informational answers";
         Err(Refusal::new(Fault::Upstream, "malformed-answer", says).into())
@@ -120,7 +122,10 @@ impl AnswerReader<'_> {
         let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
         let close = !framed && (!chunked || self.speaks == Speaks::Http10);
         if !framed && !close && self.speaks == Speaks::Http11 {
-            lines.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            lines.insert(
+                header::TRANSFER_ENCODING,
+                HeaderValue::from_static("chunked"),
+            );
         }
         let head = Box::new(assembled(head, &lines)?);
         self.send(Answer::Head { head, close }).await?;
@@ -147,14 +152,18 @@ impl AnswerReader<'_> {
         let mut texts = Texts::of_headers(place, &lines).map_err(of_answer)?;
         let bodiless = http.is_body_done();
         let Some(crossing) = self.pending.take() else {
-            return self.unattributed(head, lines, bodiless && texts.is_empty()).await;
+            return self
+                .unattributed(head, lines, bodiless && texts.is_empty())
+                .await;
         };
         let crossing = self.down.insert(crossing);
         self.site.guard.admit(crossing).await?;
         if bodiless || place.body.is_none() {
             let count = transform(&*self.site.guard, crossing, &mut texts, &mut []).await;
             let count = count.map_err(of_answer)?;
-            texts.write_back(place, &mut lines, None).map_err(of_answer)?;
+            texts
+                .write_back(place, &mut lines, None)
+                .map_err(of_answer)?;
             forbid_store(&mut lines, count > 0);
             let notices = notices(self.down.as_ref());
             self.sign(&mut lines, notices);
@@ -220,7 +229,9 @@ impl AnswerReader<'_> {
         let crossing = self.down.as_mut().ok_or_else(malformed)?;
         let count = transform(guard, crossing, &mut texts, &mut pieces).await;
         let count = count.map_err(of_answer)?;
-        texts.write_back(place, &mut lines, None).map_err(of_answer)?;
+        texts
+            .write_back(place, &mut lines, None)
+            .map_err(of_answer)?;
         let first = Bytes::from(joined(place, pieces).map_err(of_answer)?);
         forbid_store(&mut lines, count > 0 || !over);
         lines.remove(header::CONTENT_ENCODING);
@@ -232,7 +243,10 @@ impl AnswerReader<'_> {
             return send(&self.out, Answer::Whole(head, first)).await;
         }
         if self.speaks == Speaks::Http11 {
-            lines.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            lines.insert(
+                header::TRANSFER_ENCODING,
+                HeaderValue::from_static("chunked"),
+            );
         }
         let head = Box::new(assembled(head, &lines)?);
         send(&self.out, Answer::Head { head, close: false }).await?;
@@ -241,12 +255,7 @@ impl AnswerReader<'_> {
     }
 
     /// The rest of a body that could not be held.
-    async fn rest(
-        self,
-        http: &mut HttpSession,
-        place: &Place,
-        mut body: Body,
-    ) -> Result<(), Stop> {
+    async fn rest(self, http: &mut HttpSession, place: &Place, mut body: Body) -> Result<(), Stop> {
         let crossing = self.down.as_mut().ok_or_else(malformed)?;
         let mut over = false;
         while !over {
@@ -278,7 +287,10 @@ impl AnswerReader<'_> {
 
     fn may_have_body(&self, head: &ResponseHeader) -> bool {
         *self.method != Method::HEAD
-            && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            && !matches!(
+                head.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            )
     }
 
     fn sign(&self, lines: &mut HeaderMap, notices: Option<HeaderValue>) {
@@ -310,7 +322,9 @@ async fn send(out: &Sender<Answer>, answer: Answer) -> Result<(), Stop> {
 }
 
 async fn read(http: &mut HttpSession) -> Result<Option<Bytes>, Refusal> {
-    http.read_body_bytes().await.map_err(|error| upstream_failed(&error))
+    http.read_body_bytes()
+        .await
+        .map_err(|error| upstream_failed(&error))
 }
 
 fn sign(lines: &mut HeaderMap, id: RequestId, notices: Option<HeaderValue>) {
@@ -325,9 +339,15 @@ fn sign(lines: &mut HeaderMap, id: RequestId, notices: Option<HeaderValue>) {
 /// `email; purpose-required, card_number; budget-spent`.
 fn notices(crossing: Option<&Crossing>) -> Option<HeaderValue> {
     let notices = &crossing?.notices;
-    let told: Vec<String> =
-        notices.iter().map(|notice| format!("{}; {}", notice.class, notice.reason)).collect();
-    if told.is_empty() { None } else { HeaderValue::from_str(&told.join(", ")).ok() }
+    let told: Vec<String> = notices
+        .iter()
+        .map(|notice| format!("{}; {}", notice.class, notice.reason))
+        .collect();
+    if told.is_empty() {
+        None
+    } else {
+        HeaderValue::from_str(&told.join(", ")).ok()
+    }
 }
 
 /// What is revealed to one must not be kept for another.
@@ -342,11 +362,16 @@ fn assembled(head: &ResponseHeader, lines: &HeaderMap) -> Result<ResponseHeader,
     let failed = |_| malformed();
     let mut out = ResponseHeader::build_no_case(head.status, Some(lines.len())).map_err(failed)?;
     for (name, value) in lines {
-        out.append_header(name.clone(), value.clone()).map_err(failed)?;
+        out.append_header(name.clone(), value.clone())
+            .map_err(failed)?;
     }
     Ok(out)
 }
 
 fn malformed() -> Refusal {
-    Refusal::new(Fault::Upstream, "malformed-answer", "the upstream's answer is malformed")
+    Refusal::new(
+        Fault::Upstream,
+        "malformed-answer",
+        "the upstream's answer is malformed",
+    )
 }

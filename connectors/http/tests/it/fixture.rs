@@ -71,7 +71,10 @@ impl Guard for Fixture {
 
     async fn identify(&self, caller: &Caller<'_>) -> Result<Arc<Principal>, Refusal> {
         self.identified.fetch_add(1, Ordering::SeqCst);
-        self.purposes.lock().unwrap().push(caller.purpose.map(str::to_owned));
+        self.purposes
+            .lock()
+            .unwrap()
+            .push(caller.purpose.map(str::to_owned));
         let orders = self.orders.lock().unwrap().clone();
         if let Some(refusal) = orders.deny_identify {
             return Err(refusal);
@@ -124,11 +127,16 @@ impl Guard for Fixture {
             return Err(refusal);
         }
         if orders.notice && way == Direction::ToClient {
-            crossing.notices.push(Notice { class: "email".into(), reason: "purpose-required" });
+            crossing.notices.push(Notice {
+                class: "email".into(),
+                reason: "purpose-required",
+            });
         }
         for record in records {
             for field in record.fields() {
-                let Some(text) = field.value().as_str() else { continue };
+                let Some(text) = field.value().as_str() else {
+                    continue;
+                };
                 let text = match way {
                     Direction::ToUpstream => text.to_uppercase(),
                     Direction::ToClient => text.to_lowercase(),
@@ -153,7 +161,10 @@ impl Guard for Fixture {
 
     async fn close(&self, crossing: Crossing, result: Result<(), &Refusal>) {
         let result = result.err().map(|refusal| refusal.rule);
-        self.closed.lock().unwrap().push((crossing.direction, result));
+        self.closed
+            .lock()
+            .unwrap()
+            .push((crossing.direction, result));
     }
 }
 
@@ -193,7 +204,15 @@ impl Gateway {
         let runs = Arc::clone(&connector);
         let running = tokio::spawn(async move { runs.run(stopped).await });
         let address = connector.listening().await;
-        Self { address, connector, guard, log, metrics: registry, stop, running }
+        Self {
+            address,
+            connector,
+            guard,
+            log,
+            metrics: registry,
+            stop,
+            running,
+        }
     }
 
     pub fn stop(&self) {
@@ -231,7 +250,11 @@ impl Gateway {
 }
 
 pub fn config_text(upstream: &str, extra: &str) -> String {
-    let routes = if extra.contains("routes:") { "" } else { ROUTES };
+    let routes = if extra.contains("routes:") {
+        ""
+    } else {
+        ROUTES
+    };
     format!("listen: 127.0.0.1:0\nupstream: {upstream}\n{extra}\n{routes}")
 }
 
@@ -269,7 +292,10 @@ impl Answer {
     pub fn rule(&self) -> String {
         let problem: serde_json::Value = serde_json::from_slice(&self.body)
             .unwrap_or_else(|_| panic!("not a problem: {self:?}"));
-        assert_eq!(self.header("content-type").as_deref(), Some("application/problem+json"));
+        assert_eq!(
+            self.header("content-type").as_deref(),
+            Some("application/problem+json")
+        );
         assert_eq!(problem["status"], self.status);
         problem["rule"].as_str().unwrap().to_owned()
     }
@@ -278,17 +304,27 @@ impl Answer {
 pub fn header(head: &str, name: &str) -> Option<String> {
     head.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
-        found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        found
+            .eq_ignore_ascii_case(name)
+            .then(|| value.trim().to_owned())
     })
 }
 
 /// Reads one answer, informational ones included in its head.
 pub async fn answer<S: AsyncRead + Unpin>(stream: &mut S, head_only: bool) -> Answer {
-    let mut reader = Reader { stream, buffer: Vec::new() };
+    let mut reader = Reader {
+        stream,
+        buffer: Vec::new(),
+    };
     let mut all = String::new();
     loop {
         let Some(head) = reader.head().await else {
-            return Answer { status: 0, head: all, body: Vec::new(), complete: false };
+            return Answer {
+                status: 0,
+                head: all,
+                body: Vec::new(),
+                complete: false,
+            };
         };
         all.push_str(&head);
         let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -296,8 +332,17 @@ pub async fn answer<S: AsyncRead + Unpin>(stream: &mut S, head_only: bool) -> An
             continue;
         }
         let none = head_only || status == 204 || status == 304;
-        let (body, complete) = if none { (Vec::new(), true) } else { reader.body(&head).await };
-        return Answer { status, head: all, body, complete };
+        let (body, complete) = if none {
+            (Vec::new(), true)
+        } else {
+            reader.body(&head).await
+        };
+        return Answer {
+            status,
+            head: all,
+            body,
+            complete,
+        };
     }
 }
 
@@ -352,7 +397,9 @@ impl<S: AsyncRead + Unpin> Reader<'_, S> {
         if header(head, "transfer-encoding").is_some() {
             let mut body = Vec::new();
             loop {
-                let Some(size) = self.line().await else { return (body, false) };
+                let Some(size) = self.line().await else {
+                    return (body, false);
+                };
                 let size = usize::from_str_radix(&size, 16).unwrap();
                 while self.buffer.len() < size + 2 {
                     if !self.more().await {
@@ -436,7 +483,10 @@ impl Upstream {
                 copy.connections.fetch_add(1, Ordering::SeqCst);
                 copy.open.fetch_add(1, Ordering::SeqCst);
                 let open = Arc::clone(&copy.open);
-                let serving = serve(Recorded { stream, record: Arc::clone(&copy.record) });
+                let serving = serve(Recorded {
+                    stream,
+                    record: Arc::clone(&copy.record),
+                });
                 tokio::spawn(async move {
                     serving.await;
                     open.fetch_sub(1, Ordering::SeqCst);
@@ -453,6 +503,26 @@ impl Upstream {
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+}
+
+/// Sends a part of an answer, and closes once it is told to.
+pub async fn cutting(part: String) -> (Upstream, watch::Sender<bool>) {
+    let (release, held) = watch::channel(false);
+    let upstream = Upstream::serving(move |mut stream| {
+        let (part, mut held) = (part.clone(), held.clone());
+        async move {
+            Reader {
+                stream: &mut stream,
+                buffer: Vec::new(),
+            }
+            .head()
+            .await;
+            stream.write_all(part.as_bytes()).await.unwrap();
+            held.wait_for(|go| *go).await.unwrap();
+        }
+    })
+    .await;
+    (upstream, release)
 }
 
 /// A stream that records what is read from it.
@@ -505,8 +575,13 @@ async fn converse(mut stream: Recorded, script: &(dyn Fn(&Request) -> Vec<u8> + 
     let mut nth = 0;
     let mut buffer = Vec::new();
     loop {
-        let mut reader = Reader { stream: &mut stream, buffer: std::mem::take(&mut buffer) };
-        let Some(head) = reader.head().await else { return };
+        let mut reader = Reader {
+            stream: &mut stream,
+            buffer: std::mem::take(&mut buffer),
+        };
+        let Some(head) = reader.head().await else {
+            return;
+        };
         let body = if head.to_lowercase().contains("content-length:")
             || head.to_lowercase().contains("transfer-encoding:")
         {
@@ -553,7 +628,9 @@ pub fn get(path: &str, lines: &str) -> String {
 }
 
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 /// Waits for a condition, and fails loudly if it never comes.
@@ -563,5 +640,7 @@ pub async fn until(condition: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it never happened");
+    tokio::time::timeout(Duration::from_secs(20), waiting)
+        .await
+        .expect("it never happened");
 }

@@ -1,5 +1,6 @@
 //! What a field probably is, by its key and by what its values show.
 
+use super::terms;
 use super::walk::Seen;
 use super::words::{self, says};
 
@@ -60,7 +61,7 @@ pub(super) fn judge(seen: &Seen) -> Option<Verdict> {
         .map(|last| words::words(last))
         .unwrap_or_default();
     let parents = before.iter().flat_map(|name| words::words(name)).collect();
-    let other = says(&key, words::NOT_A_PERSON);
+    let other = says(&key, terms::NOT_A_PERSON);
     let field = Field {
         seen,
         key,
@@ -105,12 +106,12 @@ impl Field<'_> {
     }
 
     fn secret(&self) -> Option<Verdict> {
-        if self.says(words::CARD_CODE) {
+        if self.says(terms::CARD_CODE) {
             return look(
                 "a security code: it may not be stored once a payment is authorized (PCI DSS 3.3.1)",
             );
         }
-        if self.says(words::SECRET) {
+        if self.says(terms::SECRET) {
             return look(
                 "a secret: it should not be readable by anyone, so it is better never stored",
             );
@@ -121,7 +122,7 @@ impl Field<'_> {
     fn card(&self) -> Option<Verdict> {
         let seen = self.seen;
         let named =
-            self.says(words::CARD) || (self.says(words::NUMBER) && self.under(words::CARD_PARENT));
+            self.says(terms::CARD) || (self.says(terms::NUMBER) && self.under(terms::CARD_PARENT));
         if self.all(seen.cards) {
             return match (named, self.other) {
                 (true, _) => sure("card_number", "key, and the check digit holds"),
@@ -162,7 +163,7 @@ impl Field<'_> {
                 "an IBAN with separators: protected as text; without separators its format could be kept",
             );
         }
-        if self.says(words::IBAN) {
+        if self.says(terms::IBAN) {
             return look("the key says IBAN, but the check digits do not hold in the samples");
         }
         None
@@ -172,27 +173,27 @@ impl Field<'_> {
         if self.all(self.seen.emails) {
             return sure("email", "the values have the shape of addresses");
         }
-        if self.says(words::EMAIL) && self.seen.texts > 0 {
+        if self.says(terms::EMAIL) && self.seen.texts > 0 {
             return look("the key says e-mail, but not every value in the samples is an address");
         }
         None
     }
 
     fn by_key(&self) -> Option<Verdict> {
-        if self.says(words::NATIONAL_ID) {
+        if self.says(terms::NATIONAL_ID) {
             return self.text("national_id", "key");
         }
-        if self.says(words::BIRTH_DATE) && !self.under(words::THING) {
+        if self.says(terms::BIRTH_DATE) && !self.under(terms::THING) {
             return self.text("birth_date", "key");
         }
-        if self.says(words::ACCOUNT) {
+        if self.says(terms::ACCOUNT) {
             return self.text("account_number", "key");
         }
         None
     }
 
     fn phone(&self) -> Option<Verdict> {
-        if self.says(words::PHONE) {
+        if self.says(terms::PHONE) {
             return self.text("phone", "key");
         }
         if self.all(self.seen.e164) && !self.other {
@@ -205,14 +206,14 @@ impl Field<'_> {
     }
 
     fn name(&self) -> Option<Verdict> {
-        if self.says(words::FULL_NAME) {
+        if self.says(terms::FULL_NAME) {
             return self.text("full_name", "key");
         }
-        if !self.says(words::NAME) || self.seen.texts == 0 {
+        if !self.says(terms::NAME) || self.seen.texts == 0 {
             return None;
         }
-        let of_a_thing = self.says(words::THING) || self.under(words::THING);
-        let of_a_person = self.says(words::PERSON) || self.under(words::PERSON);
+        let of_a_thing = self.says(terms::THING) || self.under(terms::THING);
+        let of_a_person = self.says(terms::PERSON) || self.under(terms::PERSON);
         match (of_a_person, of_a_thing) {
             (true, false) => self.text("full_name", "key, under a person"),
             (false, true) => None,
@@ -224,22 +225,22 @@ impl Field<'_> {
     }
 
     fn street(&self) -> Option<Verdict> {
-        if self.says(words::NETWORK) {
+        if self.says(terms::NETWORK) {
             return look("may identify a person or a device");
         }
-        if self.says(words::PLACE_OF_LIVING) {
+        if self.says(terms::PLACE_OF_LIVING) {
             return look("may identify a person together with other fields");
         }
-        let line = self.says(words::LINE);
-        let under_address = self.under(words::STREET);
-        if (self.says(words::STREET) && !line) || (line && under_address) {
+        let line = self.says(terms::LINE);
+        let under_address = self.under(terms::STREET);
+        if (self.says(terms::STREET) && !line) || (line && under_address) {
             return self.text("street", "key");
         }
         None
     }
 
     fn free_text(&self) -> Option<Verdict> {
-        if self.says(words::FREE_TEXT) && self.seen.texts > 0 {
+        if self.says(terms::FREE_TEXT) && self.seen.texts > 0 {
             return look("free text: what it holds of persons stays as it is");
         }
         None

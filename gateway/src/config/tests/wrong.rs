@@ -78,6 +78,10 @@ keyz: {}",
         r"a.yaml:2:8: a store in PostgreSQL is not built yet
   hint: use a file: `store: /var/lib/allonym/store.db`",
     );
+}
+
+#[test]
+fn wrong_the_service_sections_2() {
     check(
         r"audit: { path: /x, durability: { reads: sometimes } }",
         r"a.yaml:2:41: `sometimes` is not known here
@@ -124,6 +128,10 @@ data:
         r"a.yaml:4:44: `keys:` has no `pna`
   hint: did you mean `pan`?",
     );
+}
+
+#[test]
+fn wrong_data_classes_2() {
     check(
         r#"keys: { pan: }
 data:
@@ -187,6 +195,10 @@ a.yaml:20:3: not a name for a data class
 a.yaml:20:33: this mask keeps nothing
   hint: leave `mask` out: then nothing is shown (`***`)"#,
     );
+}
+
+#[test]
+fn wrong_data_classes_3() {
     check(
         r"data: { card: { method: fpee } }",
         r"a.yaml:2:25: `fpee` is not known here
@@ -359,6 +371,10 @@ tests:
         r"a.yaml:13:85: a number with a fraction cannot be compared exactly
   hint: quote it",
     );
+}
+
+#[test]
+fn wrong_connectors_2() {
     check(
         r#"data: { email: { stored: plain } }
 connectors:

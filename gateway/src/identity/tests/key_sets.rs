@@ -208,6 +208,51 @@ fn in_an_outage_the_last_good_set_holds_for_a_while() {
 }
 
 #[test]
+fn a_new_verifier_goes_on_with_the_keys_at_hand() {
+    let issuer = Issuer::ed25519("k");
+    let token = issuer.sign_plain(&claims());
+    let server = Server::start(ok(&key_set(&[&issuer])), None);
+    let slow = JwksPace {
+        retry: Duration::from_secs(3600),
+        ..BRISK
+    };
+    let first = JwtVerifier::start(server.config(slow)).unwrap();
+    until("the first read", || first.is_ready());
+    server.give(String::new());
+    let second = JwtVerifier::start(server.config(slow)).unwrap();
+    drop(first);
+    assert_eq!(reason(&second, &token), None);
+    let third = JwtVerifier::start(server.config(slow)).unwrap();
+    assert_eq!(reason(&third, &token), None);
+    assert_eq!(server.asked(), 1);
+    // Once nobody is left, nothing is kept.
+    drop((second, third));
+    let late = JwtVerifier::start(server.config(slow)).unwrap();
+    assert_eq!(reason(&late, &token), Some(IdentityError::Unavailable));
+    until("an attempt", || late.trouble().is_some());
+}
+
+#[test]
+fn a_broken_file_is_an_error_for_a_new_verifier_and_none_for_the_old_one() {
+    let issuer = Issuer::ed25519("k");
+    let token = issuer.sign_plain(&claims());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    std::fs::write(&path, key_set(&[&issuer])).unwrap();
+    let source = config(JwksSource::File(path.clone()));
+    let old = JwtVerifier::start(source.clone()).unwrap();
+    std::fs::write(&path, "{").unwrap();
+    assert!(matches!(
+        JwtVerifier::start(source.clone()).err(),
+        Some(JwtConfigError::KeySet(_))
+    ));
+    assert_eq!(reason(&old, &token), None);
+    std::fs::write(&path, key_set(&[&Issuer::ed25519("next")])).unwrap();
+    let new = JwtVerifier::start(source).unwrap();
+    assert_eq!(reason(&new, &token), UNKNOWN_KEY);
+}
+
+#[test]
 fn nothing_is_judged_before_there_is_a_key_set() {
     let issuer = Issuer::ed25519("k");
     let token = issuer.sign_plain(&claims());
