@@ -33,8 +33,8 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut shutdown: S
         let mut shutdown = shutdown.clone();
         tokio::spawn(async move {
             let answers = service_fn(|request| {
-                let answer = answer(&gateway, &request);
-                async move { Ok::<_, Infallible>(answer) }
+                let gateway = Arc::clone(&gateway);
+                async move { Ok::<_, Infallible>(answer(&gateway, &request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -49,15 +49,16 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, mut shutdown: S
     }
 }
 
-fn answer(gateway: &Gateway, request: &http::Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(gateway: &Gateway, request: &http::Request<Incoming>) -> Response<Full<Bytes>> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => (StatusCode::OK, METRICS, gateway.metrics().encode()),
         (&Method::GET | &Method::HEAD, "/livez") => (StatusCode::OK, TEXT, "alive\n".to_owned()),
-        (&Method::GET | &Method::HEAD, "/readyz") if gateway.is_ready() => {
-            (StatusCode::OK, TEXT, "ready\n".to_owned())
-        }
         (&Method::GET | &Method::HEAD, "/readyz") => {
-            (StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n".to_owned())
+            if gateway.is_ready().await {
+                (StatusCode::OK, TEXT, "ready\n".to_owned())
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n".to_owned())
+            }
         }
         _ => (StatusCode::NOT_FOUND, TEXT, "there are /metrics, /livez and /readyz\n".to_owned()),
     };

@@ -94,6 +94,18 @@ pub enum Reason {
     Claims,
 }
 
+impl IdentityError {
+    /// The stable word for metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Invalid(reason) => reason.word(),
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 impl Identifier {
     /// Judges callers by these tokens and, if the connector takes them, JSON Web Tokens.
     #[must_use]

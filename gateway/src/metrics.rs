@@ -37,7 +37,7 @@ struct BudgetLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StrangerLabels {
     connector: String,
-    rule: String,
+    reason: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -113,8 +113,9 @@ impl Metrics {
     }
 
     /// A caller was not identified.
-    pub fn stranger(&self, connector: &str, rule: &str) {
-        let labels = StrangerLabels { connector: connector.to_owned(), rule: rule.to_owned() };
+    pub fn stranger(&self, connector: &str, reason: &str) {
+        let labels =
+            StrangerLabels { connector: connector.to_owned(), reason: reason.to_owned() };
         self.strangers.get_or_create(&labels).inc();
     }
 

@@ -17,7 +17,7 @@ mod search;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use allonym_audit::{AuditSink, Durability};
@@ -54,6 +54,8 @@ pub struct Shared {
     pub durability: Durability,
     /// Remembers which domains and places are in use.
     pub store: Store,
+    /// Whether the record took the last event it was given.
+    pub on_record: AtomicBool,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -167,11 +169,10 @@ impl Guard for Pipeline {
             .identifiers
             .get(caller.connector)
             .ok_or_else(|| internal("a connector that the plan does not know"))?;
-        let identified = identifier.identify(caller);
-        if let Err(refusal) = &identified {
-            self.note_stranger(caller, refusal);
-        }
-        identified
+        identifier.judge(caller, SystemTime::now()).map_err(|error| {
+            self.shared.metrics.stranger(caller.connector, error.word());
+            Refusal::from(error)
+        })
     }
 
     async fn admit(&self, crossing: &mut Crossing) -> Result<(), Refusal> {

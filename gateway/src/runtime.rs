@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use allonym_audit::{AuditLog, AuditOptions, AuditSink, Durability};
+use allonym_audit::{AuditLog, AuditOptions, AuditSink, Durability, Event, EventKind};
 use allonym_contract::{Guard, Principal};
 use allonym_http::{ConfigFault, HttpConnector};
 use allonym_policy::{Budgets, Right};
@@ -125,6 +125,7 @@ impl Gateway {
                 config::Durability::Power => Durability::Power,
             },
             store: store.clone(),
+            on_record: AtomicBool::new(true),
             metrics: Metrics::default(),
         });
         let pipeline = Arc::new(Pipeline::new(Arc::new(plan), Arc::clone(&shared)));
@@ -360,10 +361,19 @@ impl Gateway {
         warnings.into_iter().map(|warning| warning.text).collect()
     }
 
-    /// Whether it can do its work: keys open, audit log writable.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.is_serving() && self.audit.broken().is_none()
+    /// Whether it can do its work: keys open, audit log writable. If the log refused the
+    /// last event, it is tried again here: without traffic nobody else would.
+    pub async fn is_ready(&self) -> bool {
+        if !self.is_serving() || self.audit.broken().is_some() {
+            return false;
+        }
+        if self.shared.on_record.load(Ordering::Acquire) {
+            return true;
+        }
+        let probe = Event::new(EventKind::Admin, "allonym", "audit.probe");
+        let accepted = self.audit.accept(probe, Durability::Process).await.is_ok();
+        self.shared.on_record.store(accepted, Ordering::Release);
+        accepted
     }
 }
 

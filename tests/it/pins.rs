@@ -19,11 +19,11 @@ fn used() -> Stand {
 fn a_class_and_a_key_may_be_renamed_with_was() {
     let mut stand = used();
     let renamed = CONFIG
+        .replace("\": full_name", "\": customer_name")
+        .replace("full_name,", "customer_name,")
         .replace("full_name:   { method: siv, key: contact,", "customer_name: { was: full_name, method: siv, key: people,")
         .replace("contact: { rotate: 180d }", "people:  { was: contact, rotate: 180d }")
-        .replace("key: contact", "key: people")
-        .replace("\": full_name", "\": customer_name")
-        .replace("full_name,", "customer_name,");
+        .replace("key: contact", "key: people");
     stand.configure(&renamed);
     stand.start();
     let billing = stand.token("billing");

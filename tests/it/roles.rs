@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::stand::Stand;
 
-pub const CONFIG: &str = include_str!("shop.yaml");
+pub(crate) const CONFIG: &str = include_str!("shop.yaml");
 
-pub fn customer(id: &str) -> Value {
+pub(crate) fn customer(id: &str) -> Value {
     json!({
         "id": id,
         "card": { "number": "4929120000006466", "expiry": "12/29" },

@@ -9,35 +9,35 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Everything one test has started. Dropping it stops that, and nothing else.
-pub struct Stand {
-    pub folder: PathBuf,
-    pub config: PathBuf,
-    pub gateway: String,
-    pub upstream: String,
-    pub admin: String,
+pub(crate) struct Stand {
+    pub(crate) folder: PathBuf,
+    pub(crate) config: PathBuf,
+    pub(crate) gateway: String,
+    pub(crate) upstream: String,
+    pub(crate) admin: String,
     process: Option<Child>,
     _upstream: Child,
 }
 
 /// What `curl` got.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: String,
 }
 
 impl Stand {
     /// Starts an upstream and a gateway with this configuration. In it `GATEWAY`,
     /// `UPSTREAM`, `ADMIN`, `FOLDER` and `USER` stand for what they are here.
-    pub fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let mut stand = Self::without_gateway(config);
         stand.start();
         stand
     }
 
     /// The same, with the gateway not started yet.
-    pub fn without_gateway(config: &str) -> Self {
+    pub(crate) fn without_gateway(config: &str) -> Self {
         let folder = folder();
         let (child, upstream) = start_upstream(&folder);
         let stand = Self {
@@ -57,7 +57,7 @@ impl Stand {
     }
 
     /// Writes the configuration file.
-    pub fn configure(&self, config: &str) {
+    pub(crate) fn configure(&self, config: &str) {
         let user = Command::new("id").arg("-un").output().unwrap();
         let text = config
             .replace("GATEWAY", &self.gateway)
@@ -69,12 +69,12 @@ impl Stand {
     }
 
     /// Starts the gateway and waits until it is ready.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.start_with(|command| command);
     }
 
     /// The same, with the command changed on the way.
-    pub fn start_with(&mut self, change: impl FnOnce(Command) -> Command) {
+    pub(crate) fn start_with(&mut self, change: impl FnOnce(Command) -> Command) {
         self.spawn(change);
         let start = Instant::now();
         while !self.is_ready() {
@@ -86,7 +86,7 @@ impl Stand {
     }
 
     /// Starts the gateway, which is expected not to come up, and gives back what it says.
-    pub fn start_fails(&mut self) -> String {
+    pub(crate) fn start_fails(&mut self) -> String {
         self.spawn(|command| command);
         let status = self.process.take().unwrap().wait().unwrap();
         assert!(!status.success(), "the gateway came up");
@@ -103,7 +103,7 @@ impl Stand {
         self.process = Some(child);
     }
 
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let answer = Command::new("curl")
             .args(["-s", "-o", "/dev/null", "-w", "%{http_code}"])
             .arg(format!("http://{}/readyz", self.admin))
@@ -113,40 +113,40 @@ impl Stand {
     }
 
     /// What the gateway has said so far, access log included.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.join("gateway.log")).unwrap_or_default()
     }
 
     /// Everything the upstream has received, as it came.
-    pub fn received(&self) -> String {
+    pub(crate) fn received(&self) -> String {
         let bytes = fs::read(self.folder.join("upstream.log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().unwrap().id()
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
         assert!(sent.unwrap().success());
     }
 
     /// Kills the gateway without any warning.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
     }
 
     /// Asks the gateway to stop, and waits until it has.
-    pub fn stop(&mut self) -> std::process::ExitStatus {
+    pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
         self.signal("TERM");
         self.process.take().unwrap().wait().unwrap()
     }
 
     /// One command of the gateway's own.
-    pub fn allonym(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn allonym(&self, arguments: &[&str]) -> Output {
         Command::new(program("allonym"))
             .arg("--config")
             .arg(&self.config)
@@ -157,7 +157,7 @@ impl Stand {
     }
 
     /// The same, with something on standard input.
-    pub fn allonym_with(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn allonym_with(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = Command::new(program("allonym"))
             .arg("--config")
             .arg(&self.config)
@@ -172,7 +172,7 @@ impl Stand {
     }
 
     /// An API token for a role.
-    pub fn token(&self, role: &str) -> String {
+    pub(crate) fn token(&self, role: &str) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("{role}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let made = self.allonym(&["api-tokens", "create", "--name", &name, "--role", role]);
@@ -181,34 +181,34 @@ impl Stand {
     }
 
     /// `curl` to the gateway: a method, a path, headers, a body.
-    pub fn curl(&self, method: &str, path: &str, headers: &[&str], body: Option<&str>) -> Answer {
+    pub(crate) fn curl(&self, method: &str, path: &str, headers: &[&str], body: Option<&str>) -> Answer {
         curl(&format!("http://{}{path}", self.gateway), method, headers, body)
     }
 
     /// `curl` as the holder of a token.
-    pub fn as_token(&self, token: &str, method: &str, path: &str, body: Option<&str>) -> Answer {
+    pub(crate) fn as_token(&self, token: &str, method: &str, path: &str, body: Option<&str>) -> Answer {
         let credential = format!("Allonym-Token: {token}");
         self.curl(method, path, &[&credential], body)
     }
 
     /// What the upstream holds.
-    pub fn stored(&self, id: &str) -> serde_json::Value {
+    pub(crate) fn stored(&self, id: &str) -> serde_json::Value {
         let answer = curl(&format!("http://{}/debug/stored/{id}", self.upstream), "GET", &[], None);
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.json()
     }
 
-    pub fn audit(&self) -> String {
+    pub(crate) fn audit(&self) -> String {
         fs::read_to_string(self.folder.join("data/audit/audit.jsonl")).unwrap_or_default()
     }
 }
 
 impl Answer {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -231,7 +231,7 @@ impl Drop for Stand {
 }
 
 /// Real `curl`.
-pub fn curl(url: &str, method: &str, headers: &[&str], body: Option<&str>) -> Answer {
+pub(crate) fn curl(url: &str, method: &str, headers: &[&str], body: Option<&str>) -> Answer {
     let mut command = Command::new("curl");
     command.args(["-s", "-S", "--path-as-is", "--max-time", "20", "-i"]);
     if method == "HEAD" {
@@ -242,28 +242,39 @@ pub fn curl(url: &str, method: &str, headers: &[&str], body: Option<&str>) -> An
     for header in headers {
         command.args(["-H", header]);
     }
-    if let Some(body) = body {
+    if body.is_some() {
         if !headers.iter().any(|header| header.to_ascii_lowercase().starts_with("content-type")) {
             command.args(["-H", "Content-Type: application/json"]);
         }
-        command.args(["--data-binary", body]);
+        command.args(["--data-binary", "@-"]);
     }
-    let output = command.arg(url).output().unwrap();
+    let mut child = command
+        .arg(url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // `curl` may stop reading when it is answered early.
+    let _ = child.stdin.take().unwrap().write_all(body.unwrap_or_default().as_bytes());
+    let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (headers, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    // An interim answer (100 Continue) stands before the final one.
+    let text = text.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("HTTP/1.1 1")).map_or(&*text, |(_, rest)| rest);
+    let (headers, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let status = headers.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     Answer { status, headers: headers.to_owned(), body: body.to_owned() }
 }
 
 /// What a command printed, both ways.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     let out = String::from_utf8_lossy(&output.stdout);
     format!("{out}{}", String::from_utf8_lossy(&output.stderr))
 }
 
 /// A program of this workspace, built beside this test.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().and_then(Path::parent).unwrap().join(name);
     assert!(path.exists(), "{} is not built: run `make test`", path.display());
@@ -286,12 +297,12 @@ fn start_upstream(folder: &Path) -> (Child, String) {
     (child, address)
 }
 
-pub fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// A folder under `target/`, which no other test has.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let test = std::env::current_exe().unwrap();

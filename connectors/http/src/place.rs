@@ -129,14 +129,6 @@ impl Site {
         Routed::Unlisted
     }
 
-    /// Whether any place has a rule.
-    pub(crate) fn has_rules(&self) -> bool {
-        self.routes
-            .values()
-            .flatten()
-            .any(|place| place.is_protected())
-    }
-
     /// What a JSON document may be like here.
     pub(crate) fn json_limits(&self) -> Limits {
         let limits = &self.config.limits;

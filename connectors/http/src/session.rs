@@ -24,6 +24,7 @@
 //! answer; what is wrong after it cuts the connection without an end, so that nobody can
 //! take a part for the whole.
 
+mod checks;
 mod credentials;
 mod headers;
 mod relay;

@@ -112,6 +112,10 @@ impl ClientLink {
         }
         if count > 0 && phase == IDLE {
             self.state.phase.store(HEAD, Ordering::Relaxed);
+            // Whatever is waited for next has a clock of its own.
+            if let Some((of, _)) = &mut self.reading {
+                *of = OPEN;
+            }
         }
         self.head_bytes += count;
         if self.head_bytes > self.limits.head_bytes + HEAD_SLACK {

@@ -1,9 +1,10 @@
 //! What goes on the record: the intent before a value is revealed, the result after.
 
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use allonym_audit::{ClassCount, Event, EventKind};
-use allonym_contract::{Caller, Crossing, Direction, Fault, Refusal};
+use allonym_contract::{Crossing, Direction, Fault, Refusal};
 use allonym_policy::{Outcome, ReadQuestion};
 
 use super::Pipeline;
@@ -23,7 +24,9 @@ impl Pipeline {
         }
         let mut event = self.event(EventKind::Intent, crossing, "reveal");
         event.classes = self.readable(crossing, place);
-        match self.shared.audit.accept(event, self.shared.durability).await {
+        let accepted = self.shared.audit.accept(event, self.shared.durability).await;
+        self.shared.on_record.store(accepted.is_ok(), Ordering::Release);
+        match accepted {
             Ok(sequence) => {
                 crossing.ledger.intent = Some(sequence);
                 Ok(())
@@ -93,11 +96,6 @@ impl Pipeline {
         if self.shared.audit.accept(event, allonym_audit::Durability::Process).await.is_err() {
             self.shared.metrics.audit_refused();
         }
-    }
-
-    /// A caller that could not be identified.
-    pub(super) fn note_stranger(&self, caller: &Caller<'_>, refusal: &Refusal) {
-        self.shared.metrics.stranger(caller.connector, refusal.rule);
     }
 
     fn event(&self, kind: EventKind, crossing: &Crossing, action: &str) -> Event {

@@ -118,7 +118,7 @@ impl Pipeline {
         batch: &[Selection],
     ) -> Result<(), Refusal> {
         let class = self.plan.classes.get(class_index).ok_or_else(|| internal("no such class"))?;
-        if let Some(masked) = batch.iter().find(|s| s.value.as_str().is_some_and(is_mask)) {
+        if let Some(masked) = batch.iter().find(|s| is_mask(class, &s.value)) {
             return Err(outside(place, masked, FaultRule::Masked));
         }
         if let Some(selection) = batch.first() {
@@ -270,9 +270,14 @@ pub(super) fn fault_to_refusal(
     }
 }
 
-/// Whether text is what a masked reader was shown.
-fn is_mask(text: &str) -> bool {
-    text.contains("**") || (!text.is_empty() && text.chars().all(|c| c == '*'))
+/// Whether a value is what a masked reader was shown: a mask with `keep` may hide a single
+/// character, so any star counts there; one without shows `***` and nothing else.
+fn is_mask(class: &ClassPlan, value: &Value) -> bool {
+    let text = value.as_str().unwrap_or_default();
+    match class.mask.keep {
+        Some(_) => text.contains('*'),
+        None => text == "***",
+    }
 }
 
 pub(super) fn count(values: usize) -> u64 {

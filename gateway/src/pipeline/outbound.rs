@@ -101,7 +101,8 @@ impl Pipeline {
             purpose: crossing.purpose.as_deref(),
             now: SystemTime::now(),
         });
-        for missed in decision.missed.iter() {
+        let best = decision.ranked.first().map_or(Outcome::Protected, |granted| granted.outcome);
+        for missed in decision.missed_above(best) {
             notice(crossing, class, word(missed.reason));
         }
         for granted in decision.ranked.iter() {

@@ -15,9 +15,7 @@ use super::{
     ClassPlan, FieldPlan, LocalUser, PlacePlan, Plan, Protected, Stored, access, callers, local_place,
     pins, warnings,
 };
-use crate::config::{
-    self, ClassMethod, Config, ConfigError, ConfigErrors, ConnectorConfig, Protection,
-};
+use crate::config::{self, ClassMethod, Config, ConfigError, ConfigErrors, Protection};
 use crate::identity::TokenBook;
 
 /// Compiles a configuration against what the store has pinned.
@@ -32,7 +30,7 @@ pub fn compile(
     tokens: &Arc<TokenBook>,
     vault: &Arc<VaultStore>,
 ) -> Result<Plan, ConfigErrors> {
-    let specs = connector_places(config)?;
+    let specs = connector_places(config);
     check_usage(config, &specs)?;
     let policy = access::policy(config, revision, &specs)?;
     try_build(config)?;
@@ -60,25 +58,16 @@ pub(super) struct Placed {
     pub(super) only_reads: bool,
 }
 
-fn connector_places(config: &Config) -> Result<Vec<Placed>, ConfigErrors> {
+fn connector_places(config: &Config) -> Vec<Placed> {
     let mut placed = Vec::new();
-    let mut errors = Vec::new();
     for connector in &config.connectors {
-        let ConnectorConfig::Http(http) = &connector.config;
-        match http.places(&connector.name) {
-            Ok(places) => placed.extend(places.into_iter().map(|spec| Placed {
-                connector: connector.name.clone(),
-                only_reads: only_reads(&spec),
-                spec,
-            })),
-            Err(faults) => errors.extend(
-                faults
-                    .into_iter()
-                    .map(|fault| config.error_at(fault.location, fault.message, fault.hint)),
-            ),
-        }
+        placed.extend(connector.places.iter().map(|spec| Placed {
+            connector: connector.name.clone(),
+            only_reads: only_reads(spec),
+            spec: spec.clone(),
+        }));
     }
-    if errors.is_empty() { Ok(placed) } else { Err(ConfigErrors(errors)) }
+    placed
 }
 
 /// Whether a place only reads: what callers without a credential may use.

@@ -30,23 +30,15 @@ impl FileSeal {
         let path = path.as_ref();
         let failed = |error: &std::io::Error| unreadable(path, error);
         // A pipe in the file's place would block the opening for ever.
-        if !std::fs::metadata(path)
-            .map_err(|error| failed(&error))?
-            .is_file()
-        {
+        if !std::fs::metadata(path).map_err(|error| failed(&error))?.is_file() {
             return Err(SealError::NotAKey(path.to_owned()));
         }
         let file = File::open(path).map_err(|error| failed(&error))?;
         refuse_open_to_others(path, &file)?;
         let mut text = Zeroizing::new(Vec::with_capacity(LONGEST as usize + 1));
-        file.take(LONGEST + 1)
-            .read_to_end(&mut text)
-            .map_err(|error| failed(&error))?;
+        file.take(LONGEST + 1).read_to_end(&mut text).map_err(|error| failed(&error))?;
         let key = parse(&text).ok_or_else(|| SealError::NotAKey(path.to_owned()))?;
-        Ok(Self {
-            path: path.to_owned(),
-            key,
-        })
+        Ok(Self { path: path.to_owned(), key })
     }
 
     /// Makes a new key file, readable by its owner only and on disk before this
@@ -70,10 +62,7 @@ impl FileSeal {
             let _ = std::fs::remove_file(path);
             return Err(unreadable(path, &error));
         }
-        Ok(Self {
-            path: path.to_owned(),
-            key,
-        })
+        Ok(Self { path: path.to_owned(), key })
     }
 }
 
@@ -103,9 +92,7 @@ fn write(mut file: File, key: &Secret) -> std::io::Result<()> {
     let mut text = Zeroizing::new(Vec::with_capacity(65));
     for byte in key.expose() {
         text.extend(
-            [byte >> 4, byte & 15]
-                .iter()
-                .filter_map(|half| DIGITS.get(usize::from(*half))),
+            [byte >> 4, byte & 15].iter().filter_map(|half| DIGITS.get(usize::from(*half))),
         );
     }
     text.push(b'\n');
@@ -115,9 +102,7 @@ fn write(mut file: File, key: &Secret) -> std::io::Result<()> {
 
 /// A new name is on disk only when its folder is.
 fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -132,11 +117,7 @@ fn parse(text: &[u8]) -> Option<Secret> {
         }
         return Some(Secret::new(key));
     }
-    let engine = if text.ends_with(b"=") {
-        STANDARD
-    } else {
-        STANDARD_NO_PAD
-    };
+    let engine = if text.ends_with(b"=") { STANDARD } else { STANDARD_NO_PAD };
     let decoded = Zeroizing::new(engine.decode(text).ok()?);
     if decoded.len() != key.len() {
         return None;
@@ -146,24 +127,15 @@ fn parse(text: &[u8]) -> Option<Secret> {
 }
 
 fn digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(unix)]
 fn refuse_open_to_others(path: &Path, file: &File) -> Result<(), SealError> {
     use std::os::unix::fs::MetadataExt;
-    let mode = file
-        .metadata()
-        .map_err(|error| unreadable(path, &error))?
-        .mode()
-        & 0o7777;
+    let mode = file.metadata().map_err(|error| unreadable(path, &error))?.mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(SealError::OpenToOthers {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(SealError::OpenToOthers { path: path.to_owned(), mode });
     }
     Ok(())
 }
@@ -174,10 +146,7 @@ fn refuse_open_to_others(_: &Path, _: &File) -> Result<(), SealError> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> SealError {
-    SealError::Unreadable {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    }
+    SealError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -191,20 +160,14 @@ mod tests {
             assert_eq!(parsed, expected, "{text}");
         };
         let mut counting = [0; 32];
-        counting
-            .iter_mut()
-            .zip(0..)
-            .for_each(|(byte, number)| *byte = number);
+        counting.iter_mut().zip(0..).for_each(|(byte, number)| *byte = number);
         let hex = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
         let base64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
         check(hex, Some(counting));
         check(&format!("{hex}\n"), Some(counting));
         check(&format!("{hex}\r\n"), Some(counting));
         check(base64, Some(counting));
-        check(
-            &format!("{}\n", base64.trim_end_matches('=')),
-            Some(counting),
-        );
+        check(&format!("{}\n", base64.trim_end_matches('=')), Some(counting));
         check("", None);
         check(&hex[1..], None);
         check(&hex[2..], None);

@@ -60,10 +60,7 @@ impl Seal for PassphraseSeal {
     fn wrap(&self, root: &Secret) -> Result<WrappedRoot, SealError> {
         let mut salt = vec![0; SALT_LEN];
         getrandom::fill(&mut salt).map_err(|_| SealError::Randomness)?;
-        let kdf = Kdf {
-            salt,
-            cost: self.cost,
-        };
+        let kdf = Kdf { salt, cost: self.cost };
         let key = self.key(&kdf)?;
         WrappedRoot::close(&key, SealKind::Passphrase, Some(kdf), root)
     }
@@ -77,9 +74,7 @@ impl Seal for PassphraseSeal {
 
 impl fmt::Debug for PassphraseSeal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PassphraseSeal")
-            .field("cost", &self.cost)
-            .finish_non_exhaustive()
+        f.debug_struct("PassphraseSeal").field("cost", &self.cost).finish_non_exhaustive()
     }
 }
 
@@ -96,11 +91,7 @@ pub struct Cost {
 
 impl Cost {
     /// The second recommendation of RFC 9106, section 4, on one lane: 64 MiB, 3 passes.
-    pub const DEFAULT: Self = Self {
-        memory_kib: 64 * 1024,
-        passes: 3,
-        lanes: 1,
-    };
+    pub const DEFAULT: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
 
     /// Bounded, because the cost in a wrap comes from a file that may have been altered.
     fn parameters(self) -> Result<Params, SealError> {

@@ -56,14 +56,8 @@ impl WrappedRoot {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| SealError::Randomness)?;
         let id = key(sealing, Purpose::KeyCheck).expose().to_vec();
-        let mut wrapped = Self {
-            format: FORMAT,
-            kind,
-            id,
-            kdf,
-            nonce: nonce.to_vec(),
-            ciphertext: Vec::new(),
-        };
+        let mut wrapped =
+            Self { format: FORMAT, kind, id, kdf, nonce: nonce.to_vec(), ciphertext: Vec::new() };
         let mut buffer = Zeroizing::new(Vec::with_capacity(48));
         buffer.extend_from_slice(root.expose());
         cipher(sealing)?
@@ -79,11 +73,7 @@ impl WrappedRoot {
 
     /// The root key, if `sealing` is the key it was wrapped under.
     pub(crate) fn open(&self, sealing: &Secret) -> Result<Secret, SealError> {
-        let check: [u8; 32] = self
-            .id
-            .as_slice()
-            .try_into()
-            .map_err(|_| SealError::Altered)?;
+        let check: [u8; 32] = self.id.as_slice().try_into().map_err(|_| SealError::Altered)?;
         if key(sealing, Purpose::KeyCheck) != Secret::new(Zeroizing::new(check)) {
             return Err(SealError::WrongKey);
         }
@@ -118,11 +108,7 @@ impl WrappedRoot {
         let mut aad = Vec::with_capacity(128);
         let mut part = |tag: u8, content: &[u8]| {
             aad.push(tag);
-            aad.extend_from_slice(
-                &u32::try_from(content.len())
-                    .unwrap_or(u32::MAX)
-                    .to_be_bytes(),
-            );
+            aad.extend_from_slice(&u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes());
             aad.extend_from_slice(content);
         };
         part(0, b"allonym-seal");
@@ -198,8 +184,6 @@ mod encoded {
         deserializer: D,
     ) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        STANDARD
-            .decode(text)
-            .map_err(|_| serde::de::Error::custom("not base64"))
+        STANDARD.decode(text).map_err(|_| serde::de::Error::custom("not base64"))
     }
 }

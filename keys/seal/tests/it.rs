@@ -1,19 +1,12 @@
 //! Seals as the store uses them.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test says what went wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 use allonym_keyring::Secret;
 use allonym_seal::{Cost, FileSeal, PassphraseSeal, Seal, SealError, SealKind, WrappedRoot};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-const CHEAP: Cost = Cost {
-    memory_kib: 32,
-    passes: 1,
-    lanes: 1,
-};
+const CHEAP: Cost = Cost { memory_kib: 32, passes: 1, lanes: 1 };
 
 fn passphrase(text: &str) -> PassphraseSeal {
     PassphraseSeal::with_cost(Zeroizing::new(text.to_owned()), CHEAP).unwrap()
@@ -70,18 +63,12 @@ fn a_key_file_is_read_again_and_never_overwritten() {
     let wrapped = made.wrap(&root).unwrap();
     let before = std::fs::read(&path).unwrap();
     assert_eq!(before.len(), 65);
-    assert_eq!(
-        FileSeal::create(&path).err(),
-        Some(SealError::Exists(path.clone()))
-    );
+    assert_eq!(FileSeal::create(&path).err(), Some(SealError::Exists(path.clone())));
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let read = FileSeal::open(&path).unwrap();
     assert!(read.unwrap(&wrapped).unwrap() == root);
     assert_eq!(read.name(), format!("file:{}", path.display()));
-    assert_eq!(
-        (wrapped.kind(), wrapped.id()),
-        (SealKind::File, made.wrap(&root).unwrap().id())
-    );
+    assert_eq!((wrapped.kind(), wrapped.id()), (SealKind::File, made.wrap(&root).unwrap().id()));
 }
 
 #[cfg(unix)]
@@ -91,24 +78,14 @@ fn a_key_file_open_to_others_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("seal.key");
     FileSeal::create(&path).unwrap();
-    assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let check = |mode: u32, refused: bool| {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let error = FileSeal::open(&path).err();
-        let expected = refused.then(|| SealError::OpenToOthers {
-            path: path.clone(),
-            mode,
-        });
+        let expected = refused.then(|| SealError::OpenToOthers { path: path.clone(), mode });
         assert_eq!(error, expected, "{mode:o}");
         if let Some(error) = error {
-            assert!(
-                error
-                    .to_string()
-                    .ends_with(&format!("chmod 600 {}", path.display()))
-            );
+            assert!(error.to_string().ends_with(&format!("chmod 600 {}", path.display())));
         }
     };
     check(0o600, false);
@@ -123,10 +100,7 @@ fn a_key_file_open_to_others_is_refused() {
 fn what_is_no_key_file_is_refused_without_showing_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("seal.key");
-    assert!(matches!(
-        FileSeal::open(&path).err(),
-        Some(SealError::Unreadable { .. })
-    ));
+    assert!(matches!(FileSeal::open(&path).err(), Some(SealError::Unreadable { .. })));
     assert_eq!(
         FileSeal::open(folder.path()).err(),
         Some(SealError::NotAKey(folder.path().to_owned()))
@@ -149,54 +123,18 @@ fn every_field_of_a_wrap_is_bound() {
         let wrapped = altered(&seal.wrap(&root).unwrap(), change);
         assert_eq!(seal.unwrap(&wrapped).err(), Some(expected));
     };
-    check(
-        &file,
-        &|json| flip(&mut json["ciphertext"]),
-        SealError::Altered,
-    );
+    check(&file, &|json| flip(&mut json["ciphertext"]), SealError::Altered);
     check(&file, &|json| flip(&mut json["nonce"]), SealError::Altered);
-    check(
-        &file,
-        &|json| json["nonce"] = json!("AAAA"),
-        SealError::Altered,
-    );
-    check(
-        &file,
-        &|json| json["ciphertext"] = json!(""),
-        SealError::Altered,
-    );
+    check(&file, &|json| json["nonce"] = json!("AAAA"), SealError::Altered);
+    check(&file, &|json| json["ciphertext"] = json!(""), SealError::Altered);
     check(&file, &|json| flip(&mut json["id"]), SealError::WrongKey);
-    check(
-        &file,
-        &|json| json["format"] = json!(2),
-        SealError::Format(2),
-    );
-    check(
-        &file,
-        &|json| json["kind"] = json!("passphrase"),
-        SealError::WrongKey,
-    );
-    check(
-        &phrase,
-        &|json| flip(&mut json["kdf"]["salt"]),
-        SealError::WrongKey,
-    );
-    check(
-        &phrase,
-        &|json| json["kdf"]["passes"] = json!(2),
-        SealError::WrongKey,
-    );
-    check(
-        &phrase,
-        &|json| json["kdf"] = Value::Null,
-        SealError::Altered,
-    );
+    check(&file, &|json| json["format"] = json!(2), SealError::Format(2));
+    check(&file, &|json| json["kind"] = json!("passphrase"), SealError::WrongKey);
+    check(&phrase, &|json| flip(&mut json["kdf"]["salt"]), SealError::WrongKey);
+    check(&phrase, &|json| json["kdf"]["passes"] = json!(2), SealError::WrongKey);
+    check(&phrase, &|json| json["kdf"] = Value::Null, SealError::Altered);
     let memory = SealError::Cost("memory is at most 4 GiB");
-    check(
-        &phrase,
-        &|json| json["kdf"]["memory_kib"] = json!(u32::MAX),
-        memory,
-    );
+    check(&phrase, &|json| json["kdf"]["memory_kib"] = json!(u32::MAX), memory);
     let none = SealError::Cost("at least one pass, one lane, and 8 KiB of memory for each lane");
     check(&phrase, &|json| json["kdf"]["passes"] = json!(0), none);
 }
@@ -210,15 +148,7 @@ fn a_passphrase_has_a_least_length_and_a_default_cost() {
     let wrapped = seal.wrap(&root).unwrap();
     let json = serde_json::to_value(&wrapped).unwrap();
     assert_eq!(json["kdf"]["memory_kib"], 65_536);
-    assert_eq!(
-        (&json["kdf"]["passes"], &json["kdf"]["lanes"]),
-        (&json!(3), &json!(1))
-    );
+    assert_eq!((&json["kdf"]["passes"], &json["kdf"]["lanes"]), (&json!(3), &json!(1)));
     // A seal of another cost opens it: the cost is the wrap's.
-    assert!(
-        passphrase("correct horse battery")
-            .unwrap(&wrapped)
-            .unwrap()
-            == root
-    );
+    assert!(passphrase("correct horse battery").unwrap(&wrapped).unwrap() == root);
 }

@@ -54,21 +54,13 @@ impl Store {
             for (_, other) in api_tokens(transaction, hierarchy)? {
                 if other.id == token.id || (other.name == token.name && other.revoked.is_none()) {
                     let name = token.name.clone();
-                    return Err(StoreError::NameTaken {
-                        what: "API token",
-                        name,
-                    });
+                    return Err(StoreError::NameTaken { what: "API token", name });
                 }
             }
             transaction.execute(
                 "INSERT INTO api_tokens (namespace, id, name, generation, body)
                  VALUES (?1, ?2, ?3, 1, ?4)",
-                params![
-                    hierarchy.namespace,
-                    token.id,
-                    token.name,
-                    seal(hierarchy, token, 1)?
-                ],
+                params![hierarchy.namespace, token.id, token.name, seal(hierarchy, token, 1)?],
             )?;
             Ok(())
         })
@@ -81,10 +73,7 @@ impl Store {
     pub fn api_tokens(&self) -> Result<Vec<ApiTokenRow>, StoreError> {
         let hierarchy = &self.inner.hierarchy;
         let mut tokens: Vec<_> = self.look(|transaction| {
-            Ok(api_tokens(transaction, hierarchy)?
-                .into_iter()
-                .map(|(_, token)| token)
-                .collect())
+            Ok(api_tokens(transaction, hierarchy)?.into_iter().map(|(_, token)| token).collect())
         })?;
         tokens.sort_by_key(|token: &ApiTokenRow| token.created);
         Ok(tokens)
@@ -109,12 +98,7 @@ impl Store {
                 transaction.execute(
                     "UPDATE api_tokens SET generation = ?3, body = ?4
                      WHERE namespace = ?1 AND id = ?2",
-                    params![
-                        hierarchy.namespace,
-                        token.id,
-                        next,
-                        seal(hierarchy, &token, next)?
-                    ],
+                    params![hierarchy.namespace, token.id, next, seal(hierarchy, &token, next)?],
                 )?;
                 any = true;
             }
@@ -128,10 +112,7 @@ impl Store {
     /// When the name begins with `store/`, or name or value is too long.
     pub fn put_setting(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         if name.starts_with(OWN) {
-            return Err(StoreError::NameTaken {
-                what: "setting",
-                name: name.to_owned(),
-            });
+            return Err(StoreError::NameTaken { what: "setting", name: name.to_owned() });
         }
         self.put_any_setting(name, value)
     }
@@ -153,11 +134,7 @@ impl Store {
             let Some((generation, body)) = found else {
                 return Ok(None);
             };
-            let row = Row {
-                table: SETTINGS,
-                id: name.as_bytes(),
-                generation,
-            };
+            let row = Row { table: SETTINGS, id: name.as_bytes(), generation };
             hierarchy.rows.open(row, &body).map(Some)
         })
     }
@@ -166,10 +143,7 @@ impl Store {
     pub(crate) fn put_any_setting(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         check_name("the name of a setting", name)?;
         if value.len() > LONGEST_BODY {
-            return Err(StoreError::Length {
-                what: "a setting",
-                limit: LONGEST_BODY,
-            });
+            return Err(StoreError::Length { what: "a setting", limit: LONGEST_BODY });
         }
         let hierarchy = &self.inner.hierarchy;
         self.change(|transaction| {
@@ -181,20 +155,11 @@ impl Store {
                 )
                 .optional()?;
             let generation = generation.unwrap_or(0) + 1;
-            let row = Row {
-                table: SETTINGS,
-                id: name.as_bytes(),
-                generation,
-            };
+            let row = Row { table: SETTINGS, id: name.as_bytes(), generation };
             transaction.execute(
                 "INSERT INTO settings (namespace, name, generation, body) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET generation = excluded.generation, body = excluded.body",
-                params![
-                    hierarchy.namespace,
-                    name,
-                    generation,
-                    hierarchy.rows.seal(row, value)?
-                ],
+                params![hierarchy.namespace, name, generation, hierarchy.rows.seal(row, value)?],
             )?;
             Ok(())
         })
@@ -213,11 +178,7 @@ fn api_tokens(
     while let Some(row) = rows.next()? {
         let (id, name, generation): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let body: Vec<u8> = row.get(3)?;
-        let at = Row {
-            table: API_TOKENS,
-            id: id.as_bytes(),
-            generation,
-        };
+        let at = Row { table: API_TOKENS, id: id.as_bytes(), generation };
         let opened = hierarchy.rows.open(at, &body)?;
         let token: ApiTokenRow =
             serde_json::from_slice(&opened).map_err(|_| StoreError::Altered(API_TOKENS))?;
@@ -240,11 +201,7 @@ pub(crate) fn open_all(
     let mut rows = statement.query([hierarchy.namespace])?;
     while let Some(row) = rows.next()? {
         let (name, body): (String, Vec<u8>) = (row.get(0)?, row.get(2)?);
-        let at = Row {
-            table: SETTINGS,
-            id: name.as_bytes(),
-            generation: row.get(1)?,
-        };
+        let at = Row { table: SETTINGS, id: name.as_bytes(), generation: row.get(1)? };
         hierarchy.rows.open(at, &body)?;
     }
     Ok(())
@@ -257,15 +214,8 @@ fn seal(
 ) -> Result<Vec<u8>, StoreError> {
     let text = Zeroizing::new(serde_json::to_vec(token).map_err(|_| StoreError::Cipher)?);
     if text.len() > LONGEST_BODY {
-        return Err(StoreError::Length {
-            what: "an API token",
-            limit: LONGEST_BODY,
-        });
+        return Err(StoreError::Length { what: "an API token", limit: LONGEST_BODY });
     }
-    let row = Row {
-        table: API_TOKENS,
-        id: token.id.as_bytes(),
-        generation,
-    };
+    let row = Row { table: API_TOKENS, id: token.id.as_bytes(), generation };
     hierarchy.rows.seal(row, &text)
 }

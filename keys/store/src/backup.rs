@@ -68,11 +68,7 @@ impl Store {
     /// When the name is that of a file which is no backup, the disk says no, or the
     /// backup does not open or differs.
     pub fn backup(&self, to: &Path, now: SystemTime) -> Result<BackupReport, StoreError> {
-        let _one_at_a_time = self
-            .inner
-            .backup
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.inner.backup.lock().unwrap_or_else(PoisonError::into_inner);
         if to.exists() && !is_backup(to)? {
             return Err(StoreError::Exists(to.to_owned()));
         }
@@ -90,17 +86,10 @@ impl Store {
             census,
         };
         let partial = Scratch::new(beside(to, ".partial"));
-        write(
-            &header,
-            &self.inner.hierarchy.backup_key(&id),
-            copy.path(),
-            partial.path(),
-        )?;
+        write(&header, &self.inner.hierarchy.backup_key(&id), copy.path(), partial.path())?;
         drop(copy);
         let check = Scratch::new(beside(to, ".check"));
-        let report = read(partial.path(), check.path(), |_| {
-            self.inner.hierarchy.root()
-        })?;
+        let report = read(partial.path(), check.path(), |_| self.inner.hierarchy.root())?;
         file::rename(partial.path(), to)?;
         self.put_any_setting(VERIFIED, &to_millis(now).to_be_bytes())?;
         Ok(report)
@@ -114,10 +103,7 @@ impl Store {
         let Some(value) = self.setting(VERIFIED)? else {
             return Ok(None);
         };
-        let bytes = value
-            .as_slice()
-            .try_into()
-            .map_err(|_| StoreError::Altered("settings"))?;
+        let bytes = value.as_slice().try_into().map_err(|_| StoreError::Altered("settings"))?;
         Ok(Some(from_millis(i64::from_be_bytes(bytes))))
     }
 
@@ -176,15 +162,8 @@ fn write(header: &Header, key: &Secret, from: &Path, to: &Path) -> Result<(), St
     out.write_all(MAGIC)?;
     out.write_all(&length.to_be_bytes())?;
     out.write_all(&text)?;
-    stream::seal(
-        key,
-        &Sha256::digest(&text).into(),
-        File::open(from)?,
-        &mut out,
-    )?;
-    let file = out
-        .into_inner()
-        .map_err(std::io::IntoInnerError::into_error)?;
+    stream::seal(key, &Sha256::digest(&text).into(), File::open(from)?, &mut out)?;
+    let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     Ok(file.sync_all()?)
 }
 
@@ -226,9 +205,7 @@ fn read_header(path: &Path, input: &mut impl Read) -> Result<(Header, [u8; 32]),
         return Err(not_a_backup());
     }
     let mut length = [0; 4];
-    input
-        .read_exact(&mut length)
-        .map_err(|_| StoreError::BackupAltered)?;
+    input.read_exact(&mut length).map_err(|_| StoreError::BackupAltered)?;
     let length = u32::from_be_bytes(length);
     if length > LONGEST_HEADER {
         return Err(StoreError::BackupAltered);
@@ -266,8 +243,6 @@ fn verify(copy: &mut Connection, census: &Census, root: Secret) -> Result<(), St
 
 fn is_backup(path: &Path) -> Result<bool, StoreError> {
     let mut start = Vec::new();
-    File::open(path)?
-        .take(MAGIC.len() as u64)
-        .read_to_end(&mut start)?;
+    File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
     Ok(start == MAGIC)
 }

@@ -26,10 +26,7 @@ impl Census {
             count(connection, &table, &mut digest, &mut rows)?;
             counts.insert(table, rows);
         }
-        Ok(Self {
-            counts,
-            digest: digest.finalize().into(),
-        })
+        Ok(Self { counts, digest: digest.finalize().into() })
     }
 
     /// Rows of one table.
@@ -56,13 +53,8 @@ fn count(
     counted: &mut u64,
 ) -> Result<(), StoreError> {
     let quoted = table.replace('"', "\"\"");
-    let columns = connection
-        .prepare(&format!("SELECT * FROM \"{quoted}\""))?
-        .column_count();
-    let order = ["1", "1, 2", "1, 2, 3"]
-        .get(columns.clamp(1, 3) - 1)
-        .copied()
-        .unwrap_or("1");
+    let columns = connection.prepare(&format!("SELECT * FROM \"{quoted}\""))?.column_count();
+    let order = ["1", "1, 2", "1, 2, 3"].get(columns.clamp(1, 3) - 1).copied().unwrap_or("1");
     let mut statement =
         connection.prepare(&format!("SELECT * FROM \"{quoted}\" ORDER BY {order}"))?;
     let mut rows = statement.query([])?;
@@ -84,10 +76,6 @@ fn count(
 
 fn hash(digest: &mut Sha256, tag: u8, content: &[u8]) {
     digest.update([tag]);
-    digest.update(
-        u64::try_from(content.len())
-            .unwrap_or(u64::MAX)
-            .to_be_bytes(),
-    );
+    digest.update(u64::try_from(content.len()).unwrap_or(u64::MAX).to_be_bytes());
     digest.update(content);
 }

@@ -16,9 +16,7 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, StoreError> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
-        return Err(StoreError::Unavailable(
-            "the file system cannot hold a log".to_owned(),
-        ));
+        return Err(StoreError::Unavailable("the file system cannot hold a log".to_owned()));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -31,7 +29,7 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, StoreError> {
 
 /// A connection that reads.
 pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection = open(path, 16)?;
+    let connection = open(path, 64)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }

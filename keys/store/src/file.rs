@@ -28,13 +28,10 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), StoreError> {
 /// Makes a file for its owner only. It must not exist.
 pub(crate) fn make_private(path: &Path) -> Result<File, StoreError> {
     let mut options = private();
-    options
-        .create_new(true)
-        .open(path)
-        .map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
-            _ => error.into(),
-        })
+    options.create_new(true).open(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
+        _ => error.into(),
+    })
 }
 
 /// Takes away what group and others may do with a file.
@@ -54,10 +51,7 @@ pub(crate) fn close_to_others(path: &Path) -> Result<(), StoreError> {
 
 /// Holds a store for this process until the file is closed.
 pub(crate) fn lock(store: &Path) -> Result<File, StoreError> {
-    let file = private()
-        .create(true)
-        .truncate(false)
-        .open(beside(store, ".lock"))?;
+    let file = private().create(true).truncate(false).open(beside(store, ".lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(store.to_owned())),

@@ -191,10 +191,7 @@ pub(crate) fn wraps(connection: &Connection) -> Result<Vec<(i64, WrappedRoot)>, 
 pub(crate) fn seal_infos(connection: &Connection) -> Result<Vec<SealInfo>, StoreError> {
     let mut statement = connection.prepare("SELECT name, created FROM seals ORDER BY id")?;
     let rows = statement.query_map([], |row| {
-        Ok(SealInfo {
-            name: row.get(0)?,
-            created: from_millis(row.get(1)?),
-        })
+        Ok(SealInfo { name: row.get(0)?, created: from_millis(row.get(1)?) })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -218,9 +215,5 @@ fn root_check(root: &Secret) -> Secret {
 }
 
 fn namespace_row(id: &NamespaceId, generation: i64) -> Row<'_> {
-    Row {
-        table: "namespaces",
-        id: id.as_bytes(),
-        generation,
-    }
+    Row { table: "namespaces", id: id.as_bytes(), generation }
 }

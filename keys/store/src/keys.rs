@@ -62,15 +62,11 @@ impl Store {
         check_name("the name of a key", name)?;
         let hierarchy = &self.inner.hierarchy;
         self.change(|transaction| {
-            let old = was
-                .map(|was| named(transaction, hierarchy, was))
-                .transpose()?
-                .flatten();
+            let old = was.map(|was| named(transaction, hierarchy, was)).transpose()?.flatten();
             match (named(transaction, hierarchy, name)?, old) {
-                (Some(id), Some(other)) if id != other => Err(StoreError::NameTaken {
-                    what: "key",
-                    name: name.to_owned(),
-                }),
+                (Some(id), Some(other)) if id != other => {
+                    Err(StoreError::NameTaken { what: "key", name: name.to_owned() })
+                }
                 (Some(id), _) => Ok(id),
                 (None, Some(id)) => {
                     transaction.execute(
@@ -91,16 +87,10 @@ impl Store {
     pub fn keys(&self) -> Result<Vec<KeyInfo>, StoreError> {
         let hierarchy = &self.inner.hierarchy;
         self.look(|transaction| {
-            let infos = names(transaction, hierarchy)?
-                .into_iter()
-                .map(|(id, name)| {
-                    let versions = versions(transaction, hierarchy, id)?;
-                    Ok(KeyInfo {
-                        id,
-                        name,
-                        versions: versions.into_iter().map(|v| v.info).collect(),
-                    })
-                });
+            let infos = names(transaction, hierarchy)?.into_iter().map(|(id, name)| {
+                let versions = versions(transaction, hierarchy, id)?;
+                Ok(KeyInfo { id, name, versions: versions.into_iter().map(|v| v.info).collect() })
+            });
             infos.collect()
         })
     }
@@ -122,11 +112,7 @@ impl Store {
         let hierarchy = &self.inner.hierarchy;
         self.change(|transaction| {
             let versions = versions(transaction, hierarchy, key)?;
-            let newest = versions
-                .last()
-                .ok_or(StoreError::UnknownKey(key))?
-                .info
-                .version;
+            let newest = versions.last().ok_or(StoreError::UnknownKey(key))?.info.version;
             let next = newest.next().ok_or(StoreError::VersionsSpent(key))?;
             for version in versions.iter().filter(|v| v.info.state == KeyState::Active) {
                 let Some(secret) = &version.secret else {
@@ -134,14 +120,7 @@ impl Store {
                 };
                 let generation = version.generation + 1;
                 let number = version.info.version;
-                let wrap = wrap(
-                    hierarchy,
-                    key,
-                    number,
-                    generation,
-                    KeyState::Deactivated,
-                    secret,
-                )?;
+                let wrap = wrap(hierarchy, key, number, generation, KeyState::Deactivated, secret)?;
                 transaction.execute(
                     "UPDATE key_versions SET generation = ?4, wrap = ?5, changed = ?6
                      WHERE namespace = ?1 AND key = ?2 AND version = ?3",
@@ -179,11 +158,7 @@ impl Store {
                 return Err(StoreError::UnknownKey(key));
             }
             let found = versions.iter().find(|v| v.info.version == version);
-            match found
-                .ok_or(StoreError::UnknownVersion(key, version))?
-                .info
-                .state
-            {
+            match found.ok_or(StoreError::UnknownVersion(key, version))?.info.state {
                 KeyState::Active => return Err(StoreError::ActiveVersion(key, version)),
                 KeyState::Destroyed => return Ok(()),
                 KeyState::Deactivated => {}
@@ -194,12 +169,7 @@ impl Store {
             transaction.execute(
                 "UPDATE key_versions SET generation = generation + 1, wrap = NULL, changed = ?4
                  WHERE namespace = ?1 AND key = ?2 AND version = ?3",
-                params![
-                    hierarchy.namespace,
-                    key.as_bytes(),
-                    version.number(),
-                    to_millis(now)
-                ],
+                params![hierarchy.namespace, key.as_bytes(), version.number(), to_millis(now)],
             )?;
             Ok(())
         })?;
@@ -211,10 +181,7 @@ impl Store {
 /// Refuses names that are empty or too long.
 pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), StoreError> {
     if name.is_empty() || name.len() > LONGEST_NAME {
-        return Err(StoreError::Length {
-            what,
-            limit: LONGEST_NAME,
-        });
+        return Err(StoreError::Length { what, limit: LONGEST_NAME });
     }
     Ok(())
 }
@@ -299,24 +266,11 @@ fn insert(
     version: KeyVersion,
     now: SystemTime,
 ) -> Result<(), StoreError> {
-    let wrap = wrap(
-        hierarchy,
-        key,
-        version,
-        1,
-        KeyState::Active,
-        &Secret::random()?,
-    )?;
+    let wrap = wrap(hierarchy, key, version, 1, KeyState::Active, &Secret::random()?)?;
     transaction.execute(
         "INSERT INTO key_versions (namespace, key, version, generation, wrap, created, changed)
          VALUES (?1, ?2, ?3, 1, ?4, ?5, ?5)",
-        params![
-            hierarchy.namespace,
-            key.as_bytes(),
-            version.number(),
-            wrap,
-            to_millis(now)
-        ],
+        params![hierarchy.namespace, key.as_bytes(), version.number(), wrap, to_millis(now)],
     )?;
     Ok(())
 }
@@ -337,14 +291,7 @@ fn wrap(
         rest.copy_from_slice(secret.expose());
     }
     let id = row_id(key, version);
-    hierarchy.wraps.seal(
-        Row {
-            table: TABLE,
-            id: &id,
-            generation,
-        },
-        body.as_slice(),
-    )
+    hierarchy.wraps.seal(Row { table: TABLE, id: &id, generation }, body.as_slice())
 }
 
 fn row_id(key: KeyId, version: KeyVersion) -> Vec<u8> {
@@ -370,35 +317,16 @@ fn versions(
             None => (KeyState::Destroyed, None),
             Some(wrap) => {
                 let id = row_id(key, number);
-                let body = hierarchy.wraps.open(
-                    Row {
-                        table: TABLE,
-                        id: &id,
-                        generation,
-                    },
-                    &wrap,
-                )?;
+                let body =
+                    hierarchy.wraps.open(Row { table: TABLE, id: &id, generation }, &wrap)?;
                 let (active, bytes) = body.split_first().ok_or(StoreError::Altered(TABLE))?;
-                let state = if *active == 1 {
-                    KeyState::Active
-                } else {
-                    KeyState::Deactivated
-                };
+                let state = if *active == 1 { KeyState::Active } else { KeyState::Deactivated };
                 (state, Some(Arc::new(secret(TABLE, bytes)?)))
             }
         };
         let (created, changed) = (from_millis(row.get(3)?), from_millis(row.get(4)?));
-        let info = VersionInfo {
-            version: number,
-            state,
-            created,
-            changed,
-        };
-        versions.push(Version {
-            info,
-            generation,
-            secret,
-        });
+        let info = VersionInfo { version: number, state, created, changed };
+        versions.push(Version { info, generation, secret });
     }
     Ok(versions)
 }

@@ -13,7 +13,8 @@ const PLACES: &str = "places";
 /// The longest specification, in bytes.
 const LONGEST_SPECIFICATION: usize = 64 * 1024;
 
-/// A domain as the store remembers it (DESIGN, invariant 11).
+/// A domain as the store remembers it: under one permanent id, with a specification that
+/// is fixed from its first use on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinnedDomain {
     /// Its permanent id.
@@ -67,10 +68,7 @@ impl Store {
     pub fn domains(&self) -> Result<Vec<PinnedDomain>, StoreError> {
         let hierarchy = &self.inner.hierarchy;
         self.look(|transaction| {
-            Ok(domains(transaction, hierarchy)?
-                .into_iter()
-                .map(Stored::pinned)
-                .collect())
+            Ok(domains(transaction, hierarchy)?.into_iter().map(Stored::pinned).collect())
         })
     }
 
@@ -84,10 +82,7 @@ impl Store {
         check_name("the name of a domain", name)?;
         if spec.is_empty() || spec.len() > LONGEST_SPECIFICATION {
             let what = "the specification of a domain";
-            return Err(StoreError::Length {
-                what,
-                limit: LONGEST_SPECIFICATION,
-            });
+            return Err(StoreError::Length { what, limit: LONGEST_SPECIFICATION });
         }
         let hierarchy = &self.inner.hierarchy;
         let (id, number) = self.change(|transaction| {
@@ -112,10 +107,7 @@ impl Store {
         })?;
         if let Some(number) = number {
             let numbers = &self.inner.numbers;
-            numbers
-                .write()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(id, number);
+            numbers.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id, number);
         }
         Ok(id)
     }
@@ -133,10 +125,7 @@ impl Store {
                 return Ok(());
             }
             if named(transaction, hierarchy, name)?.is_some() {
-                return Err(StoreError::NameTaken {
-                    what: "domain",
-                    name: name.to_owned(),
-                });
+                return Err(StoreError::NameTaken { what: "domain", name: name.to_owned() });
             }
             name.clone_into(&mut domain.body.name);
             update(transaction, hierarchy, &domain)
@@ -201,10 +190,7 @@ impl Store {
         let hierarchy = &self.inner.hierarchy;
         self.change(|transaction| {
             let all = places(transaction, hierarchy)?;
-            match all
-                .iter()
-                .find(|pin| pin.place == place && pin.field == field)
-            {
+            match all.iter().find(|pin| pin.place == place && pin.field == field) {
                 Some(pin) if pin.domain == domain => return Ok(()),
                 Some(pin) => {
                     return Err(StoreError::PlacePinned {
@@ -217,11 +203,7 @@ impl Store {
             }
             mark_used(transaction, hierarchy, domain)?;
             let id = place_id(place, field);
-            let row = Row {
-                table: PLACES,
-                id: &id,
-                generation: 1,
-            };
+            let row = Row { table: PLACES, id: &id, generation: 1 };
             let body = hierarchy.rows.seal(row, domain.as_bytes())?;
             transaction.execute(
                 "INSERT INTO places (namespace, place, field, generation, body)
@@ -235,21 +217,8 @@ impl Store {
 
 impl Stored {
     fn pinned(self) -> PinnedDomain {
-        let Body {
-            name,
-            spec,
-            key,
-            used,
-            retired,
-        } = self.body;
-        PinnedDomain {
-            id: self.id,
-            name,
-            spec,
-            key,
-            used,
-            retired,
-        }
+        let Body { name, spec, key, used, retired } = self.body;
+        PinnedDomain { id: self.id, name, spec, key, used, retired }
     }
 }
 
@@ -296,22 +265,14 @@ fn domains(
         let (id, name): (DomainId, String) = (DomainId::from_bytes(row.get(0)?), row.get(1)?);
         let key = KeyId::from_bytes(row.get(2)?);
         let (generation, sealed): (i64, Vec<u8>) = (row.get(3)?, row.get(4)?);
-        let place = Row {
-            table: DOMAINS,
-            id: id.as_bytes(),
-            generation,
-        };
+        let place = Row { table: DOMAINS, id: id.as_bytes(), generation };
         let opened = hierarchy.rows.open(place, &sealed)?;
         let body: Body =
             serde_json::from_slice(&opened).map_err(|_| StoreError::Altered(DOMAINS))?;
         if body.name != name || body.key != key {
             return Err(StoreError::Altered(DOMAINS));
         }
-        domains.push(Stored {
-            id,
-            generation,
-            body,
-        });
+        domains.push(Stored { id, generation, body });
     }
     Ok(domains)
 }
@@ -330,10 +291,7 @@ fn known(
     hierarchy: &Hierarchy,
     name: &str,
 ) -> Result<Stored, StoreError> {
-    let unknown = || StoreError::UnknownName {
-        what: "domain",
-        name: name.to_owned(),
-    };
+    let unknown = || StoreError::UnknownName { what: "domain", name: name.to_owned() };
     named(transaction, hierarchy, name)?.ok_or_else(unknown)
 }
 
@@ -345,19 +303,10 @@ fn create(
     key: KeyId,
 ) -> Result<(DomainId, Option<i64>), StoreError> {
     let id = DomainId::random()?;
-    let body = Body {
-        name: name.to_owned(),
-        spec: spec.to_owned(),
-        key,
-        used: false,
-        retired: false,
-    };
+    let body =
+        Body { name: name.to_owned(), spec: spec.to_owned(), key, used: false, retired: false };
     let secret = Secret::random()?;
-    let row = Row {
-        table: SECRETS,
-        id: id.as_bytes(),
-        generation: 1,
-    };
+    let row = Row { table: SECRETS, id: id.as_bytes(), generation: 1 };
     let wrap = hierarchy.wraps.seal(row, secret.expose())?;
     transaction.execute(
         "INSERT INTO domains (namespace, id, name, key, generation, body, wrap)
@@ -402,14 +351,7 @@ fn seal(
     body: &Body,
 ) -> Result<Vec<u8>, StoreError> {
     let text = serde_json::to_vec(body).map_err(|_| StoreError::Cipher)?;
-    hierarchy.rows.seal(
-        Row {
-            table: DOMAINS,
-            id: id.as_bytes(),
-            generation,
-        },
-        &text,
-    )
+    hierarchy.rows.seal(Row { table: DOMAINS, id: id.as_bytes(), generation }, &text)
 }
 
 fn mark_used(
@@ -418,10 +360,8 @@ fn mark_used(
     id: DomainId,
 ) -> Result<(), StoreError> {
     let all = domains(transaction, hierarchy)?;
-    let mut domain = all
-        .into_iter()
-        .find(|domain| domain.id == id)
-        .ok_or(StoreError::UnknownDomain(id))?;
+    let mut domain =
+        all.into_iter().find(|domain| domain.id == id).ok_or(StoreError::UnknownDomain(id))?;
     if domain.body.retired {
         return Err(StoreError::DomainRetired(domain.body.name));
     }
@@ -445,11 +385,7 @@ fn domain_secret(
         )
         .optional()?;
     let wrap = wrap.ok_or(StoreError::UnknownDomain(id))?;
-    let row = Row {
-        table: SECRETS,
-        id: id.as_bytes(),
-        generation: 1,
-    };
+    let row = Row { table: SECRETS, id: id.as_bytes(), generation: 1 };
     hierarchy.wraps.open_secret(row, &wrap)
 }
 
@@ -467,21 +403,11 @@ fn places(
         let (place, field): (String, String) = (row.get(0)?, row.get(1)?);
         let sealed: Vec<u8> = row.get(3)?;
         let id = place_id(&place, &field);
-        let at = Row {
-            table: PLACES,
-            id: &id,
-            generation: row.get(2)?,
-        };
+        let at = Row { table: PLACES, id: &id, generation: row.get(2)? };
         let opened = hierarchy.rows.open(at, &sealed)?;
-        let domain: [u8; 16] = opened
-            .as_slice()
-            .try_into()
-            .map_err(|_| StoreError::Altered(PLACES))?;
-        places.push(PinnedPlace {
-            place,
-            field,
-            domain: DomainId::from_bytes(domain),
-        });
+        let domain: [u8; 16] =
+            opened.as_slice().try_into().map_err(|_| StoreError::Altered(PLACES))?;
+        places.push(PinnedPlace { place, field, domain: DomainId::from_bytes(domain) });
     }
     Ok(places)
 }

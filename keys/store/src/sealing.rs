@@ -33,10 +33,7 @@ impl Sealer {
         let key = internal_key(parent, namespace, purpose);
         let key =
             UnboundKey::new(&AES_256_GCM_SIV, key.expose()).map_err(|_| StoreError::Cipher)?;
-        Ok(Self {
-            namespace,
-            cipher: LessSafeKey::new(key),
-        })
+        Ok(Self { namespace, cipher: LessSafeKey::new(key) })
     }
 
     /// Format byte, nonce, ciphertext and tag.
@@ -84,11 +81,7 @@ impl Sealer {
             &row.generation.to_be_bytes(),
         ]));
         let mut body = Zeroizing::new(body.to_vec());
-        let length = self
-            .cipher
-            .open_in_place(nonce, aad, &mut body)
-            .map_err(|_| altered())?
-            .len();
+        let length = self.cipher.open_in_place(nonce, aad, &mut body).map_err(|_| altered())?.len();
         body.truncate(length);
         Ok(body)
     }
@@ -113,12 +106,7 @@ pub(crate) fn secret(table: &'static str, bytes: &[u8]) -> Result<Secret, StoreE
 pub(crate) fn internal_key(parent: &Secret, namespace: NamespaceId, purpose: Purpose) -> Secret {
     derive(
         parent,
-        Info {
-            namespace,
-            domain: DomainId::from_bytes([0; 16]),
-            purpose,
-            specification: b"store",
-        },
+        Info { namespace, domain: DomainId::from_bytes([0; 16]), purpose, specification: b"store" },
     )
 }
 
@@ -146,11 +134,7 @@ mod tests {
 
     #[test]
     fn a_value_opens_in_its_own_row_only() {
-        let here = Row {
-            table: "keys",
-            id: b"row",
-            generation: 3,
-        };
+        let here = Row { table: "keys", id: b"row", generation: 3 };
         let sealed = sealer(NamespaceId::DEFAULT).seal(here, b"value").unwrap();
         let check = |namespace: NamespaceId, row: Row<'_>, opens: bool| {
             let opened = sealer(namespace).open(row, &sealed);
@@ -158,47 +142,23 @@ mod tests {
         };
         check(NamespaceId::DEFAULT, here, true);
         check(NamespaceId::from_bytes([1; 16]), here, false);
-        check(
-            NamespaceId::DEFAULT,
-            Row {
-                table: "key",
-                ..here
-            },
-            false,
-        );
+        check(NamespaceId::DEFAULT, Row { table: "key", ..here }, false);
         check(NamespaceId::DEFAULT, Row { id: b"raw", ..here }, false);
-        check(
-            NamespaceId::DEFAULT,
-            Row {
-                generation: 2,
-                ..here
-            },
-            false,
-        );
+        check(NamespaceId::DEFAULT, Row { generation: 2, ..here }, false);
     }
 
     #[test]
     fn every_bit_counts() {
-        let row = Row {
-            table: "keys",
-            id: b"row",
-            generation: 1,
-        };
+        let row = Row { table: "keys", id: b"row", generation: 1 };
         let sealer = sealer(NamespaceId::DEFAULT);
         let sealed = sealer.seal(row, b"value").unwrap();
         for bit in 0..sealed.len() * 8 {
             let mut flipped = sealed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(
-                sealer.open(row, &flipped).err(),
-                Some(StoreError::Altered("keys"))
-            );
+            assert_eq!(sealer.open(row, &flipped).err(), Some(StoreError::Altered("keys")));
         }
         for cut in 0..sealed.len() {
-            assert_eq!(
-                sealer.open(row, &sealed[..cut]).err(),
-                Some(StoreError::Altered("keys"))
-            );
+            assert_eq!(sealer.open(row, &sealed[..cut]).err(), Some(StoreError::Altered("keys")));
         }
     }
 

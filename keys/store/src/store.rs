@@ -30,7 +30,7 @@ pub(crate) struct Inner {
     /// The numbers of domains inside the file. Domains are never deleted.
     pub(crate) numbers: RwLock<HashMap<DomainId, i64>>,
     /// Where the search for tokens under an old version goes on, by domain.
-    pub(crate) scanned: Mutex<HashMap<DomainId, String>>,
+    pub(crate) scanned: Mutex<HashMap<DomainId, i64>>,
     /// One backup at a time.
     pub(crate) backup: Mutex<()>,
     /// Held until everything else is closed.
@@ -117,23 +117,14 @@ impl Store {
 
     /// The number a domain has inside the file.
     pub(crate) fn number(&self, domain: DomainId) -> Result<i64, StoreError> {
-        let numbers = self
-            .inner
-            .numbers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        numbers
-            .get(&domain)
-            .copied()
-            .ok_or(StoreError::UnknownDomain(domain))
+        let numbers = self.inner.numbers.read().unwrap_or_else(PoisonError::into_inner);
+        numbers.get(&domain).copied().ok_or(StoreError::UnknownDomain(domain))
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("path", &self.inner.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("path", &self.inner.path).finish_non_exhaustive()
     }
 }
 
@@ -184,9 +175,8 @@ fn create(path: &Path, seals: &[Box<dyn Seal>], now: SystemTime) -> Result<(), S
 fn numbers(connection: &Connection, namespace: i64) -> Result<HashMap<DomainId, i64>, StoreError> {
     let mut statement =
         connection.prepare("SELECT id, number FROM domains WHERE namespace = ?1")?;
-    let rows = statement.query_map([namespace], |row| {
-        Ok((DomainId::from_bytes(row.get(0)?), row.get(1)?))
-    })?;
+    let rows = statement
+        .query_map([namespace], |row| Ok((DomainId::from_bytes(row.get(0)?), row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -200,9 +190,8 @@ mod tests {
     fn a_store_of_the_first_schema_is_brought_up() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        let seals: Vec<Box<dyn Seal>> = vec![Box::new(
-            FileSeal::create(folder.path().join("seal.key")).unwrap(),
-        )];
+        let seals: Vec<Box<dyn Seal>> =
+            vec![Box::new(FileSeal::create(folder.path().join("seal.key")).unwrap())];
         file::make_private(&path).unwrap();
         let mut connection = connection::alone(&path).unwrap();
         schema::migrate_only_to(&mut connection, 1);
@@ -216,10 +205,7 @@ mod tests {
         store.put_setting("anchor", b"here").unwrap();
         drop(store);
         let store = Store::open(&path, &seals, UNIX_EPOCH).unwrap();
-        assert_eq!(
-            store.setting("anchor").unwrap().unwrap().as_slice(),
-            b"here"
-        );
+        assert_eq!(store.setting("anchor").unwrap().unwrap().as_slice(), b"here");
         assert_eq!(store.keys().unwrap()[0].id, key);
         assert_eq!(
             store.look(|connection| schema::version(connection)),

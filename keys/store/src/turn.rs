@@ -20,10 +20,7 @@ impl Turn {
     pub(crate) fn new(connection: Connection) -> Self {
         Self {
             connection: Mutex::new(connection),
-            queue: Mutex::new(Queue {
-                next: 0,
-                serving: 0,
-            }),
+            queue: Mutex::new(Queue { next: 0, serving: 0 }),
             called: Condvar::new(),
         }
     }
@@ -35,20 +32,11 @@ impl Turn {
         let mine = queue.next;
         queue.next += 1;
         while queue.serving != mine {
-            queue = self
-                .called
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = self.called.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         drop(queue);
-        let connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        Taken {
-            turn: self,
-            connection,
-        }
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        Taken { turn: self, connection }
     }
 }
 
@@ -74,11 +62,7 @@ impl DerefMut for Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        let mut queue = self
-            .turn
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.turn.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.serving += 1;
         self.turn.called.notify_all();
     }

@@ -76,9 +76,7 @@ impl Store {
         let at = self.numbers(domain)?;
         check_batch(lookups.len())?;
         let find = move |transaction: &Transaction<'_>| {
-            let rows = lookups
-                .iter()
-                .map(|lookup| by_lookup(transaction, at, lookup));
+            let rows = lookups.iter().map(|lookup| by_lookup(transaction, at, lookup));
             rows.collect()
         };
         self.inner.workers.read(Lane::Gets, find).await
@@ -112,7 +110,7 @@ impl Store {
 
     /// Up to `limit` rows sealed under a version below this one. An empty answer says
     /// that there are none. Goes on where the last call stopped, so a whole reseal
-    /// reads the domain about twice, not once for each batch.
+    /// reads all tokens about twice, not once for each batch.
     ///
     /// # Errors
     /// When the domain is not known, or the disk says no.
@@ -126,23 +124,19 @@ impl Store {
         let limit = limit.clamp(1, LARGEST_BATCH);
         let after = self.resume_scan(domain);
         let scan = move |transaction: &Transaction<'_>| {
-            let from = |after: &str| below(transaction, at, version, after, limit);
-            let rows = from(&after)?;
-            if rows.is_empty() && !after.is_empty() {
-                return from("");
+            let from = |after: i64| below(transaction, at, version, after, limit);
+            let rows = from(after)?;
+            if rows.is_empty() && after > 0 {
+                return from(0);
             }
             Ok(rows)
         };
         let rows = self.inner.workers.read(Lane::Scans, scan).await?;
-        if let Some(last) = rows.last() {
-            let mut scanned = self
-                .inner
-                .scanned
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            scanned.insert(domain, last.token.clone());
+        if let Some((last, _)) = rows.last() {
+            let mut scanned = self.inner.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+            scanned.insert(domain, *last);
         }
-        Ok(rows)
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
     /// Replaces version and sealed value of each row whose version is still the given
@@ -201,13 +195,9 @@ impl Store {
         self.inner.workers.read(Lane::Scans, count).await
     }
 
-    /// After which token the next scan begins; the empty text is the start.
-    fn resume_scan(&self, domain: DomainId) -> String {
-        let mut scanned = self
-            .inner
-            .scanned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    /// After which row the next scan begins; 0 is the start.
+    fn resume_scan(&self, domain: DomainId) -> i64 {
+        let mut scanned = self.inner.scanned.lock().unwrap_or_else(PoisonError::into_inner);
         scanned.remove(&domain).unwrap_or_default()
     }
 
@@ -282,25 +272,27 @@ fn by_lookup(
         "SELECT lookup, token, version, sealed FROM tokens
          WHERE namespace = ?1 AND domain = ?2 AND lookup = ?3",
     )?;
-    Ok(statement
-        .query_row(params![at[0], at[1], lookup], read_row)
-        .optional()?)
+    Ok(statement.query_row(params![at[0], at[1], lookup], read_row).optional()?)
 }
 
 fn below(
     transaction: &Transaction<'_>,
     at: [i64; 2],
     version: u32,
-    after: &str,
+    after: i64,
     limit: usize,
-) -> Result<Vec<TokenRow>, StoreError> {
+) -> Result<Vec<(i64, TokenRow)>, StoreError> {
+    // In the order of the rows: the unary plus keeps SQLite from an index it would have
+    // to sort.
     let mut statement = transaction.prepare_cached(
-        "SELECT lookup, token, version, sealed FROM tokens
-         WHERE namespace = ?1 AND domain = ?2 AND token > ?3 AND version < ?4
-         ORDER BY token LIMIT ?5",
+        "SELECT lookup, token, version, sealed, id FROM tokens
+         WHERE +namespace = ?1 AND +domain = ?2 AND id > ?3 AND version < ?4
+         ORDER BY id LIMIT ?5",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![at[0], at[1], after, version, limit], read_row)?;
+    let rows = statement.query_map(params![at[0], at[1], after, version, limit], |row| {
+        Ok((row.get(4)?, read_row(row)?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -315,26 +307,17 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
 
 fn check_batch(rows: usize) -> Result<(), StoreError> {
     if rows > LARGEST_BATCH {
-        return Err(StoreError::Length {
-            what: "a batch of tokens",
-            limit: LARGEST_BATCH,
-        });
+        return Err(StoreError::Length { what: "a batch of tokens", limit: LARGEST_BATCH });
     }
     Ok(())
 }
 
 fn check_row(row: &TokenRow) -> Result<(), StoreError> {
     if row.token.is_empty() || row.token.len() > LONGEST_TOKEN {
-        return Err(StoreError::Length {
-            what: "a token",
-            limit: LONGEST_TOKEN,
-        });
+        return Err(StoreError::Length { what: "a token", limit: LONGEST_TOKEN });
     }
     if row.sealed.is_empty() || row.sealed.len() > LONGEST_SEALED {
-        return Err(StoreError::Length {
-            what: "a sealed value",
-            limit: LONGEST_SEALED,
-        });
+        return Err(StoreError::Length { what: "a sealed value", limit: LONGEST_SEALED });
     }
     Ok(())
 }
@@ -351,21 +334,15 @@ mod tests {
         let mut lookup = [0; 16];
         lookup[..4].copy_from_slice(&number.to_be_bytes());
         let token = format!("token {number}");
-        TokenRow {
-            lookup: Some(lookup),
-            token,
-            version: 1,
-            sealed: vec![7; 2000],
-        }
+        TokenRow { lookup: Some(lookup), token, version: 1, sealed: vec![7; 2000] }
     }
 
     /// Stops and restores the disk by what SQLite says when one is full or read-only.
     #[tokio::test]
     async fn a_disk_that_says_no_loses_nothing_and_stops_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let seals: Vec<Box<dyn Seal>> = vec![Box::new(
-            FileSeal::create(folder.path().join("seal.key")).unwrap(),
-        )];
+        let seals: Vec<Box<dyn Seal>> =
+            vec![Box::new(FileSeal::create(folder.path().join("seal.key")).unwrap())];
         let path = folder.path().join("store.db");
         let now = SystemTime::now();
         let store = Store::open(&path, &seals, now).unwrap();
@@ -375,46 +352,28 @@ mod tests {
         let pragma = |name: &str, value: i64| {
             let connection = store.inner.write.take();
             let set = connection.pragma_update_and_check(None, name, value, |row| row.get(0));
-            set.or_else(|_| connection.pragma_update(None, name, value).map(|()| 0_i64))
-                .unwrap()
+            set.or_else(|_| connection.pragma_update(None, name, value).map(|()| 0_i64)).unwrap()
         };
         let pages: i64 = {
             let connection = store.inner.write.take();
-            connection
-                .query_row("PRAGMA page_count", [], |row| row.get(0))
-                .unwrap()
+            connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap()
         };
         let mut next = 1;
-        for (name, broken, whole) in [
-            ("max_page_count", pages, i64::from(i32::MAX)),
-            ("query_only", 1, 0),
-        ] {
+        for (name, broken, whole) in
+            [("max_page_count", pages, i64::from(i32::MAX)), ("query_only", 1, 0)]
+        {
             pragma(name, broken);
             let batch: Vec<_> = (next..next + 100).map(row).collect();
             let refused = store.token_put(domain, batch.clone()).await;
-            assert!(
-                matches!(refused, Err(StoreError::Unavailable(_))),
-                "{name}: {refused:?}"
-            );
+            assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{name}: {refused:?}");
             let refused = store.put_setting("large", &[0; 500_000]);
-            assert!(
-                matches!(refused, Err(StoreError::Unavailable(_))),
-                "{name}: {refused:?}"
-            );
+            assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{name}: {refused:?}");
             let found = store.token_by_token(domain, vec![row(0).token]).await;
             assert_eq!(found, Ok(vec![Some(row(0))]), "reading goes on");
-            assert_eq!(
-                store.token_count(domain).await,
-                Ok(u64::from(next)),
-                "all or nothing"
-            );
+            assert_eq!(store.token_count(domain).await, Ok(u64::from(next)), "all or nothing");
             pragma(name, whole);
             let outcomes = store.token_put(domain, batch).await.unwrap();
-            assert!(
-                outcomes
-                    .iter()
-                    .all(|outcome| *outcome == PutOutcome::Inserted)
-            );
+            assert!(outcomes.iter().all(|outcome| *outcome == PutOutcome::Inserted));
             next += 100;
         }
         drop(store);
@@ -426,22 +385,14 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_is_of_one_request_only() {
         let folder = tempfile::tempdir().unwrap();
-        let seals: Vec<Box<dyn Seal>> = vec![Box::new(
-            FileSeal::create(folder.path().join("seal.key")).unwrap(),
-        )];
+        let seals: Vec<Box<dyn Seal>> =
+            vec![Box::new(FileSeal::create(folder.path().join("seal.key")).unwrap())];
         let now = SystemTime::now();
         let store = Store::open(&folder.path().join("store.db"), &seals, now).unwrap();
         let key = store.ensure_key("contact", None, now).unwrap();
         let domain = store.put_domain("email", "{}", key).unwrap();
-        let put = |number, version| {
-            store.token_put(
-                domain,
-                vec![TokenRow {
-                    version,
-                    ..row(number)
-                }],
-            )
-        };
+        let put =
+            |number, version| store.token_put(domain, vec![TokenRow { version, ..row(number) }]);
         // While the turn is held the requests wait and are taken together.
         let turn = store.inner.write.take();
         let release = async {
@@ -449,13 +400,7 @@ mod tests {
             drop(turn);
         };
         let (first, refused, last, ()) = tokio::join!(put(1, 1), put(2, 9), put(3, 1), release);
-        assert_eq!(
-            (first, last),
-            (
-                Ok(vec![PutOutcome::Inserted]),
-                Ok(vec![PutOutcome::Inserted])
-            )
-        );
+        assert_eq!((first, last), (Ok(vec![PutOutcome::Inserted]), Ok(vec![PutOutcome::Inserted])));
         assert_eq!(refused, Err(StoreError::VersionGone { domain, version: 9 }));
         assert_eq!(store.token_count(domain).await, Ok(2));
     }

@@ -58,9 +58,7 @@ impl Workers {
             reads: Vec::new(),
             scans: None,
             turn: AtomicUsize::new(0),
-            threads: vec![spawn("allonym-store-write", move || {
-                write_loop(requests, &write)
-            })?],
+            threads: vec![spawn("allonym-store-write", move || write_loop(requests, &write))?],
         };
         for _ in 0..READERS {
             let reads = workers.reader(path, "allonym-store-read")?;
@@ -87,12 +85,7 @@ impl Workers {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let request = Box::new(Request {
-            rows,
-            work: Some(work),
-            done: None,
-            reply,
-        });
+        let request = Box::new(Request { rows, work: Some(work), done: None, reply });
         let writes = self.writes.as_ref().ok_or_else(closed)?;
         writes.send(request).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -120,11 +113,7 @@ impl Workers {
                 self.reads.get(next % self.reads.len().max(1))
             }
         };
-        sender
-            .ok_or_else(closed)?
-            .send(read)
-            .await
-            .map_err(|_| closed())?;
+        sender.ok_or_else(closed)?.send(read).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -187,9 +176,7 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> Result<(
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
-    Ok(std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)?)
+    Ok(std::thread::Builder::new().name(name.to_owned()).spawn(work)?)
 }
 
 fn closed() -> StoreError {

@@ -122,7 +122,7 @@ pub enum VersionMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "template", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TokenTemplate {
-    /// `tok_` and 26 characters.
+    /// `tok_` and 28 characters: 128 random bits and a checksum.
     Plain,
     /// A random-looking local part at a domain of its own, which is the mark.
     Email {

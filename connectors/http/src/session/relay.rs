@@ -1,8 +1,10 @@
 //! Client side, request writer and answer reader, beside each other.
 
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use allonym_contract::{Crossing, Direction, Fault, Ledger, Refusal};
 use bytes::Bytes;
@@ -28,8 +30,11 @@ use crate::stream::{LinkState, UpstreamLink};
 /// (the first piece of a long body: `buffer_bytes`).
 const QUEUE: usize = 4;
 
-/// What an upstream is expected to take without being read from.
-const AT_ONCE: usize = 32 << 10;
+/// What is written before the clock starts anew.
+const PIECE: usize = 64 << 10;
+
+/// A request body on its way.
+type Writing = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
 /// A part of the request body, on its way from the client side to the request writer.
 enum Inbound {
@@ -43,6 +48,8 @@ struct Call {
     link: UpstreamLink,
     /// Whether all of the request was written.
     sent: bool,
+    /// What is still to be written.
+    writing: Option<Writing>,
 }
 
 impl Exchange {
@@ -65,19 +72,6 @@ impl Exchange {
         let (out, answers) = mpsc::channel(QUEUE);
         let (pieces, inbound) = mpsc::channel(QUEUE);
         let rest = matches!(body, OnwardBody::Rest(_));
-        let body = match body {
-            // Written in one go, it could wait for an upstream that waits for us to read.
-            OnwardBody::Whole(body) if body.len() > AT_ONCE => {
-                // The queue is empty, so there is room.
-                let _ = pieces.try_send(Inbound::End);
-                OnwardBody::Rest(Rest {
-                    first: body,
-                    body: None,
-                    chunked: false,
-                })
-            }
-            body => body,
-        };
         let reader = AnswerReader {
             site: &site,
             id: self.id,
@@ -88,6 +82,11 @@ impl Exchange {
             down: &mut self.down,
             began: self.began,
             answered: &mut self.times.answered,
+            told: self
+                .up
+                .as_ref()
+                .map(|up| up.notices.clone())
+                .unwrap_or_default(),
             out,
         };
         let client = ClientSide {
@@ -103,7 +102,7 @@ impl Exchange {
             OnwardBody::Whole(body) => {
                 let answered = async {
                     let mut call = call(&site, &head, &body, idempotent).await?;
-                    reader.run(&mut call.http).await?;
+                    call.answered(reader).await?;
                     Ok(call)
                 };
                 let (call, ()) = tokio::try_join!(answered, client.run())?;
@@ -381,6 +380,24 @@ impl RequestWriter<'_> {
     }
 }
 
+impl Call {
+    /// Reads the answer; what is still to be written of the request is written meanwhile.
+    async fn answered(&mut self, reader: AnswerReader<'_>) -> Result<(), Stop> {
+        let Some(mut writing) = self.writing.take() else {
+            return reader.run(&mut self.http).await;
+        };
+        let sent = &mut self.sent;
+        tokio::select! {
+            biased;
+            done = reader.run(&mut self.http) => done,
+            never = async {
+                *sent = writing.as_mut().await.is_ok();
+                pending().await
+            } => never,
+        }
+    }
+}
+
 /// Sends a request that is held whole and reads the first head of its answer. A kept
 /// connection that turns out to be dead is replaced once, where that is safe: not a
 /// byte of an answer has come, and the request may be repeated. What is sent again are
@@ -396,19 +413,31 @@ async fn call(
         let connection = site.upstream.connection(fresh).await?;
         let link = connection.link;
         let mut http = over(site, &link);
-        let written = send(&mut http, &link, head, body).await;
+        link.hold(true);
+        // Held back: nothing is on the wire yet.
+        let begun = http.write_request_header(Box::new(head.clone())).await;
+        begun.map_err(|error| upstream_failed(&error))?;
+        let wait = site.config.limits.upstream_write_timeout.0;
+        let mut writing: Writing = Box::pin(write(link.clone(), body.clone(), wait));
         // An upstream may answer before it has read everything, and close.
-        let read = http.read_response().await;
+        let (written, read) = tokio::select! {
+            biased;
+            written = &mut writing => (Some(written), http.read_response().await),
+            read = http.read_response() => (None, read),
+        };
         let dead = link.received() == 0;
-        let error = match (written, read) {
-            (written, Ok(_)) => {
+        let sent = matches!(written, Some(Ok(())));
+        let writing = written.is_none().then_some(writing);
+        let error = match read {
+            Ok(_) => {
                 return Ok(Call {
                     http,
                     link,
-                    sent: written.is_ok(),
+                    sent,
+                    writing,
                 });
             }
-            (Err(error), Err(_)) | (Ok(()), Err(error)) => error,
+            Err(error) => error,
         };
         let slow = matches!(
             error.etype,
@@ -421,37 +450,35 @@ async fn call(
     }
 }
 
-async fn send(
-    http: &mut HttpSession,
-    link: &UpstreamLink,
-    head: &RequestHeader,
-    body: &Bytes,
-) -> pingora_error::Result<()> {
-    link.hold(true);
-    let mut written = http
-        .write_request_header(Box::new(head.clone()))
-        .await
-        .map(|_| ());
-    if written.is_ok() && !body.is_empty() {
-        written = http.write_body(body).await.map(|_| ());
+/// Writes a body behind a head that is held back, so that both leave together.
+async fn write(mut link: UpstreamLink, body: Bytes, wait: Duration) -> std::io::Result<()> {
+    for piece in body.chunks(PIECE) {
+        timeout(wait, link.write_all(piece)).await??;
     }
     link.hold(false);
-    written?;
-    http.finish_body().await.map(|_| ())
+    timeout(wait, link.flush()).await?
 }
 
-/// Sends the head of a request whose body follows, over a new connection: a body that
-/// passes through cannot be sent a second time.
+/// Sends the head of a request whose body follows. Nothing of the body is lost if this
+/// fails; later, a body that passed through cannot be sent again.
 async fn open(site: &Site, head: &RequestHeader) -> Result<Call, Refusal> {
-    let link = site.upstream.connection(true).await?.link;
-    let mut http = over(site, &link);
-    match http.write_request_header(Box::new(head.clone())).await {
-        Ok(_) => Ok(Call {
-            http,
-            link,
-            sent: false,
-        }),
-        Err(error) => Err(upstream_failed(&error)),
+    let mut fresh = false;
+    loop {
+        let connection = site.upstream.connection(fresh).await?;
+        let link = connection.link;
+        let mut http = over(site, &link);
+        match http.write_request_header(Box::new(head.clone())).await {
+            Ok(_) => {
+                return Ok(Call {
+                    http,
+                    link,
+                    sent: false,
+                    writing: None,
+                });
+            }
+            Err(_) if connection.reused && !fresh => fresh = true,
+            Err(error) => return Err(upstream_failed(&error)),
+        }
     }
 }
 

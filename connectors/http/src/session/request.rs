@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use allonym_contract::{Crossing, Direction, Fault, Guard, Ledger, Namespace, Refusal};
 use allonym_record::{Piece, Record};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType;
 use pingora_http::RequestHeader;
 use tokio::time::timeout;
 
+use super::checks::{
+    check_head, check_length, check_protected, is_preflight, nearly_listed, search_ambiguous,
+    unlisted,
+};
 use super::{Exchange, Stop, credentials, headers, is_modern};
 use crate::body::{self, Body};
 use crate::config::Limits;
@@ -43,7 +47,7 @@ pub(super) struct Rest {
     /// What is ready to be sent.
     pub(super) first: Bytes,
     /// Takes the rest apart; `None` where the body passes unread.
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<Box<Body>>,
     /// Whether it goes in chunks; else its length was announced.
     pub(super) chunked: bool,
 }
@@ -65,7 +69,10 @@ impl Exchange {
             .map_err(|says| Refusal::new(Fault::Malformed, "malformed-target", says))?;
         let place = match self.site.route(&head.method, &target) {
             Routed::Listed(place) => place,
-            Routed::Unlisted => return Ok(self.pass(session, &head, &target)?),
+            Routed::Unlisted => {
+                greet(session, &head).await?;
+                return Ok(self.pass(session, &head, &target)?);
+            }
             Routed::Refused => return Err(unlisted().into()),
             Routed::Ambiguous => return Err(nearly_listed().into()),
         };
@@ -191,7 +198,7 @@ impl Exchange {
             body::is_json(lines)?;
             body.push(&bytes, &mut read.pieces)?;
             if body.decoded() > limits.buffer_bytes.0 && !session.is_body_done() {
-                read.open = Some(body);
+                read.open = Some(Box::new(body));
                 return Ok(read);
             }
         }
@@ -308,7 +315,7 @@ impl Exchange {
 /// What was read of a body: its pieces, and the reader if there is more to come.
 struct Read {
     pieces: Vec<Piece>,
-    open: Option<Body>,
+    open: Option<Box<Body>>,
 }
 
 impl Pace {
@@ -399,83 +406,6 @@ fn unread(session: &mut ServerSession, lines: &HeaderMap) -> OnwardBody {
     })
 }
 
-/// What no place allows.
-fn check_head(session: &ServerSession, limits: &Limits) -> Result<(), Refusal> {
-    let head = session.req_header();
-    let refused = |rule, says| Err(Refusal::new(Fault::Malformed, rule, says));
-    if matches!(head.method, Method::CONNECT | Method::TRACE) {
-        return refused("method", "CONNECT and TRACE are not served");
-    }
-    if head.headers.len() > limits.header_count {
-        let says = "more header lines than limits.header_count";
-        return Err(Refusal::new(Fault::TooLarge, "head-too-large", says));
-    }
-    let Some(http1) = session.as_http1() else {
-        return Ok(());
-    };
-    let raw = http1.get_headers_raw_bytes();
-    if raw.len() > limits.headers_bytes.0 {
-        let says = "a head larger than limits.headers_bytes";
-        return Err(Refusal::new(Fault::TooLarge, "head-too-large", says));
-    }
-    // Pingora has taken the length away where both were given.
-    let named = |line: &&[u8]| {
-        line.split(|b| *b == b':')
-            .next()
-            .is_some_and(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length"))
-    };
-    if head.headers.contains_key(header::TRANSFER_ENCODING)
-        && raw.split(|b| *b == b'\n').skip(1).any(|line| named(&line))
-    {
-        return refused(
-            "two-lengths",
-            "both Transfer-Encoding and Content-Length are given",
-        );
-    }
-    Ok(())
-}
-
-/// What a protected place does not allow.
-fn check_protected(head: &RequestHeader) -> Result<(), Refusal> {
-    let refused = |rule, says| Err(Refusal::new(Fault::Malformed, rule, says));
-    if head.version < Version::HTTP_11 {
-        return refused(
-            "http-1.0",
-            "HTTP/1.0 cannot tell a cut answer from a complete one",
-        );
-    }
-    let connection = head.headers.get_all(header::CONNECTION).iter();
-    let mut options = connection.flat_map(|value| value.as_bytes().split(|b| *b == b','));
-    if head.headers.contains_key(header::UPGRADE)
-        || options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    {
-        return refused("upgrade", "another protocol could not be read here");
-    }
-    if head.headers.contains_key(header::RANGE) || head.headers.contains_key(header::IF_RANGE) {
-        return refused("range", "a part of a document cannot be judged");
-    }
-    Ok(())
-}
-
-fn check_length(head: &RequestHeader, most: usize) -> Result<(), Refusal> {
-    let Some(length) = head.headers.get(header::CONTENT_LENGTH) else {
-        return Ok(());
-    };
-    let length = length
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse::<usize>().ok());
-    match length {
-        Some(0) => Ok(()),
-        Some(length) if length > most => Err(body::too_large()),
-        Some(_) => {
-            body::coding(&head.headers)?;
-            body::is_json(&head.headers)
-        }
-        None => Ok(()),
-    }
-}
-
 /// Lets a client that asked first send its body.
 async fn greet(session: &mut ServerSession, head: &RequestHeader) -> Result<(), Stop> {
     let asked = head.headers.get(header::EXPECT);
@@ -487,14 +417,6 @@ async fn greet(session: &mut ServerSession, head: &RequestHeader) -> Result<(), 
             .map_err(|_| Stop::ClientGone)?;
     }
     Ok(())
-}
-
-fn is_preflight(head: &RequestHeader) -> bool {
-    head.method == Method::OPTIONS
-        && head.headers.contains_key(header::ORIGIN)
-        && head
-            .headers
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 fn host(head: &RequestHeader) -> Option<HeaderValue> {
@@ -516,22 +438,4 @@ fn unreadable(error: &ErrorType) -> Stop {
 fn too_slow() -> Refusal {
     let says = "the body comes too slowly: limits.body_timeout, limits.min_body_rate";
     Refusal::new(Fault::Malformed, "body-too-slow", says)
-}
-
-fn unlisted() -> Refusal {
-    Refusal::new(
-        Fault::Forbidden,
-        "unlisted",
-        "this method and path are not listed",
-    )
-}
-
-fn nearly_listed() -> Refusal {
-    let says = "the path differs from a listed one in case, in `;` or in its last slash only";
-    Refusal::new(Fault::Forbidden, "path-ambiguous", says)
-}
-
-fn search_ambiguous(field: &str) -> Refusal {
-    let says = "the value is stored under more than one key version: it cannot be searched now";
-    Refusal::new(Fault::Unacceptable, "search-ambiguous", says).at(field)
 }

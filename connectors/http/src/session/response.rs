@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use allonym_contract::{Crossing, Fault, Refusal, RequestId};
+use allonym_contract::{Crossing, Fault, Notice, Refusal, RequestId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use pingora_core::protocols::http::v1::client::HttpSession;
@@ -58,6 +58,8 @@ pub(super) struct AnswerReader<'a> {
     pub(super) down: &'a mut Option<Crossing>,
     pub(super) began: Instant,
     pub(super) answered: &'a mut Option<Duration>,
+    /// What was to be told of the request.
+    pub(super) told: Vec<Notice>,
     pub(super) out: Sender<Answer>,
 }
 
@@ -165,7 +167,7 @@ impl AnswerReader<'_> {
                 .write_back(place, &mut lines, None)
                 .map_err(of_answer)?;
             forbid_store(&mut lines, count > 0);
-            let notices = notices(self.down.as_ref());
+            let notices = notices(&self.told, self.down.as_ref());
             self.sign(&mut lines, notices);
             if bodiless {
                 if self.may_have_body(head) {
@@ -235,7 +237,7 @@ impl AnswerReader<'_> {
         let first = Bytes::from(joined(place, pieces).map_err(of_answer)?);
         forbid_store(&mut lines, count > 0 || !over);
         lines.remove(header::CONTENT_ENCODING);
-        let told = notices(Some(crossing));
+        let told = notices(&self.told, Some(crossing));
         sign(&mut lines, self.id, told);
         if over {
             lines.insert(header::CONTENT_LENGTH, HeaderValue::from(first.len()));
@@ -337,10 +339,11 @@ fn sign(lines: &mut HeaderMap, id: RequestId, notices: Option<HeaderValue>) {
 }
 
 /// `email; purpose-required, card_number; budget-spent`.
-fn notices(crossing: Option<&Crossing>) -> Option<HeaderValue> {
-    let notices = &crossing?.notices;
-    let told: Vec<String> = notices
+fn notices(told: &[Notice], crossing: Option<&Crossing>) -> Option<HeaderValue> {
+    let notices = told
         .iter()
+        .chain(crossing.into_iter().flat_map(|down| &down.notices));
+    let told: Vec<String> = notices
         .map(|notice| format!("{}; {}", notice.class, notice.reason))
         .collect();
     if told.is_empty() {

@@ -1,6 +1,7 @@
 //! The HTTP connector on real sockets.
 
 #![allow(missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod config;
 mod edges;

@@ -462,3 +462,21 @@ async fn a_client_that_takes_nothing_is_gone() {
     assert!(log[0].cut && log[0].bytes_out < 50_000_000, "{log:?}");
     drop(stream);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_idle_clock_starts_anew_with_each_request() {
+    use tokio::io::AsyncWriteExt;
+    let upstream = Upstream::answering(|_| json("{}")).await;
+    let gateway = Gateway::start(upstream.address, "limits: { idle_timeout: 1s }").await;
+    let mut stream = tokio::net::TcpStream::connect(gateway.address)
+        .await
+        .unwrap();
+    for _ in 0..4 {
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        stream
+            .write_all(get("/cards", "").as_bytes())
+            .await
+            .unwrap();
+        assert_eq!(answer(&mut stream, false).await.status, 200);
+    }
+}

@@ -13,7 +13,7 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
-fn wrong_the_service_sections() {
+fn wrong_seals_and_keys() {
     check(
         r"store: x.db
 seal: { flie: x }",
@@ -81,7 +81,7 @@ keyz: {}",
 }
 
 #[test]
-fn wrong_the_service_sections_2() {
+fn wrong_audit_admin_and_store() {
     check(
         r"audit: { path: /x, durability: { reads: sometimes } }",
         r"a.yaml:2:41: `sometimes` is not known here
@@ -120,7 +120,7 @@ access: [ { role: support, reveal: [email] } ]",
 }
 
 #[test]
-fn wrong_data_classes() {
+fn wrong_keys_of_a_class() {
     check(
         r"keys: { pan: }
 data:
@@ -131,7 +131,7 @@ data:
 }
 
 #[test]
-fn wrong_data_classes_2() {
+fn wrong_combinations_of_a_class() {
     check(
         r#"keys: { pan: }
 data:
@@ -198,7 +198,7 @@ a.yaml:20:33: this mask keeps nothing
 }
 
 #[test]
-fn wrong_data_classes_3() {
+fn wrong_words_of_a_class() {
     check(
         r"data: { card: { method: fpee } }",
         r"a.yaml:2:25: `fpee` is not known here
@@ -374,7 +374,7 @@ tests:
 }
 
 #[test]
-fn wrong_connectors_2() {
+fn wrong_classes_and_routes() {
     check(
         r#"data: { email: { stored: plain } }
 connectors:

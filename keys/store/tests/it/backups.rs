@@ -9,13 +9,10 @@ use super::*;
 /// Enough tokens for a backup of several chunks.
 async fn filled(home: &Home) -> (Store, DomainId) {
     let (store, domain) = with_domain(home);
-    let rows = (0..4000).map(|number| TokenRow {
-        sealed: vec![7; 200],
-        ..token_row(number)
-    });
+    let rows = (0..4000).map(|number| TokenRow { sealed: vec![7; 200], ..token_row(number) });
     store.token_put(domain, rows.collect()).await.unwrap();
     store.mark_place_used("orders", "$.email", domain).unwrap();
-    store.api_token_put(&api_token("a", "ann")).unwrap();
+    store.api_token_put(&api_token("a", "alpha")).unwrap();
     store.put_setting("anchor", b"here").unwrap();
     (store, domain)
 }
@@ -30,18 +27,9 @@ async fn a_restored_store_is_the_store() {
     let (store, domain) = filled(&home).await;
     assert_eq!(store.last_verified_backup(), Ok(None));
     let report = store.backup(&home.at("backup"), later(1)).unwrap();
-    assert_eq!(
-        (report.created, report.tokens, report.keys),
-        (later(1), 4000, 1)
-    );
-    assert_eq!(
-        (report.domains, report.api_tokens, report.key_versions),
-        (1, 1, 1)
-    );
-    assert_eq!(
-        report.bytes,
-        std::fs::metadata(home.at("backup")).unwrap().len()
-    );
+    assert_eq!((report.created, report.tokens, report.keys), (later(1), 4000, 1));
+    assert_eq!((report.domains, report.api_tokens, report.key_versions), (1, 1, 1));
+    assert_eq!(report.bytes, std::fs::metadata(home.at("backup")).unwrap().len());
     assert_eq!(store.last_verified_backup(), Ok(Some(later(1))));
     // What comes after is not in it.
     let key = store.keys().unwrap()[0].id;
@@ -59,17 +47,9 @@ async fn a_restored_store_is_the_store() {
     assert_eq!(restored.domains(), store.domains());
     assert_eq!(restored.places(), store.places());
     assert_eq!(restored.api_tokens(), store.api_tokens());
-    assert_eq!(
-        restored.setting("anchor").unwrap().unwrap().as_slice(),
-        b"here"
-    );
-    let lookups: Vec<_> = (0..4000)
-        .map(|number| token_row(number).lookup.unwrap())
-        .collect();
-    let found = restored
-        .token_by_lookup(domain, lookups.clone())
-        .await
-        .unwrap();
+    assert_eq!(restored.setting("anchor").unwrap().unwrap().as_slice(), b"here");
+    let lookups: Vec<_> = (0..4000).map(|number| token_row(number).lookup.unwrap()).collect();
+    let found = restored.token_by_lookup(domain, lookups.clone()).await.unwrap();
     assert_eq!(found, store.token_by_lookup(domain, lookups).await.unwrap());
     assert_eq!(found.iter().flatten().count(), 4000);
 }
@@ -84,10 +64,7 @@ async fn a_backup_needs_a_seal_and_overwrites_nothing_else() {
     std::fs::write(home.at("letter"), "dear").unwrap();
     let refused = store.backup(&home.at("letter"), later(3));
     assert_eq!(refused, Err(StoreError::Exists(home.at("letter"))));
-    assert_eq!(
-        store.backup(&home.path(), later(3)),
-        Err(StoreError::Exists(home.path()))
-    );
+    assert_eq!(store.backup(&home.path(), later(3)), Err(StoreError::Exists(home.path())));
     assert_eq!(store.last_verified_backup(), Ok(Some(later(2))));
     assert_eq!(std::fs::read(home.at("letter")).unwrap(), b"dear");
 
@@ -95,14 +72,8 @@ async fn a_backup_needs_a_seal_and_overwrites_nothing_else() {
     let wrong = Store::restore(&backup, &to, &home.other_seals());
     assert_eq!(wrong, Err(StoreError::WrongSeal));
     assert_eq!(Store::restore(&backup, &to, &[]), Err(StoreError::NoSeal));
-    assert_eq!(
-        restore(&home, "letter"),
-        Err(StoreError::NotABackup(home.at("letter")))
-    );
-    assert!(matches!(
-        restore(&home, "missing"),
-        Err(StoreError::Unavailable(_))
-    ));
+    assert_eq!(restore(&home, "letter"), Err(StoreError::NotABackup(home.at("letter"))));
+    assert!(matches!(restore(&home, "missing"), Err(StoreError::Unavailable(_))));
     let over = Store::restore(&backup, &home.path(), &home.seals());
     assert_eq!(over, Err(StoreError::InUse(home.path())));
     drop(store);
@@ -112,10 +83,7 @@ async fn a_backup_needs_a_seal_and_overwrites_nothing_else() {
     #[cfg(unix)]
     for path in [&backup, &to] {
         use std::os::unix::fs::PermissionsExt;
-        assert_eq!(
-            std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
 
@@ -138,16 +106,9 @@ async fn a_backup_that_was_touched_is_refused() {
     };
     let check = |bytes: Vec<u8>, what: &str| {
         std::fs::write(home.at("touched"), bytes).unwrap();
-        assert_eq!(
-            restore(&home, "touched"),
-            Err(StoreError::BackupAltered),
-            "{what}"
-        );
+        assert_eq!(restore(&home, "touched"), Err(StoreError::BackupAltered), "{what}");
         assert!(!home.at("restored/store.db").exists());
-        assert!(
-            !home.at("restored/store.db.restored").exists(),
-            "nothing is left behind"
-        );
+        assert!(!home.at("restored/store.db.restored").exists(), "nothing is left behind");
     };
     check(whole[..18].to_vec(), "cut in the length");
     check(whole[..header - 1].to_vec(), "cut in the header");
@@ -156,26 +117,14 @@ async fn a_backup_that_was_touched_is_refused() {
     check(whole[..whole.len() - 1].to_vec(), "cut at the end");
     check(flipped(header), "a bit of the first chunk");
     check(flipped(whole.len() - 1), "a bit of the last chunk");
-    let moved = [
-        &whole[..header],
-        chunk(1),
-        chunk(0),
-        &whole[header + 2 * step..],
-    ]
-    .concat();
+    let moved = [&whole[..header], chunk(1), chunk(0), &whole[header + 2 * step..]].concat();
     check(moved, "chunks moved");
-    check(
-        [&whole[..header], &whole[header + step..]].concat(),
-        "a chunk missing",
-    );
+    check([&whole[..header], &whole[header + step..]].concat(), "a chunk missing");
     check([whole.as_slice(), b"x"].concat(), "a byte more");
     let other_header = 20 + u32::from_be_bytes(other[16..20].try_into().unwrap()) as usize;
     let foreign = [&whole[..header + step], &other[other_header + step..]].concat();
     check(foreign, "the end of another backup");
-    let created = whole
-        .windows(9)
-        .position(|part| part == b"\"created\"")
-        .unwrap();
+    let created = whole.windows(9).position(|part| part == b"\"created\"").unwrap();
     check(flipped(created + 12), "a digit of the header");
     restore(&home, "backup").unwrap();
 }
@@ -186,10 +135,7 @@ async fn a_newer_format_is_named() {
     let (store, _) = filled(&home).await;
     store.backup(&home.at("backup"), now()).unwrap();
     let bytes = std::fs::read(home.at("backup")).unwrap();
-    let at = bytes
-        .windows(10)
-        .position(|part| part == b"\"format\":1")
-        .unwrap();
+    let at = bytes.windows(10).position(|part| part == b"\"format\":1").unwrap();
     let mut newer = bytes;
     newer[at + 9] = b'7';
     std::fs::write(home.at("newer"), newer).unwrap();
@@ -217,9 +163,8 @@ async fn a_backup_is_of_one_moment_while_others_write() {
     let mut last = 0;
     for round in 0..3 {
         let (store, to) = (store.clone(), home.at("backup"));
-        let report = tokio::task::spawn_blocking(move || store.backup(&to, later(round)))
-            .await
-            .unwrap();
+        let report =
+            tokio::task::spawn_blocking(move || store.backup(&to, later(round))).await.unwrap();
         let tokens = report.unwrap().tokens;
         assert!(tokens >= last && tokens % 2 == 0, "{tokens} after {last}");
         last = tokens;

@@ -16,10 +16,7 @@ fn a_domain_changes_until_it_is_used() {
     let secret = store.domain_secret(card).unwrap();
     assert_eq!(store.put_domain("card", r#"{"v":2}"#, contact), Ok(card));
     assert_eq!(store.put_domain("card", r#"{"v":2}"#, pan), Ok(card));
-    assert!(
-        store.domain_secret(card).unwrap() == secret,
-        "fixed for the life of a domain"
-    );
+    assert!(store.domain_secret(card).unwrap() == secret, "fixed for the life of a domain");
     store.mark_domain_used(card).unwrap();
     store.mark_domain_used(card).unwrap();
     assert_eq!(store.put_domain("card", r#"{"v":2}"#, pan), Ok(card));
@@ -44,14 +41,8 @@ fn a_domain_changes_until_it_is_used() {
     assert_eq!(store.domains().unwrap()[0], expected);
     assert!(!store.domains().unwrap()[1].used);
     let nothing = DomainId::from_bytes([1; 16]);
-    assert_eq!(
-        store.mark_domain_used(nothing),
-        Err(StoreError::UnknownDomain(nothing))
-    );
-    assert_eq!(
-        store.domain_secret(nothing).err(),
-        Some(StoreError::UnknownDomain(nothing))
-    );
+    assert_eq!(store.mark_domain_used(nothing), Err(StoreError::UnknownDomain(nothing)));
+    assert_eq!(store.domain_secret(nothing).err(), Some(StoreError::UnknownDomain(nothing)));
 }
 
 #[test]
@@ -61,22 +52,13 @@ fn a_domain_keeps_its_id_under_another_name() {
     let key = store.keys().unwrap()[0].id;
     store.put_domain("phone", "{}", key).unwrap();
     store.mark_domain_used(email).unwrap();
-    let taken = StoreError::NameTaken {
-        what: "domain",
-        name: "phone".to_owned(),
-    };
+    let taken = StoreError::NameTaken { what: "domain", name: "phone".to_owned() };
     assert_eq!(store.rename_domain("email", "phone"), Err(taken));
-    let unknown = StoreError::UnknownName {
-        what: "domain",
-        name: "mail".to_owned(),
-    };
+    let unknown = StoreError::UnknownName { what: "domain", name: "mail".to_owned() };
     assert_eq!(store.rename_domain("mail", "contact"), Err(unknown));
     assert_eq!(store.rename_domain("email", "mail"), Ok(()));
     assert_eq!(store.rename_domain("mail", "mail"), Ok(()));
-    assert_eq!(
-        store.put_domain("mail", r#"{"method":"token"}"#, key),
-        Ok(email)
-    );
+    assert_eq!(store.put_domain("mail", r#"{"method":"token"}"#, key), Ok(email));
     assert_ne!(store.put_domain("email", "{}", key), Ok(email));
 }
 
@@ -91,18 +73,9 @@ fn a_retired_domain_protects_no_more() {
     let retired = || StoreError::DomainRetired("email".to_owned());
     assert_eq!(store.put_domain("email", "{}", key), Err(retired()));
     assert_eq!(store.mark_domain_used(email), Err(retired()));
-    assert_eq!(
-        store.mark_place_used("orders", "$.name", email),
-        Err(retired())
-    );
-    assert!(
-        store.domain_secret(email).is_ok(),
-        "its values stay revealable"
-    );
-    let unknown = StoreError::UnknownName {
-        what: "domain",
-        name: "mail".to_owned(),
-    };
+    assert_eq!(store.mark_place_used("orders", "$.name", email), Err(retired()));
+    assert!(store.domain_secret(email).is_ok(), "its values stay revealable");
+    let unknown = StoreError::UnknownName { what: "domain", name: "mail".to_owned() };
     assert_eq!(store.retire_domain("mail"), Err(unknown));
 }
 
@@ -121,18 +94,10 @@ fn a_place_keeps_its_domain() {
         field: "$.email".to_owned(),
         holds: email,
     };
-    assert_eq!(
-        store.mark_place_used("orders", "$.email", phone),
-        Err(pinned)
-    );
-    assert!(
-        !store.domains().unwrap()[1].used,
-        "a refusal changes nothing"
-    );
+    assert_eq!(store.mark_place_used("orders", "$.email", phone), Err(pinned));
+    assert!(!store.domains().unwrap()[1].used, "a refusal changes nothing");
     store.mark_place_used("orders", "$.phone", phone).unwrap();
-    store
-        .mark_place_used("customers", "$.email", email)
-        .unwrap();
+    store.mark_place_used("customers", "$.email", email).unwrap();
     let nothing = DomainId::from_bytes([1; 16]);
     let unknown = store.mark_place_used("orders", "$.x", nothing);
     assert_eq!(unknown, Err(StoreError::UnknownDomain(nothing)));

@@ -15,25 +15,12 @@ fn keys_are_made_once_and_renamed() {
         let pan = store.ensure_key("pan", None, now()).unwrap();
         assert_eq!(store.ensure_key("pan", None, later(1)), Ok(pan));
         assert_eq!(store.ensure_key("card", Some("pan"), later(1)), Ok(pan));
-        assert_eq!(
-            store.ensure_key("card", Some("pan"), later(1)),
-            Ok(pan),
-            "done before"
-        );
+        assert_eq!(store.ensure_key("card", Some("pan"), later(1)), Ok(pan), "done before");
         let contact = store.ensure_key("contact", Some("nothing"), now()).unwrap();
         assert_ne!(contact, pan);
         let both = store.ensure_key("card", Some("contact"), now());
-        assert_eq!(
-            both,
-            Err(StoreError::NameTaken {
-                what: "key",
-                name: "card".to_owned()
-            })
-        );
-        assert!(matches!(
-            store.ensure_key("", None, now()),
-            Err(StoreError::Length { .. })
-        ));
+        assert_eq!(both, Err(StoreError::NameTaken { what: "key", name: "card".to_owned() }));
+        assert!(matches!(store.ensure_key("", None, now()), Err(StoreError::Length { .. })));
         pan
     };
     let keys = home.open().keys().unwrap();
@@ -78,10 +65,7 @@ fn a_rotation_deactivates_what_was_active() {
     ];
     assert_eq!(states, expected);
     let unknown = KeyId::from_bytes([1; 16]);
-    assert_eq!(
-        store.rotate(unknown, now()),
-        Err(StoreError::UnknownKey(unknown))
-    );
+    assert_eq!(store.rotate(unknown, now()), Err(StoreError::UnknownKey(unknown)));
 }
 
 #[tokio::test]
@@ -99,10 +83,7 @@ async fn a_destroyed_version_is_gone() {
 
     store.token_put(domain, vec![token_row(1)]).await.unwrap();
     assert_eq!(destroy(1), Err(StoreError::VersionInUse(key, version(1))));
-    let resealed = TokenRow {
-        version: 2,
-        ..token_row(1)
-    };
+    let resealed = TokenRow { version: 2, ..token_row(1) };
     assert_eq!(store.token_reseal(domain, vec![(1, resealed)]).await, Ok(1));
 
     // The wrap as it lies on disk, log included, to look for it afterwards.
@@ -122,20 +103,12 @@ async fn a_destroyed_version_is_gone() {
     assert!(!holds(&bytes_under(&home.at("data")), &wrap));
 
     let late = store.token_put(domain, vec![token_row(2)]).await;
-    assert_eq!(
-        late,
-        Err(StoreError::VersionGone { domain, version: 1 }),
-        "sealed before"
-    );
+    assert_eq!(late, Err(StoreError::VersionGone { domain, version: 1 }), "sealed before");
     let set = store.key_set().unwrap();
     let gone = KeyError::Destroyed(key, version(1));
     assert_eq!(set.secret(key, version(1)).err(), Some(gone));
     assert_eq!(set.live(key), [version(2)]);
     let info = &store.keys().unwrap()[0].versions[0];
     assert_eq!((info.state, info.changed), (KeyState::Destroyed, later(3)));
-    assert_eq!(
-        store.rotate(key, now()),
-        Ok(version(3)),
-        "a number is never used again"
-    );
+    assert_eq!(store.rotate(key, now()), Ok(version(3)), "a number is never used again");
 }

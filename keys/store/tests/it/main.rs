@@ -1,8 +1,5 @@
 //! The store as its users see it.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test says what went wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 #![allow(clippy::indexing_slicing, reason = "as above")]
 
 mod backups;
@@ -26,9 +23,7 @@ struct Home {
 
 impl Home {
     fn new() -> Self {
-        let home = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let home = Self { folder: tempfile::tempdir().unwrap() };
         FileSeal::create(home.at("seal.key")).unwrap();
         home
     }
@@ -74,9 +69,7 @@ fn later(days: u64) -> SystemTime {
 fn with_domain(home: &Home) -> (Store, DomainId) {
     let store = home.open();
     let key = store.ensure_key("contact", None, now()).unwrap();
-    let domain = store
-        .put_domain("email", r#"{"method":"token"}"#, key)
-        .unwrap();
+    let domain = store.put_domain("email", r#"{"method":"token"}"#, key).unwrap();
     (store, domain)
 }
 

@@ -6,11 +6,7 @@ use zeroize::Zeroizing;
 use super::*;
 
 fn passphrase() -> Box<dyn Seal> {
-    let cost = Cost {
-        memory_kib: 32,
-        passes: 1,
-        lanes: 1,
-    };
+    let cost = Cost { memory_kib: 32, passes: 1, lanes: 1 };
     let text = Zeroizing::new("correct horse battery".to_owned());
     Box::new(PassphraseSeal::with_cost(text, cost).unwrap())
 }
@@ -39,12 +35,7 @@ fn any_seal_opens_and_a_new_one_gets_its_wrap() {
         assert_eq!(store.seals().unwrap().len(), 1);
         store.ensure_key("pan", None, now()).unwrap()
     };
-    let secret = home
-        .open()
-        .key_set()
-        .unwrap()
-        .secret(key, KeyVersion::FIRST)
-        .unwrap();
+    let secret = home.open().key_set().unwrap().secret(key, KeyVersion::FIRST).unwrap();
     let mut both = home.seals();
     both.push(passphrase());
     for _ in 0..2 {
@@ -55,24 +46,13 @@ fn any_seal_opens_and_a_new_one_gets_its_wrap() {
         assert_eq!((seals[0].created, seals[1].created), (now(), later(1)));
     }
     let store = Store::open(&home.path(), &[passphrase()], now()).unwrap();
-    let again = store
-        .key_set()
-        .unwrap()
-        .secret(key, KeyVersion::FIRST)
-        .unwrap();
+    let again = store.key_set().unwrap().secret(key, KeyVersion::FIRST).unwrap();
     assert!(again == secret);
     // A seal that is given first and has no wrap does not stand in the way.
     drop(store);
     let mut seals = home.other_seals();
     seals.push(passphrase());
-    assert_eq!(
-        Store::open(&home.path(), &seals, now())
-            .unwrap()
-            .seals()
-            .unwrap()
-            .len(),
-        3
-    );
+    assert_eq!(Store::open(&home.path(), &seals, now()).unwrap().seals().unwrap().len(), 3);
     drop(Store::open(&home.path(), &home.other_seals(), now()).unwrap());
 }
 
@@ -83,12 +63,7 @@ fn a_seal_is_known_by_its_key_and_not_by_its_path() {
     std::fs::rename(home.at("seal.key"), home.at("moved.key")).unwrap();
     let moved: Vec<Box<dyn Seal>> = vec![Box::new(FileSeal::open(home.at("moved.key")).unwrap())];
     let store = Store::open(&home.path(), &moved, now()).unwrap();
-    let names: Vec<_> = store
-        .seals()
-        .unwrap()
-        .into_iter()
-        .map(|seal| seal.name)
-        .collect();
+    let names: Vec<_> = store.seals().unwrap().into_iter().map(|seal| seal.name).collect();
     assert_eq!(names, [moved[0].name()]);
 }
 
@@ -97,20 +72,11 @@ fn a_store_is_opened_once_at_a_time() {
     let home = Home::new();
     let store = home.open();
     let clone = store.clone();
-    assert_eq!(
-        refused(&home, &home.seals()),
-        StoreError::InUse(home.path())
-    );
+    assert_eq!(refused(&home, &home.seals()), StoreError::InUse(home.path()));
     drop(store);
-    assert_eq!(
-        refused(&home, &home.seals()),
-        StoreError::InUse(home.path())
-    );
+    assert_eq!(refused(&home, &home.seals()), StoreError::InUse(home.path()));
     drop(clone);
-    assert!(
-        !home.at("data/store.db-wal").exists(),
-        "the log is written back"
-    );
+    assert!(!home.at("data/store.db-wal").exists(), "the log is written back");
     drop(home.open());
 }
 
@@ -119,26 +85,13 @@ fn what_is_no_store_is_refused_and_left_alone() {
     let home = Home::new();
     std::fs::create_dir(home.at("data")).unwrap();
     std::fs::write(home.path(), b"").unwrap();
-    assert_eq!(
-        refused(&home, &home.seals()),
-        StoreError::NotAStore(home.path())
-    );
+    assert_eq!(refused(&home, &home.seals()), StoreError::NotAStore(home.path()));
     std::fs::write(home.path(), [b'x'; 8192]).unwrap();
-    assert!(matches!(
-        refused(&home, &home.seals()),
-        StoreError::Damaged(_)
-    ));
+    assert!(matches!(refused(&home, &home.seals()), StoreError::Damaged(_)));
     assert_eq!(std::fs::read(home.path()).unwrap(), [b'x'; 8192]);
     std::fs::remove_file(home.path()).unwrap();
-    std::fs::write(
-        home.at("data/store.db-wal"),
-        b"log of a store that was moved",
-    )
-    .unwrap();
-    assert_eq!(
-        refused(&home, &home.seals()),
-        StoreError::NotAStore(home.path())
-    );
+    std::fs::write(home.at("data/store.db-wal"), b"log of a store that was moved").unwrap();
+    assert_eq!(refused(&home, &home.seals()), StoreError::NotAStore(home.path()));
     assert!(home.at("data/store.db-wal").exists());
 }
 
@@ -147,10 +100,7 @@ fn a_newer_schema_is_refused() {
     let home = Home::new();
     drop(home.open());
     home.edit("UPDATE schema_version SET version = 99");
-    assert!(matches!(
-        refused(&home, &home.seals()),
-        StoreError::Newer { found: 99, .. }
-    ));
+    assert!(matches!(refused(&home, &home.seals()), StoreError::Newer { found: 99, .. }));
 }
 
 #[cfg(unix)]
@@ -179,8 +129,8 @@ fn rows_cannot_be_swapped_changed_or_put_back() {
         let store = home.open();
         store.put_setting("limit", b"10").unwrap();
         store.put_setting("other", b"99").unwrap();
-        store.api_token_put(&api_token("a", "ann")).unwrap();
-        store.api_token_put(&api_token("b", "ben")).unwrap();
+        store.api_token_put(&api_token("a", "alpha")).unwrap();
+        store.api_token_put(&api_token("b", "beta")).unwrap();
         let key = store.ensure_key("pan", None, now()).unwrap();
         store.ensure_key("contact", None, now()).unwrap();
         store.rotate(key, now()).unwrap();
@@ -194,11 +144,7 @@ fn rows_cannot_be_swapped_changed_or_put_back() {
         std::fs::write(home.path(), &pristine).unwrap();
         assert_eq!(read(&home.open()), None, "before: {sql}");
         home.edit(sql);
-        assert_eq!(
-            read(&home.open()),
-            Some(StoreError::Altered(table)),
-            "{sql}"
-        );
+        assert_eq!(read(&home.open()), Some(StoreError::Altered(table)), "{sql}");
     };
     let setting = |store: &Store| store.setting("limit").err();
     check(
@@ -212,11 +158,7 @@ fn rows_cannot_be_swapped_changed_or_put_back() {
     let tokens = |store: &Store| store.api_tokens().err();
     let swap = "UPDATE api_tokens SET body = (SELECT body FROM api_tokens WHERE id = 'b')";
     check(swap, "api_tokens", &tokens);
-    check(
-        "UPDATE api_tokens SET name = 'x' WHERE id = 'a'",
-        "api_tokens",
-        &tokens,
-    );
+    check("UPDATE api_tokens SET name = 'x' WHERE id = 'a'", "api_tokens", &tokens);
     let keys = |store: &Store| store.key_set().err();
     let swap = "UPDATE key_versions SET wrap =
         (SELECT wrap FROM key_versions WHERE version = 2) WHERE version = 1";
@@ -234,25 +176,16 @@ fn rows_cannot_be_swapped_changed_or_put_back() {
         &domains,
     );
     let places = |store: &Store| store.places().err();
-    check(
-        "UPDATE places SET field = '$.name' WHERE field = '$.email'",
-        "places",
-        &places,
-    );
+    check("UPDATE places SET field = '$.name' WHERE field = '$.email'", "places", &places);
     let wraps = |store: &Store| {
         let domains = store.domains().unwrap();
-        domains
-            .iter()
-            .find_map(|domain| store.domain_secret(domain.id).err())
+        domains.iter().find_map(|domain| store.domain_secret(domain.id).err())
     };
     let swap = "UPDATE domains SET wrap = (SELECT wrap FROM domains WHERE name = 'phone')";
     check(swap, "domains.wrap", &wraps);
     std::fs::write(home.path(), &pristine).unwrap();
     home.edit("UPDATE namespaces SET wrap = zeroblob(61)");
-    assert_eq!(
-        refused(&home, &home.seals()),
-        StoreError::Altered("namespaces")
-    );
+    assert_eq!(refused(&home, &home.seals()), StoreError::Altered("namespaces"));
     home.edit("UPDATE store SET root_check = zeroblob(32)");
     assert_eq!(refused(&home, &home.seals()), StoreError::WrongSeal);
 }
@@ -267,10 +200,7 @@ fn settings_and_subkeys_are_kept() {
         store.put_setting("anchor", b"two").unwrap();
         let reserved = store.put_setting("store/backup_verified", b"x");
         assert!(matches!(reserved, Err(StoreError::NameTaken { .. })));
-        assert!(matches!(
-            store.put_setting("", b"x"),
-            Err(StoreError::Length { .. })
-        ));
+        assert!(matches!(store.put_setting("", b"x"), Err(StoreError::Length { .. })));
         store.subkey(Purpose::ApiToken)
     };
     let store = home.open();
@@ -284,22 +214,19 @@ fn api_tokens_come_and_go() {
     let home = Home::new();
     {
         let store = home.open();
-        store.api_token_put(&api_token("a", "ann")).unwrap();
-        store.api_token_put(&api_token("b", "ben")).unwrap();
+        store.api_token_put(&api_token("a", "alpha")).unwrap();
+        store.api_token_put(&api_token("b", "beta")).unwrap();
         let taken = |id: &str, name: &str| {
             let error = store.api_token_put(&api_token(id, name)).err();
-            assert!(
-                matches!(error, Some(StoreError::NameTaken { .. })),
-                "{id} {name}"
-            );
+            assert!(matches!(error, Some(StoreError::NameTaken { .. })), "{id} {name}");
         };
-        taken("c", "ann");
-        taken("a", "cid");
-        assert_eq!(store.api_token_revoke("ann", later(1)), Ok(true));
-        assert_eq!(store.api_token_revoke("ann", later(2)), Ok(false));
+        taken("c", "alpha");
+        taken("a", "gamma");
+        assert_eq!(store.api_token_revoke("alpha", later(1)), Ok(true));
+        assert_eq!(store.api_token_revoke("alpha", later(2)), Ok(false));
         assert_eq!(store.api_token_revoke("nobody", later(2)), Ok(false));
-        taken("a", "ann");
-        store.api_token_put(&api_token("c", "ann")).unwrap();
+        taken("a", "alpha");
+        store.api_token_put(&api_token("c", "alpha")).unwrap();
         assert_eq!(store.api_token_revoke("b", later(1)), Ok(true));
     }
     let revoked = |id: &str, name: &str| {
@@ -307,10 +234,6 @@ fn api_tokens_come_and_go() {
         token.revoked = Some(later(1));
         token
     };
-    let expected = [
-        revoked("a", "ann"),
-        revoked("b", "ben"),
-        api_token("c", "ann"),
-    ];
+    let expected = [revoked("a", "alpha"), revoked("b", "beta"), api_token("c", "alpha")];
     assert_eq!(home.open().api_tokens().unwrap(), expected);
 }

@@ -7,26 +7,10 @@ use super::*;
 async fn a_value_gets_one_token() {
     let home = Home::new();
     let (store, domain) = with_domain(&home);
-    let same_value = TokenRow {
-        token: "another".to_owned(),
-        ..token_row(1)
-    };
-    let same_token = TokenRow {
-        token: token_row(1).token,
-        ..token_row(2)
-    };
-    let random = TokenRow {
-        lookup: None,
-        token: "random".to_owned(),
-        ..token_row(3)
-    };
-    let rows = vec![
-        token_row(1),
-        same_value,
-        same_token,
-        random.clone(),
-        random.clone(),
-    ];
+    let same_value = TokenRow { token: "another".to_owned(), ..token_row(1) };
+    let same_token = TokenRow { token: token_row(1).token, ..token_row(2) };
+    let random = TokenRow { lookup: None, token: "random".to_owned(), ..token_row(3) };
+    let rows = vec![token_row(1), same_value, same_token, random.clone(), random.clone()];
     let outcomes = store.token_put(domain, rows).await.unwrap();
     let expected = [
         PutOutcome::Inserted,
@@ -41,11 +25,7 @@ async fn a_value_gets_one_token() {
     let lookups = vec![token_row(2).lookup.unwrap(), token_row(1).lookup.unwrap()];
     let found = store.token_by_lookup(domain, lookups).await.unwrap();
     assert_eq!(found, [None, Some(token_row(1))]);
-    let tokens = vec![
-        "random".to_owned(),
-        "another".to_owned(),
-        token_row(1).token,
-    ];
+    let tokens = vec!["random".to_owned(), "another".to_owned(), token_row(1).token];
     let found = store.token_by_token(domain, tokens).await.unwrap();
     assert_eq!(found, [Some(random), None, Some(token_row(1))]);
     assert_eq!(store.token_put(domain, Vec::new()).await, Ok(Vec::new()));
@@ -60,14 +40,8 @@ async fn domains_do_not_see_each_other() {
     store.token_put(email, vec![token_row(1)]).await.unwrap();
     let found = store.token_by_token(phone, vec![token_row(1).token]).await;
     assert_eq!(found, Ok(vec![None]));
-    let same = TokenRow {
-        sealed: b"other".to_vec(),
-        ..token_row(1)
-    };
-    assert_eq!(
-        store.token_put(phone, vec![same]).await,
-        Ok(vec![PutOutcome::Inserted])
-    );
+    let same = TokenRow { sealed: b"other".to_vec(), ..token_row(1) };
+    assert_eq!(store.token_put(phone, vec![same]).await, Ok(vec![PutOutcome::Inserted]));
     let nothing = DomainId::from_bytes([1; 16]);
     let unknown = store.token_put(nothing, vec![token_row(1)]).await;
     assert_eq!(unknown, Err(StoreError::UnknownDomain(nothing)));
@@ -81,29 +55,10 @@ async fn lengths_are_limited() {
         let refused = store.token_put(domain, rows).await;
         assert!(matches!(refused, Err(StoreError::Length { .. })));
     };
-    check(vec![TokenRow {
-        token: String::new(),
-        ..token_row(1)
-    }])
-    .await;
-    check(vec![
-        token_row(1),
-        TokenRow {
-            token: "t".repeat(4097),
-            ..token_row(2)
-        },
-    ])
-    .await;
-    check(vec![TokenRow {
-        sealed: Vec::new(),
-        ..token_row(1)
-    }])
-    .await;
-    check(vec![TokenRow {
-        sealed: vec![0; 1024 * 1024 + 1],
-        ..token_row(1)
-    }])
-    .await;
+    check(vec![TokenRow { token: String::new(), ..token_row(1) }]).await;
+    check(vec![token_row(1), TokenRow { token: "t".repeat(4097), ..token_row(2) }]).await;
+    check(vec![TokenRow { sealed: Vec::new(), ..token_row(1) }]).await;
+    check(vec![TokenRow { sealed: vec![0; 1024 * 1024 + 1], ..token_row(1) }]).await;
     check(vec![token_row(1); 65_537]).await;
     assert_eq!(store.token_count(domain).await, Ok(0));
 }
@@ -150,14 +105,8 @@ async fn a_reseal_finds_every_old_row_once() {
     let home = Home::new();
     let (store, domain) = with_domain(&home);
     store.rotate(store.keys().unwrap()[0].id, now()).unwrap();
-    store
-        .token_put(domain, (0..250).map(token_row).collect())
-        .await
-        .unwrap();
-    let newer = (250..300).map(|number| TokenRow {
-        version: 2,
-        ..token_row(number)
-    });
+    store.token_put(domain, (0..250).map(token_row).collect()).await.unwrap();
+    let newer = (250..300).map(|number| TokenRow { version: 2, ..token_row(number) });
     store.token_put(domain, newer.collect()).await.unwrap();
     let mut found = 0;
     loop {
@@ -166,38 +115,17 @@ async fn a_reseal_finds_every_old_row_once() {
             break;
         }
         found += rows.len();
-        let resealed = rows.into_iter().map(|row| {
-            (
-                row.version,
-                TokenRow {
-                    version: 2,
-                    sealed: b"again".to_vec(),
-                    ..row
-                },
-            )
-        });
+        let resealed = rows
+            .into_iter()
+            .map(|row| (row.version, TokenRow { version: 2, sealed: b"again".to_vec(), ..row }));
         let resealed: Vec<_> = resealed.collect();
         let count = resealed.len();
-        assert_eq!(
-            store.token_reseal(domain, resealed.clone()).await,
-            Ok(count)
-        );
-        assert_eq!(
-            store.token_reseal(domain, resealed).await,
-            Ok(0),
-            "compared and set"
-        );
+        assert_eq!(store.token_reseal(domain, resealed.clone()).await, Ok(count));
+        assert_eq!(store.token_reseal(domain, resealed).await, Ok(0), "compared and set");
     }
     assert_eq!(found, 250);
-    let row = store
-        .token_by_lookup(domain, vec![token_row(7).lookup.unwrap()])
-        .await
-        .unwrap();
-    let expected = TokenRow {
-        version: 2,
-        sealed: b"again".to_vec(),
-        ..token_row(7)
-    };
+    let row = store.token_by_lookup(domain, vec![token_row(7).lookup.unwrap()]).await.unwrap();
+    let expected = TokenRow { version: 2, sealed: b"again".to_vec(), ..token_row(7) };
     assert_eq!(row, [Some(expected)]);
 }
 
@@ -205,10 +133,7 @@ async fn a_reseal_finds_every_old_row_once() {
 async fn a_scan_comes_back_to_what_was_not_resealed() {
     let home = Home::new();
     let (store, domain) = with_domain(&home);
-    store
-        .token_put(domain, (0..10).map(token_row).collect())
-        .await
-        .unwrap();
+    store.token_put(domain, (0..10).map(token_row).collect()).await.unwrap();
     let mut seen = Vec::new();
     for _ in 0..4 {
         let store = store.clone();
@@ -232,35 +157,20 @@ async fn what_was_acknowledged_is_there_without_a_clean_end() {
     }
     let key = store.keys().unwrap()[0].id;
     let version = store.rotate(key, now()).unwrap();
-    store.api_token_put(&api_token("a", "ann")).unwrap();
-    store.api_token_revoke("ann", now()).unwrap();
+    store.api_token_put(&api_token("a", "alpha")).unwrap();
+    store.api_token_revoke("alpha", now()).unwrap();
 
     let crashed = home.at("crashed");
     std::fs::create_dir(&crashed).unwrap();
     for name in ["store.db", "store.db-wal"] {
         std::fs::copy(home.at("data").join(name), crashed.join(name)).unwrap();
     }
-    assert!(
-        std::fs::metadata(crashed.join("store.db-wal"))
-            .unwrap()
-            .len()
-            > 0
-    );
+    assert!(std::fs::metadata(crashed.join("store.db-wal")).unwrap().len() > 0);
     let store = Store::open(&crashed.join("store.db"), &home.seals(), now()).unwrap();
-    let lookups = (0..1000)
-        .map(|number| token_row(number).lookup.unwrap())
-        .collect();
+    let lookups = (0..1000).map(|number| token_row(number).lookup.unwrap()).collect();
     let found = store.token_by_lookup(domain, lookups).await.unwrap();
-    assert_eq!(
-        found,
-        (0..1000)
-            .map(|number| Some(token_row(number)))
-            .collect::<Vec<_>>()
-    );
-    assert_eq!(
-        store.keys().unwrap()[0].versions.last().unwrap().version,
-        version
-    );
+    assert_eq!(found, (0..1000).map(|number| Some(token_row(number))).collect::<Vec<_>>());
+    assert_eq!(store.keys().unwrap()[0].versions.last().unwrap().version, version);
     assert_eq!(store.api_tokens().unwrap()[0].revoked, Some(now()));
 }
 
@@ -270,7 +180,7 @@ async fn nothing_secret_is_on_disk() {
     let (store, domain) = with_domain(&home);
     let canary = b"canary-4929120000006466";
     store.put_setting("anchor", canary).unwrap();
-    let mut token = api_token("a", "ann");
+    let mut token = api_token("a", "alpha");
     token.claims = serde_json::json!({ "x": "canary-4929120000006466" });
     token.hash = *b"canary-4929120000006466-hash-123";
     store.api_token_put(&token).unwrap();
@@ -288,27 +198,18 @@ async fn nothing_secret_is_on_disk() {
     }
     assert_eq!(secrets.len(), 3);
     secrets.push(store.domain_secret(domain).unwrap().expose().to_vec());
-    secrets.push(
-        store
-            .subkey(allonym_keyring::Purpose::ApiToken)
-            .expose()
-            .to_vec(),
-    );
+    secrets.push(store.subkey(allonym_keyring::Purpose::ApiToken).expose().to_vec());
     let root = {
         let sealed: String = rusqlite::Connection::open(home.path())
             .unwrap()
             .query_row("SELECT wrap FROM seals", [], |row| row.get(0))
             .unwrap();
         let seal = FileSeal::open(home.at("seal.key")).unwrap();
-        seal.unwrap(&serde_json::from_str(&sealed).unwrap())
-            .unwrap()
+        seal.unwrap(&serde_json::from_str(&sealed).unwrap()).unwrap()
     };
     secrets.push(root.expose().to_vec());
     let check = |bytes: &[u8]| {
-        assert!(
-            holds(bytes, b"t000001@allonym.invalid"),
-            "the search finds what is there"
-        );
+        assert!(holds(bytes, b"t000001@allonym.invalid"), "the search finds what is there");
         assert!(!secrets.iter().any(|secret| holds(bytes, secret)));
     };
     check(&bytes_under(&home.at("data")));
