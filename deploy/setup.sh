@@ -12,7 +12,7 @@ need make make
 need cmake cmake
 need curl curl
 if [ "${1:-build}" = test ]; then
-  need jq jq
+  need openssl openssl
   need nginx nginx-light
   need wrk wrk
   need systemd-analyze systemd

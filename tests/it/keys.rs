@@ -103,6 +103,28 @@ fn a_backup_brings_everything_back() {
 }
 
 #[test]
+fn a_passphrase_is_a_seal_too() {
+    let both = CONFIG.replace(
+        "seal: { file: FOLDER/seal.key }",
+        "seal: [ { file: FOLDER/seal.key }, { passphrase: { file: FOLDER/passphrase } } ]",
+    );
+    let mut stand = Stand::without_gateway(&both);
+    let passphrase = stand.folder.join("passphrase");
+    fs::write(&passphrase, "correct horse battery staple\n").unwrap();
+    stand.start();
+    let shop = stand.token("shop");
+    stand.stop();
+    let alone = "seal: { passphrase: { file: FOLDER/passphrase } }";
+    stand.configure(&CONFIG.replace("seal: { file: FOLDER/seal.key }", alone));
+    stand.start();
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    stand.stop();
+    fs::write(&passphrase, "wrong horse battery staple\n").unwrap();
+    assert!(stand.start_fails().contains("does not open"));
+}
+
+#[test]
 fn a_second_seal_opens_alone() {
     let two = CONFIG.replace("seal: { file: FOLDER/seal.key }", "seal: [ { file: FOLDER/seal.key }, { file: FOLDER/second.key } ]");
     let mut stand = Stand::without_gateway(&two);

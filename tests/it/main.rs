@@ -4,7 +4,9 @@
 
 mod stand;
 
+mod deploy;
 mod fail_closed;
+mod jwt;
 mod keys;
 mod layers;
 mod lifecycle;

@@ -85,6 +85,11 @@ fn a_retired_class_stays_readable_and_unused() {
     let token = stand.stored("c1")["reference"].as_str().unwrap().to_owned();
     let shown = stand.allonym_with(&["reveal", "reference"], &format!("{token}\n"));
     assert_eq!(String::from_utf8_lossy(&shown.stdout).trim(), "12345678901234567", "{}", text(&shown));
+    stand.stop();
+    stand.start();
+    stand.stop();
+    stand.configure(CONFIG);
+    assert!(stand.start_fails().contains("was retired"));
 }
 
 #[test]

@@ -136,5 +136,11 @@ fn searching_needs_its_right_and_stores_nothing() {
     assert!(!received.contains("nobody"), "an operand reached the upstream in plain");
     // The token itself is no operand: whoever holds one must not find whose it is.
     let token = stand.stored("c1")["email"].as_str().unwrap().to_owned();
+    // Support reads e-mail in plain all the same, and may search once it is granted.
+    assert_eq!(stand.as_token(&support, "GET", "/v1/customers/c1", None).json()["email"], "found@example.com");
+    stand.configure(&CONFIG.replace("    write: [email]\n", "    write: [email]\n    search: [email]\n"));
+    let reloaded = stand.reload();
+    assert!(reloaded.contains("revision 2"), "{reloaded}");
+    assert_eq!(stand.as_token(&support, "GET", path, None).status, 200);
     assert_eq!(stand.as_token(&finder, "GET", &format!("/v1/customers?email={token}"), None).status, 422);
 }

@@ -132,6 +132,21 @@ impl Stand {
         assert!(sent.unwrap().success());
     }
 
+    /// Sends SIGHUP and waits for what the gateway says to it.
+    pub(crate) fn reload(&self) -> String {
+        let before = self.log().len();
+        self.signal("HUP");
+        let start = Instant::now();
+        loop {
+            let said = self.log().split_off(before);
+            if let Some(line) = said.lines().find(|line| line.contains("reloaded")) {
+                return line.to_owned();
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "no answer to SIGHUP");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Kills the gateway without any warning.
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().unwrap();

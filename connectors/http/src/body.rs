@@ -111,11 +111,7 @@ impl Body {
 
 /// A body over the limit.
 pub(crate) fn too_large() -> Refusal {
-    Refusal::new(
-        Fault::TooLarge,
-        "body-too-large",
-        "the body is larger than limits.body_bytes",
-    )
+    Refusal::new(Fault::TooLarge, "body-too-large", "the body is larger than limits.body_bytes")
 }
 
 /// How a body is coded, if it is in a way we can take off.
@@ -171,11 +167,7 @@ fn utf_8(parameter: &str) -> bool {
 }
 
 fn not_gzip() -> Refusal {
-    Refusal::new(
-        Fault::Malformed,
-        "bad-gzip",
-        "the body says gzip and is not, or not all of it",
-    )
+    Refusal::new(Fault::Malformed, "bad-gzip", "the body says gzip and is not, or not all of it")
 }
 
 fn refused(error: CodecError) -> Refusal {

@@ -284,11 +284,7 @@ impl Default for Limits {
 
 impl ConfigFault {
     pub(crate) fn new(location: Location, message: impl Into<String>) -> Self {
-        Self {
-            location,
-            message: message.into(),
-            hint: None,
-        }
+        Self { location, message: message.into(), hint: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -319,10 +315,7 @@ impl<'de> Deserialize<'de> for TlsChoice {
             fn visit_str<E: de::Error>(self, word: &str) -> Result<TlsChoice, E> {
                 match word {
                     "off" => Ok(TlsChoice::Off),
-                    _ => Err(E::invalid_value(
-                        de::Unexpected::Other("another word"),
-                        &self,
-                    )),
+                    _ => Err(E::invalid_value(de::Unexpected::Other("another word"), &self)),
                 }
             }
 

@@ -51,10 +51,7 @@ impl HttpConnector {
         let tls = match &config.tls {
             None | Some(TlsChoice::Off) => None,
             Some(TlsChoice::Pem(files)) => Some(acceptor(files).map_err(|says| {
-                vec![ConfigFault::new(
-                    location(&config.listen),
-                    format!("tls: {says}"),
-                )]
+                vec![ConfigFault::new(location(&config.listen), format!("tls: {says}"))]
             })?),
         };
         let site = Site::new(&name, config, guard)?;
@@ -116,9 +113,7 @@ impl HttpConnector {
         if !old.config.listens_like(&config) {
             let says = "listen, tls and limits.connections cannot change while it runs";
             let fault = ConfigFault::new(location(&config.listen), says);
-            return Err(vec![
-                fault.hint("restart the gateway to have this take effect"),
-            ]);
+            return Err(vec![fault.hint("restart the gateway to have this take effect")]);
         }
         let mut site = Site::new(&self.name, config, guard)?;
         if old.upstream.serves(&site.upstream) {
@@ -131,10 +126,7 @@ impl HttpConnector {
     async fn bind(&self) -> Result<TcpListener, Refusal> {
         let listen = self.site.load().config.listen.value.clone();
         let listener = TcpListener::bind(&listen).await.map_err(|error| {
-            let says = format!(
-                "connector {}: cannot listen on {listen}: {error}",
-                self.name
-            );
+            let says = format!("connector {}: cannot listen on {listen}: {error}", self.name);
             Refusal::new(Fault::Unavailable, "listen", says)
         })?;
         let address = listener
@@ -163,10 +155,7 @@ impl HttpConnector {
                 metrics: self.metrics.clone(),
                 access_log: self.access_log.clone(),
                 link,
-                client: Client {
-                    address: address.ip().to_canonical(),
-                    tls: self.tls.is_some(),
-                },
+                client: Client { address: address.ip().to_canonical(), tls: self.tls.is_some() },
                 options,
             },
         }
@@ -207,9 +196,7 @@ impl Connector for HttpConnector {
         drop(listener);
         self.bound.send_replace(None);
         let patience = self.site.load().config.limits.drain_timeout.0;
-        let drained = timeout(patience, async {
-            while connections.join_next().await.is_some() {}
-        });
+        let drained = timeout(patience, async { while connections.join_next().await.is_some() {} });
         if drained.await.is_err() {
             connections.shutdown().await;
         }
@@ -238,9 +225,7 @@ impl Opening {
             },
         };
         let link = ClientLink::new(socket, Arc::clone(&self.conversation.link), self.limits);
-        Arc::new(self.conversation)
-            .process_new(Box::new(link), shutdown)
-            .await;
+        Arc::new(self.conversation).process_new(Box::new(link), shutdown).await;
     }
 }
 

@@ -63,9 +63,8 @@ pub(crate) struct Finished<'a> {
 pub(crate) struct Lasting(Gauge);
 
 /// Those that OpenTelemetry recommends for `http.server.request.duration`, in seconds.
-const BUCKETS: [f64; 14] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
+const BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 impl Metrics {
     /// Makes them known to a registry, once in a process.
@@ -76,16 +75,8 @@ impl Metrics {
             Unit::Seconds,
             self.durations.0.clone(),
         );
-        registry.register(
-            "http_server_active_requests",
-            "Requests under way",
-            self.active.clone(),
-        );
-        registry.register(
-            "allonym_refusals",
-            "Requests refused, by rule",
-            self.refusals.clone(),
-        );
+        registry.register("http_server_active_requests", "Requests under way", self.active.clone());
+        registry.register("allonym_refusals", "Requests refused, by rule", self.refusals.clone());
         registry.register(
             "allonym_midstream_aborts",
             "Answers and requests cut after their head had been sent",
@@ -96,11 +87,7 @@ impl Metrics {
             "Bytes of request bodies",
             self.received.clone(),
         );
-        registry.register(
-            "allonym_http_sent_bytes",
-            "Bytes of answer bodies",
-            self.sent.clone(),
-        );
+        registry.register("allonym_http_sent_bytes", "Bytes of answer bodies", self.sent.clone());
         registry.register(
             "allonym_http_connections",
             "Open client connections",
@@ -114,29 +101,21 @@ impl Metrics {
     }
 
     pub(crate) fn finished(&self, done: &Finished<'_>) {
-        let of = OfConnector {
-            connector: done.connector.to_owned(),
-        };
+        let of = OfConnector { connector: done.connector.to_owned() };
         let labels = Request {
             connector: done.connector.to_owned(),
             http_request_method: done.method,
             http_route: done.route.unwrap_or_default().to_owned(),
             http_response_status_code: done.status,
         };
-        self.durations
-            .0
-            .get_or_create(&labels)
-            .observe(done.seconds);
+        self.durations.0.get_or_create(&labels).observe(done.seconds);
         self.received.get_or_create(&of).inc_by(done.received);
         self.sent.get_or_create(&of).inc_by(done.sent);
         if done.aborted {
             self.aborts.get_or_create(&of).inc();
         }
         if let Some(rule) = done.refusal {
-            let labels = Refused {
-                connector: done.connector.to_owned(),
-                rule,
-            };
+            let labels = Refused { connector: done.connector.to_owned(), rule };
             self.refusals.get_or_create(&labels).inc();
         }
     }
@@ -150,11 +129,7 @@ impl Metrics {
     }
 
     pub(crate) fn panicked(&self, connector: &Arc<str>) {
-        self.panics
-            .get_or_create(&OfConnector {
-                connector: connector.to_string(),
-            })
-            .inc();
+        self.panics.get_or_create(&OfConnector { connector: connector.to_string() }).inc();
     }
 }
 
@@ -176,9 +151,7 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
 
 impl Lasting {
     fn new(family: &Family<OfConnector, Gauge>, connector: &Arc<str>) -> Self {
-        let gauge = family.get_or_create_owned(&OfConnector {
-            connector: connector.to_string(),
-        });
+        let gauge = family.get_or_create_owned(&OfConnector { connector: connector.to_string() });
         gauge.inc();
         Self(gauge)
     }

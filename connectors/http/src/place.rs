@@ -79,10 +79,7 @@ impl Site {
         let mut routes: HashMap<_, Vec<_>> = HashMap::new();
         for route in parsed {
             let key = (route.method.clone(), route.template.segments.len());
-            routes
-                .entry(key)
-                .or_default()
-                .push(Arc::new(Place::new(route)));
+            routes.entry(key).or_default().push(Arc::new(Place::new(route)));
         }
         for places in routes.values_mut() {
             places.sort_by_key(|place| place.template.rank());
@@ -142,10 +139,7 @@ impl Site {
 
     fn find(&self, method: &Method, target: &Target) -> Option<Arc<Place>> {
         let places = self.routes.get(&(method.clone(), target.len()))?;
-        places
-            .iter()
-            .find(|place| place.template.matches(target))
-            .map(Arc::clone)
+        places.iter().find(|place| place.template.matches(target)).map(Arc::clone)
     }
 
     /// A place on the same path, whatever its method; a protected one if there is one.
@@ -171,11 +165,7 @@ impl Site {
         while path.last().is_some_and(String::is_empty) {
             path.pop();
         }
-        let mut places = self
-            .routes
-            .values()
-            .flatten()
-            .filter(|place| place.is_protected());
+        let mut places = self.routes.values().flatten().filter(|place| place.is_protected());
         places.any(|place| place.template.matches_loosely(&path))
     }
 }
@@ -193,11 +183,7 @@ impl Place {
                     headers
                         .extend(HeaderName::from_bytes(name.as_bytes()).map(|name| (rule, name)));
                 }
-                Selector::Query(name) => query.push(Operand {
-                    rule,
-                    at: name.clone(),
-                    usage,
-                }),
+                Selector::Query(name) => query.push(Operand { rule, at: name.clone(), usage }),
                 Selector::PathParam(name) => {
                     let at = route.template.segments.iter().position(
                         |segment| matches!(segment, Segment::Param(param) if param == name),
@@ -209,10 +195,7 @@ impl Place {
         let path = route.spec.name.rsplit(' ').next().unwrap_or_default();
         Self {
             route: path.into(),
-            rules: fields
-                .iter()
-                .map(|field| field.selector.to_string())
-                .collect(),
+            rules: fields.iter().map(|field| field.selector.to_string()).collect(),
             body: (!bodies.is_empty()).then(|| Arc::new(Program::compile(&bodies))),
             headers,
             query,
@@ -236,33 +219,22 @@ impl Place {
 impl Template {
     fn matches(&self, target: &Target) -> bool {
         self.segments.len() == target.len()
-            && self
-                .segments
-                .iter()
-                .zip(target.segments())
-                .all(|(segment, text)| match segment {
-                    Segment::Literal(literal) => literal == text,
-                    Segment::Param(_) => !text.is_empty(),
-                })
+            && self.segments.iter().zip(target.segments()).all(|(segment, text)| match segment {
+                Segment::Literal(literal) => literal == text,
+                Segment::Param(_) => !text.is_empty(),
+            })
     }
 
     fn matches_loosely(&self, path: &[String]) -> bool {
         self.segments.len() == path.len()
-            && self
-                .segments
-                .iter()
-                .zip(path)
-                .all(|(segment, text)| match segment {
-                    Segment::Literal(literal) => literal.to_lowercase() == *text,
-                    Segment::Param(_) => true,
-                })
+            && self.segments.iter().zip(path).all(|(segment, text)| match segment {
+                Segment::Literal(literal) => literal.to_lowercase() == *text,
+                Segment::Param(_) => true,
+            })
     }
 
     /// Literal segments come before parameters, from left to right.
     fn rank(&self) -> Vec<bool> {
-        self.segments
-            .iter()
-            .map(|segment| matches!(segment, Segment::Param(_)))
-            .collect()
+        self.segments.iter().map(|segment| matches!(segment, Segment::Param(_))).collect()
     }
 }

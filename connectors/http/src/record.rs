@@ -122,11 +122,7 @@ impl Texts {
 
     fn place(&mut self, rule: usize, usage: Use, text: &str, spot: Spot) -> Option<Search> {
         match usage {
-            Use::Search => Some(Search {
-                rule,
-                operand: Value::text(text),
-                spot,
-            }),
+            Use::Search => Some(Search { rule, operand: Value::text(text), spot }),
             Use::Content => {
                 self.add(rule, text, spot);
                 None
@@ -135,8 +131,7 @@ impl Texts {
     }
 
     fn add(&mut self, rule: usize, text: &str, spot: Spot) {
-        self.fields
-            .push(Field::new(rule, Value::text(text), 0..0, false));
+        self.fields.push(Field::new(rule, Value::text(text), 0..0, false));
         self.spots.push(spot);
     }
 }
@@ -173,11 +168,7 @@ fn put(
     match (spot, target) {
         (Spot::Header(name, index), _) => {
             let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
-                Refusal::new(
-                    Fault::Unacceptable,
-                    "not-encodable",
-                    "a header cannot hold this",
-                )
+                Refusal::new(Fault::Unacceptable, "not-encodable", "a header cannot hold this")
             })?;
             value.set_sensitive(true);
             if let http::header::Entry::Occupied(mut lines) = headers.entry(name)

@@ -139,7 +139,7 @@ impl HttpServerApp for Conversation {
         let record = exchange.record(&mut session, &end);
         let ended = exchange.finish(session, &end, shutdown).await;
         exchange.close(&end).await;
-        self.tell(&exchange, &record, &end);
+        self.tell(exchange.place.as_deref(), &record);
         ended
     }
 
@@ -193,31 +193,37 @@ impl Conversation {
             // The connection is closed whether this arrives or not.
             let _ = session.write_error_response(head, Bytes::from(body)).await;
         }
-        let site = self.site.load();
-        self.metrics.finished(&Finished {
-            connector: &site.connector,
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let record = AccessRecord {
+            time: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            request: id.to_string(),
+            connector: Arc::clone(&self.site.load().connector),
+            place: None,
             method: "_OTHER",
-            route: None,
             status: 400,
-            seconds: 0.0,
-            received: 0,
-            sent: 0,
+            duration_us: 0,
+            protect_us: None,
+            upstream_us: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            principal: None,
             refusal: Some(refusal.rule),
-            aborted: false,
-        });
+            cut: false,
+        };
+        self.tell(None, &record);
     }
 
-    fn tell(&self, exchange: &Exchange, record: &AccessRecord, end: &End) {
+    fn tell(&self, place: Option<&Place>, record: &AccessRecord) {
         self.metrics.finished(&Finished {
             connector: &record.connector,
             method: record.method,
-            route: exchange.place.as_ref().map(|place| &*place.route),
+            route: place.map(|place| &*place.route),
             status: record.status,
-            seconds: exchange.began.elapsed().as_secs_f64(),
+            seconds: Duration::from_micros(record.duration_us).as_secs_f64(),
             received: record.bytes_in,
             sent: record.bytes_out,
             refusal: record.refusal,
-            aborted: matches!(end, End::Cut(_)),
+            aborted: record.cut && record.refusal.is_some(),
         });
         if let Some(log) = &self.access_log {
             log(record);
@@ -322,9 +328,7 @@ impl Exchange {
 
     fn record(&self, session: &mut ServerSession, end: &End) -> AccessRecord {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let began = now.saturating_sub(self.began.elapsed());
         let (refusal, cut) = match end {
             End::Complete => (None, false),
@@ -338,18 +342,13 @@ impl Exchange {
             connector: Arc::clone(&self.site.connector),
             place: self.place.as_ref().map(|place| Arc::clone(&place.name)),
             method: method_label(&session.req_header().method),
-            status: session
-                .response_written()
-                .map_or(0, |head| head.status.as_u16()),
+            status: session.response_written().map_or(0, |head| head.status.as_u16()),
             duration_us: micros(self.began.elapsed()),
             protect_us: self.times.protected.map(micros),
             upstream_us: self.times.answered.map(micros),
             bytes_in: session.body_bytes_read() as u64,
             bytes_out: session.body_bytes_sent() as u64,
-            principal: self
-                .principal
-                .as_ref()
-                .map(|principal| principal.name.clone()),
+            principal: self.principal.as_ref().map(|principal| principal.name.clone()),
             refusal,
             cut,
         }
@@ -357,9 +356,7 @@ impl Exchange {
 
     /// Whether values are selected where this request goes.
     fn is_protected(&self) -> bool {
-        self.place
-            .as_ref()
-            .is_some_and(|place| place.is_protected())
+        self.place.as_ref().is_some_and(|place| place.is_protected())
     }
 }
 

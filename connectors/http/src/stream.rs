@@ -119,10 +119,7 @@ impl ClientLink {
         }
         self.head_bytes += count;
         if self.head_bytes > self.limits.head_bytes + HEAD_SLACK {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the head is too large",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the head is too large"));
         }
         Ok(())
     }
@@ -158,14 +155,9 @@ impl ClientLink {
             return result;
         }
         let wait = self.limits.write;
-        let sleep = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)));
+        let sleep = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)));
         ready!(sleep.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client takes nothing",
-        )))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
     }
 
     fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -270,9 +262,7 @@ impl UpstreamLink {
         let mut byte = [0; 1];
         let mut buffer = ReadBuf::new(&mut byte);
         let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.line().socket)
-            .poll_read(&mut cx, &mut buffer)
-            .is_pending()
+        Pin::new(&mut self.line().socket).poll_read(&mut cx, &mut buffer).is_pending()
     }
 
     fn line(&self) -> MutexGuard<'_, UpstreamLine> {

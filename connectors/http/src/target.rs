@@ -151,14 +151,8 @@ fn without_origin(text: &str) -> Option<&str> {
     if text.starts_with('/') {
         return Some(text);
     }
-    let rest = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"))?;
-    Some(
-        rest.find(['/', '?'])
-            .and_then(|at| rest.get(at..))
-            .unwrap_or("/"),
-    )
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    Some(rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/"))
 }
 
 fn segment(raw: &str) -> Result<Written, &'static str> {
@@ -177,10 +171,7 @@ fn segment(raw: &str) -> Result<Written, &'static str> {
     if decoded.chars().any(char::is_control) {
         return Err("the path holds a control character");
     }
-    Ok(Written {
-        raw: raw.to_owned(),
-        decoded: decoded.into_owned(),
-    })
+    Ok(Written { raw: raw.to_owned(), decoded: decoded.into_owned() })
 }
 
 fn pairs(raw: &str) -> Result<Vec<Pair>, &'static str> {
@@ -190,21 +181,12 @@ fn pairs(raw: &str) -> Result<Vec<Pair>, &'static str> {
     let written = |raw: &str| -> Result<Written, &'static str> {
         let spaced = raw.replace('+', " ");
         let text = decoded(&spaced)?.into_owned();
-        Ok(Written {
-            raw: raw.to_owned(),
-            decoded: text,
-        })
+        Ok(Written { raw: raw.to_owned(), decoded: text })
     };
     raw.split('&')
         .map(|part| match part.split_once('=') {
-            Some((name, value)) => Ok(Pair {
-                name: written(name)?,
-                value: Some(written(value)?),
-            }),
-            None => Ok(Pair {
-                name: written(part)?,
-                value: None,
-            }),
+            Some((name, value)) => Ok(Pair { name: written(name)?, value: Some(written(value)?) }),
+            None => Ok(Pair { name: written(part)?, value: None }),
         })
         .collect()
 }
@@ -321,10 +303,7 @@ mod tests {
     #[test]
     fn ambiguous_queries_are_refused() {
         for raw in ["/a?x=1;y=2", "/a?x=%", "/a?x=%ff"] {
-            assert!(
-                Target::parse(raw.as_bytes()).unwrap().pairs().is_err(),
-                "{raw}"
-            );
+            assert!(Target::parse(raw.as_bytes()).unwrap().pairs().is_err(), "{raw}");
         }
     }
 }

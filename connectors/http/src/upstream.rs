@@ -92,10 +92,7 @@ impl Upstream {
                 let says = "the upstream cannot be reached, or its certificate is not trusted";
                 Refusal::new(Fault::Upstream, "upstream-connect", says)
             })?;
-        Ok(Connection {
-            link: UpstreamLink::new(socket),
-            reused: false,
-        })
+        Ok(Connection { link: UpstreamLink::new(socket), reused: false })
     }
 
     /// Keeps a connection whose exchange is over and complete.
@@ -103,9 +100,7 @@ impl Upstream {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push_back((link, Instant::now()));
         while idle.len() > self.keep
-            || idle
-                .front()
-                .is_some_and(|(_, since)| since.elapsed() > self.keep_for)
+            || idle.front().is_some_and(|(_, since)| since.elapsed() > self.keep_for)
         {
             idle.pop_front();
         }

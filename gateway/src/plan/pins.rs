@@ -133,6 +133,12 @@ fn check_domains(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
                 "take the change back; if the key has a new name only, write `was:` with its old name at the key",
             );
         }
+        if domain.retired && !class.retired {
+            wrong(
+                format!("domain `{now}` was retired: nothing new is protected under it"),
+                "keep `retired: true`, or give the class a new name",
+            );
+        }
         if let Some(replaces) = &protection.replaces {
             let message = format!("`replaces: {}` needs a rewrap job, which is not built yet", replaces.value);
             errors.push(config.error_at(replaces.at, message, None));
@@ -194,8 +200,12 @@ fn apply(config: &Config, store: &Store, held: &Held) -> Result<Pinned, StoreErr
         let key = protection.key.as_ref().and_then(|key| keys.get(key.value.as_str()).copied());
         let Some(key) = key else { continue };
         let typed = serde_json::to_string(&spec(protection)).unwrap_or_default();
-        let id = store.put_domain(now, &typed, key)?;
-        if class.retired {
+        let known = held.domains.iter().find(|domain| domain.name == then);
+        let id = match known {
+            Some(domain) if domain.retired => domain.id,
+            _ => store.put_domain(now, &typed, key)?,
+        };
+        if class.retired && !known.is_some_and(|domain| domain.retired) {
             store.retire_domain(now)?;
         }
         let used = held.domains.iter().any(|domain| domain.id == id && domain.used);

@@ -42,11 +42,7 @@ impl HttpConfig {
             ConfigFault::new(location(&self.upstream), format!("upstream: {message}"))
                 .hint("write http://host:port or https://host")
         };
-        let uri: Uri = self
-            .upstream
-            .value
-            .parse()
-            .map_err(|_| fault("not a URL"))?;
+        let uri: Uri = self.upstream.value.parse().map_err(|_| fault("not a URL"))?;
         let (scheme, default_port) = match uri.scheme_str() {
             Some("http") => (Scheme::Http, 80),
             Some("https") => (Scheme::Https, 443),
@@ -59,11 +55,7 @@ impl HttpConfig {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(fault("no path: routes are passed on as they are"));
         }
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
             return Err(fault("no host"));
         }
@@ -71,20 +63,12 @@ impl HttpConfig {
         if port == 0 {
             return Err(fault("no port 0"));
         }
-        Ok(UpstreamAddress {
-            scheme,
-            host,
-            port,
-            authority: authority.to_string(),
-        })
+        Ok(UpstreamAddress { scheme, host, port, authority: authority.to_string() })
     }
 
     fn kind_fault(&self) -> Option<ConfigFault> {
         let kind = self.kind.as_ref().filter(|kind| kind.value != "http")?;
-        Some(ConfigFault::new(
-            location(kind),
-            "this connector is `type: http`",
-        ))
+        Some(ConfigFault::new(location(kind), "this connector is `type: http`"))
     }
 
     fn listen_fault(&self) -> Option<ConfigFault> {
@@ -103,11 +87,7 @@ impl HttpConfig {
     }
 
     fn header_faults(&self) -> Vec<ConfigFault> {
-        let jwt = self
-            .callers
-            .jwt
-            .as_ref()
-            .and_then(|jwt| jwt.header.as_ref());
+        let jwt = self.callers.jwt.as_ref().and_then(|jwt| jwt.header.as_ref());
         let purpose = self.callers.purpose_header.as_ref();
         let at = location(&self.listen);
         jwt.into_iter()
@@ -121,29 +101,15 @@ impl HttpConfig {
         let at = location(&self.listen);
         let limits = &self.limits;
         let wrong = [
-            (
-                limits.header_count == 0 || limits.header_count > 250,
-                "header_count: 1 to 250",
-            ),
-            (
-                limits.headers_bytes.0 > 1 << 20,
-                "headers_bytes: at most 1MiB",
-            ),
+            (limits.header_count == 0 || limits.header_count > 250, "header_count: 1 to 250"),
+            (limits.headers_bytes.0 > 1 << 20, "headers_bytes: at most 1MiB"),
             (limits.connections == 0, "connections: at least 1"),
-            (
-                limits.depth == 0 || limits.depth > 1_000,
-                "depth: 1 to 1000",
-            ),
+            (limits.depth == 0 || limits.depth > 1_000, "depth: 1 to 1000"),
             (limits.fields == 0, "fields: at least 1"),
-            (
-                limits.buffer_bytes.0 > limits.body_bytes.0,
-                "buffer_bytes: at most body_bytes",
-            ),
+            (limits.buffer_bytes.0 > limits.body_bytes.0, "buffer_bytes: at most body_bytes"),
         ];
         let faults = wrong.iter().filter(|(wrong, _)| *wrong);
-        faults
-            .map(|(_, says)| ConfigFault::new(at, format!("limits: {says}")))
-            .collect()
+        faults.map(|(_, says)| ConfigFault::new(at, format!("limits: {says}"))).collect()
     }
 
     /// Whether the two listen alike: what differs here needs a restart.

@@ -36,14 +36,9 @@ impl Template {
     fn parse(path: &str) -> Result<Self, &'static str> {
         let rest = path.strip_prefix('/').ok_or("a path begins with `/`")?;
         if rest.is_empty() {
-            return Ok(Self {
-                segments: Vec::new(),
-            });
+            return Ok(Self { segments: Vec::new() });
         }
-        let segments = rest
-            .split('/')
-            .map(Segment::parse)
-            .collect::<Result<Vec<_>, _>>()?;
+        let segments = rest.split('/').map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
         let mut names: Vec<_> = segments.iter().filter_map(Segment::param).collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair.first() == pair.last()) {
@@ -66,14 +61,9 @@ impl Template {
 
 impl Segment {
     fn parse(text: &str) -> Result<Self, &'static str> {
-        if let Some(name) = text
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-        {
+        if let Some(name) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
             let fits = !name.is_empty()
-                && name
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
             return if fits {
                 Ok(Self::Param(name.to_owned()))
             } else {
@@ -148,40 +138,23 @@ fn parse(connector: &str, entry: &RouteEntry) -> Result<ParsedRoute, Vec<ConfigF
         faults.extend(result.err());
     }
     faults.extend(same_selector(&spec));
-    if faults.is_empty() {
-        Ok(ParsedRoute {
-            method,
-            template,
-            spec,
-        })
-    } else {
-        Err(faults)
-    }
+    if faults.is_empty() { Ok(ParsedRoute { method, template, spec }) } else { Err(faults) }
 }
 
 /// A value that two rules select would be protected twice.
 fn same_selector(spec: &PlaceSpec) -> Option<ConfigFault> {
     let mut seen = HashSet::new();
-    let twice = spec
-        .fields
-        .iter()
-        .find(|field| !seen.insert(&field.selector))?;
+    let twice = spec.fields.iter().find(|field| !seen.insert(&field.selector))?;
     let message = format!("`{}` is selected twice", twice.selector);
     Some(ConfigFault::new(twice.location, message))
 }
 
 fn method_and_path(route: &Spanned<String>) -> Result<(Method, Template), ConfigFault> {
     let fault = |message: &str| {
-        ConfigFault::new(
-            location(route),
-            format!("route `{}`: {message}", route.value),
-        )
-        .hint("write it like `POST /v1/charges/{id}`")
+        ConfigFault::new(location(route), format!("route `{}`: {message}", route.value))
+            .hint("write it like `POST /v1/charges/{id}`")
     };
-    let (method, path) = route
-        .value
-        .split_once(' ')
-        .ok_or_else(|| fault("no method"))?;
+    let (method, path) = route.value.split_once(' ').ok_or_else(|| fault("no method"))?;
     if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase()) {
         return Err(fault("a method is written in capital letters"));
     }
@@ -210,18 +183,10 @@ fn field(
         ConfigFault::new(location(key), format!("selector `{}`: {error}", key.value))
     })?;
     if class.value.is_empty() {
-        return Err(ConfigFault::new(
-            location(class),
-            "a selector names a data class",
-        ));
+        return Err(ConfigFault::new(location(class), "a selector names a data class"));
     }
     let usage = usage(method, template, key, &selector)?;
-    Ok(FieldSpec {
-        selector,
-        class: class.value.clone(),
-        location: location(key),
-        usage,
-    })
+    Ok(FieldSpec { selector, class: class.value.clone(), location: location(key), usage })
 }
 
 /// What the upstream does with the value: operands of GET and HEAD are looked up only.
@@ -234,11 +199,7 @@ fn usage(
     let reads = *method == Method::GET || *method == Method::HEAD;
     match selector {
         Selector::PathParam(name) => {
-            if !template
-                .segments
-                .iter()
-                .any(|segment| segment.param() == Some(name))
-            {
+            if !template.segments.iter().any(|segment| segment.param() == Some(name)) {
                 let message = format!("the route has no parameter {{{name}}}");
                 return Err(ConfigFault::new(location(key), message));
             }
@@ -277,10 +238,7 @@ fn tokens(value: &Spanned<String>) -> Result<Tokens, ConfigFault> {
         "refuse" => Ok(Tokens::Refuse),
         "accept" => Ok(Tokens::Accept),
         "only" => Ok(Tokens::Only),
-        _ => Err(ConfigFault::new(
-            location(value),
-            "tokens: is refuse, accept or only",
-        )),
+        _ => Err(ConfigFault::new(location(value), "tokens: is refuse, accept or only")),
     }
 }
 
@@ -288,19 +246,13 @@ fn unprotected(value: &Spanned<String>) -> Result<OnUnprotected, ConfigFault> {
     match value.value.as_str() {
         "by_access" => Ok(OnUnprotected::ByAccess),
         "refuse" => Ok(OnUnprotected::Refuse),
-        _ => Err(ConfigFault::new(
-            location(value),
-            "on_unprotected: is by_access or refuse",
-        )),
+        _ => Err(ConfigFault::new(location(value), "on_unprotected: is by_access or refuse")),
     }
 }
 
 fn holds(value: &Spanned<String>) -> Result<(), ConfigFault> {
     match value.value.as_str() {
         "protected" => Ok(()),
-        _ => Err(ConfigFault::new(
-            location(value),
-            "holds: is protected, or absent",
-        )),
+        _ => Err(ConfigFault::new(location(value), "holds: is protected, or absent")),
     }
 }

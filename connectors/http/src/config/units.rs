@@ -62,22 +62,16 @@ impl Visitor<'_> for SizeVisitor {
 
     fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Size, E> {
         let whole = usize::try_from(bytes).ok().filter(|bytes| *bytes > 0);
-        whole
-            .map(Size)
-            .ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(bytes), &self))
+        whole.map(Size).ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(bytes), &self))
     }
 
     fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<Size, E> {
         let whole = usize::try_from(bytes).ok().filter(|bytes| *bytes > 0);
-        whole
-            .map(Size)
-            .ok_or_else(|| E::invalid_value(de::Unexpected::Signed(bytes), &self))
+        whole.map(Size).ok_or_else(|| E::invalid_value(de::Unexpected::Signed(bytes), &self))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
-        size(text)
-            .map(Size)
-            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+        size(text).map(Size).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
@@ -90,10 +84,7 @@ fn size(text: &str) -> Option<usize> {
         "GiB" => 30,
         _ => return None,
     };
-    usize::try_from(count)
-        .ok()?
-        .checked_mul(1 << shift)
-        .filter(|bytes| *bytes > 0)
+    usize::try_from(count).ok()?.checked_mul(1 << shift).filter(|bytes| *bytes > 0)
 }
 
 fn time(text: &str) -> Option<Duration> {
@@ -107,15 +98,11 @@ fn time(text: &str) -> Option<Duration> {
     };
     let total = count.checked_mul(milliseconds)?;
     // Deadlines are added to the present; a year is more than anyone waits.
-    (1..=31_536_000_000)
-        .contains(&total)
-        .then(|| Duration::from_millis(total))
+    (1..=31_536_000_000).contains(&total).then(|| Duration::from_millis(total))
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (count, unit) = text.split_at_checked(end)?;
     Some((count.parse().ok()?, unit.trim_start()))
 }

@@ -1,7 +1,7 @@
 //! What is refused before anything of a body is read.
 
 use allonym_contract::{Fault, Refusal};
-use http::{Method, Version, header};
+use http::{HeaderMap, Method, Version, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 
@@ -17,6 +17,10 @@ pub(super) fn check_head(session: &ServerSession, limits: &Limits) -> Result<(),
     }
     if head.method.as_str().bytes().any(|b| b.is_ascii_lowercase()) {
         return refused("method", "a method is written in capital letters");
+    }
+    if !plainly_chunked(&head.headers) {
+        let says = "no transfer coding but chunked can be read";
+        return Err(Refusal::new(Fault::Unsupported, "transfer-encoding", says));
     }
     if head.headers.len() > limits.header_count {
         let says = "more header lines than limits.header_count";
@@ -39,22 +43,25 @@ pub(super) fn check_head(session: &ServerSession, limits: &Limits) -> Result<(),
     if head.headers.contains_key(header::TRANSFER_ENCODING)
         && raw.split(|b| *b == b'\n').skip(1).any(|line| named(&line))
     {
-        return refused(
-            "two-lengths",
-            "both Transfer-Encoding and Content-Length are given",
-        );
+        return refused("two-lengths", "both Transfer-Encoding and Content-Length are given");
     }
     Ok(())
+}
+
+/// Whether a message has no transfer coding, or `chunked` and nothing else: another
+/// one would be lost on the way.
+pub(super) fn plainly_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let first = codings.next();
+    codings.next().is_none()
+        && first.is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// What a protected place does not allow.
 pub(super) fn check_protected(head: &RequestHeader) -> Result<(), Refusal> {
     let refused = |rule, says| Err(Refusal::new(Fault::Malformed, rule, says));
     if head.version < Version::HTTP_11 {
-        return refused(
-            "http-1.0",
-            "HTTP/1.0 cannot tell a cut answer from a complete one",
-        );
+        return refused("http-1.0", "HTTP/1.0 cannot tell a cut answer from a complete one");
     }
     let connection = head.headers.get_all(header::CONNECTION).iter();
     let mut options = connection.flat_map(|value| value.as_bytes().split(|b| *b == b','));
@@ -74,10 +81,7 @@ pub(super) fn check_length(head: &RequestHeader, most: usize) -> Result<(), Refu
     let Some(length) = head.headers.get(header::CONTENT_LENGTH) else {
         return Ok(());
     };
-    let length = length
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse::<usize>().ok());
+    let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
     match length {
         Some(0) => Ok(()),
         Some(length) if length > most => Err(body::too_large()),
@@ -93,18 +97,12 @@ pub(super) fn check_length(head: &RequestHeader, most: usize) -> Result<(), Refu
 pub(super) fn is_preflight(head: &RequestHeader) -> bool {
     head.method == Method::OPTIONS
         && head.headers.contains_key(header::ORIGIN)
-        && head
-            .headers
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// A route that is not listed.
 pub(super) fn unlisted() -> Refusal {
-    Refusal::new(
-        Fault::Forbidden,
-        "unlisted",
-        "this method and path are not listed",
-    )
+    Refusal::new(Fault::Forbidden, "unlisted", "this method and path are not listed")
 }
 
 /// A path that a lenient upstream could take for a listed one.

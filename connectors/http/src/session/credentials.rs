@@ -20,18 +20,12 @@ pub(crate) fn caller<'a>(
     headers: &'a HeaderMap,
 ) -> Result<Caller<'a>, Refusal> {
     let mut credentials = Vec::new();
-    credentials.extend(
-        one(headers, &TOKEN).map(|value| match value.and_then(token) {
-            Some(token) => Credential::ApiToken(token),
-            None => Credential::Unreadable,
-        }),
-    );
+    credentials.extend(one(headers, &TOKEN).map(|value| match value.and_then(token) {
+        Some(token) => Credential::ApiToken(token),
+        None => Credential::Unreadable,
+    }));
     credentials.extend(json_web_token(site, headers));
-    let purpose = match site
-        .purpose_header
-        .as_ref()
-        .and_then(|name| one(headers, name))
-    {
+    let purpose = match site.purpose_header.as_ref().and_then(|name| one(headers, name)) {
         None => None,
         Some(value) => {
             let text = value.and_then(|value| value.to_str().ok()).map(str::trim);
@@ -42,12 +36,7 @@ pub(crate) fn caller<'a>(
             Some(text)
         }
     };
-    Ok(Caller {
-        connector: &site.connector,
-        address: Some(client.address),
-        credentials,
-        purpose,
-    })
+    Ok(Caller { connector: &site.connector, address: Some(client.address), credentials, purpose })
 }
 
 /// A token in its own header, or in `Authorization: Bearer`. Another scheme there is
@@ -81,9 +70,7 @@ fn token(value: &HeaderValue) -> Option<Zeroizing<String>> {
 
 fn token_text(text: &str) -> Option<Zeroizing<String>> {
     let fits = !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/=:".contains(&b));
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=:".contains(&b));
     fits.then(|| Zeroizing::new(text.to_owned()))
 }
 

@@ -50,11 +50,7 @@ const OF_BYTES: [&str; 7] = [
 pub(crate) fn strip(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let mut nominated = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
-        for name in value
-            .as_bytes()
-            .split(|b| *b == b',')
-            .map(<[u8]>::trim_ascii)
-        {
+        for name in value.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii) {
             if let Ok(name) = HeaderName::from_bytes(name) {
                 nominated.push(name);
             }
@@ -70,11 +66,8 @@ pub(crate) fn strip(headers: &mut HeaderMap) -> Result<(), Refusal> {
     for name in HOP_BY_HOP {
         headers.remove(name);
     }
-    let ours: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("allonym-"))
-        .cloned()
-        .collect();
+    let ours: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("allonym-")).cloned().collect();
     for name in ours {
         headers.remove(name);
     }
@@ -112,11 +105,7 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
         return;
     }
-    let lines: Vec<&[u8]> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .map(|v| v.as_bytes())
-        .collect();
+    let lines: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(|v| v.as_bytes()).collect();
     if let Ok(value) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
         headers.insert(header::COOKIE, value);
     }

@@ -30,7 +30,7 @@ use crate::stream::{LinkState, UpstreamLink};
 /// (the first piece of a long body: `buffer_bytes`).
 const QUEUE: usize = 4;
 
-/// What is written before the clock starts anew.
+/// What is written before the clock of a write timeout starts anew.
 const PIECE: usize = 64 << 10;
 
 /// A request body on its way.
@@ -59,11 +59,7 @@ impl Exchange {
         session: &mut ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Result<(), Stop> {
-        let Onward {
-            head,
-            body,
-            idempotent,
-        } = self.receive(session).await?;
+        let Onward { head, body, idempotent } = self.receive(session).await?;
         self.times.protected = Some(self.began.elapsed());
         let site = Arc::clone(&self.site);
         let place = self.place.clone();
@@ -82,11 +78,7 @@ impl Exchange {
             down: &mut self.down,
             began: self.began,
             answered: &mut self.times.answered,
-            told: self
-                .up
-                .as_ref()
-                .map(|up| up.notices.clone())
-                .unwrap_or_default(),
+            told: self.up.as_ref().map(|up| up.notices.clone()).unwrap_or_default(),
             out,
         };
         let client = ClientSide {
@@ -98,7 +90,7 @@ impl Exchange {
             answers,
             pieces: rest.then_some(pieces),
         };
-        let mut call = match body {
+        let call = match body {
             OnwardBody::Whole(body) => {
                 let answered = async {
                     let mut call = call(&site, &head, &body, idempotent).await?;
@@ -133,10 +125,7 @@ impl Exchange {
                 call
             }
         };
-        call.http.respect_keepalive();
-        if call.sent && call.http.reuse().await.is_some() {
-            site.upstream.keep(call.link);
-        }
+        call.end(&site).await;
         Ok(())
     }
 }
@@ -203,7 +192,7 @@ impl ClientSide<'_> {
                 self.link.hold(true);
                 let head = self.session.write_response_header(head).await;
                 let body = match head {
-                    Ok(()) => self.session.write_response_body(body, true).await,
+                    Ok(()) => put(self.session, body, true).await,
                     Err(error) => Err(error),
                 };
                 self.link.hold(false);
@@ -211,19 +200,10 @@ impl ClientSide<'_> {
             }
             Answer::Head { head, close } => {
                 self.begin(close);
-                self.session
-                    .write_response_header(head)
-                    .await
-                    .map(|()| false)
+                self.session.write_response_header(head).await.map(|()| false)
             }
-            Answer::Piece(bytes) => session
-                .write_response_body(bytes, false)
-                .await
-                .map(|()| false),
-            Answer::End => session
-                .write_response_body(Bytes::new(), true)
-                .await
-                .map(|()| true),
+            Answer::Piece(bytes) => put(session, bytes, false).await.map(|()| false),
+            Answer::End => put(session, Bytes::new(), true).await.map(|()| true),
         };
         written.map_err(|_| Stop::ClientGone)
     }
@@ -235,6 +215,18 @@ impl ClientSide<'_> {
             self.session.set_keepalive(None);
         }
     }
+}
+
+/// Writes in steps, so that a write timeout is about a step and not about a whole body.
+async fn put(
+    session: &mut ServerSession,
+    mut bytes: Bytes,
+    end: bool,
+) -> pingora_error::Result<()> {
+    while bytes.len() > PIECE {
+        session.write_response_body(bytes.split_to(PIECE), false).await?;
+    }
+    session.write_response_body(bytes, end).await
 }
 
 /// Waits for the client: for more of its body, or for it to leave. Can be dropped and
@@ -330,13 +322,7 @@ impl RequestWriter<'_> {
         let says = "the request has nobody to be protected for";
         let crossing = self.crossing.as_deref_mut();
         let crossing = crossing.ok_or_else(|| Refusal::new(Fault::Forbidden, "unlisted", says))?;
-        transform(
-            &*self.site.guard,
-            crossing,
-            &mut Texts::default(),
-            &mut pieces,
-        )
-        .await?;
+        transform(&*self.site.guard, crossing, &mut Texts::default(), &mut pieces).await?;
         joined(place, pieces).map(Bytes::from)
     }
 
@@ -355,11 +341,7 @@ impl RequestWriter<'_> {
     }
 
     async fn end(&mut self, rest: &Rest) -> std::io::Result<()> {
-        if rest.chunked {
-            self.put(b"0\r\n\r\n").await
-        } else {
-            Ok(())
-        }
+        if rest.chunked { self.put(b"0\r\n\r\n").await } else { Ok(()) }
     }
 
     async fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
@@ -381,6 +363,14 @@ impl RequestWriter<'_> {
 }
 
 impl Call {
+    /// Keeps the connection, if both messages came to their end.
+    async fn end(mut self, site: &Site) {
+        self.http.respect_keepalive();
+        if self.sent && self.http.reuse().await.is_some() {
+            site.upstream.keep(self.link);
+        }
+    }
+
     /// Reads the answer; what is still to be written of the request is written meanwhile.
     async fn answered(&mut self, reader: AnswerReader<'_>) -> Result<(), Stop> {
         let Some(mut writing) = self.writing.take() else {
@@ -430,19 +420,11 @@ async fn call(
         let writing = written.is_none().then_some(writing);
         let error = match read {
             Ok(_) => {
-                return Ok(Call {
-                    http,
-                    link,
-                    sent,
-                    writing,
-                });
+                return Ok(Call { http, link, sent, writing });
             }
             Err(error) => error,
         };
-        let slow = matches!(
-            error.etype,
-            ErrorType::ReadTimedout | ErrorType::WriteTimedout
-        );
+        let slow = matches!(error.etype, ErrorType::ReadTimedout | ErrorType::WriteTimedout);
         if !(connection.reused && !fresh && dead && idempotent && !slow) {
             return Err(upstream_failed(&error));
         }
@@ -469,12 +451,7 @@ async fn open(site: &Site, head: &RequestHeader) -> Result<Call, Refusal> {
         let mut http = over(site, &link);
         match http.write_request_header(Box::new(head.clone())).await {
             Ok(_) => {
-                return Ok(Call {
-                    http,
-                    link,
-                    sent: false,
-                    writing: None,
-                });
+                return Ok(Call { http, link, sent: false, writing: None });
             }
             Err(_) if connection.reused && !fresh => fresh = true,
             Err(error) => return Err(upstream_failed(&error)),

@@ -96,11 +96,7 @@ impl Exchange {
         let caller = credentials::caller(&site, self.client, &head.headers)?;
         let principal = site.guard.identify(&caller).await?;
         self.principal = Some(Arc::clone(&principal));
-        let purpose = principal
-            .purpose
-            .as_deref()
-            .or(caller.purpose)
-            .map(Arc::from);
+        let purpose = principal.purpose.as_deref().or(caller.purpose).map(Arc::from);
         let crossing = self.up.insert(Crossing {
             request: self.id,
             namespace: DEFAULT_NAMESPACE,
@@ -133,17 +129,12 @@ impl Exchange {
         greet(session, &head).await?;
         let read = match &place.body {
             Some(_) => self.read(session, place, &lines).await?,
-            None => Read {
-                pieces: Vec::new(),
-                open: None,
-            },
+            None => Read { pieces: Vec::new(), open: None },
         };
         // A request without a crossing has no principal to protect for.
         let crossing = self.up.as_mut().ok_or_else(unlisted)?;
         for search in searches {
-            let stored = guard
-                .stored_forms(crossing, search.rule, &search.operand)
-                .await?;
+            let stored = guard.stored_forms(crossing, search.rule, &search.operand).await?;
             match stored.as_slice() {
                 [one] => search.write_back(one, target)?,
                 _ => return Err(search_ambiguous(place.rule(search.rule)).into()),
@@ -154,11 +145,9 @@ impl Exchange {
         texts.write_back(place, &mut lines, Some(target))?;
         let first = joined(place, pieces)?;
         let body = match read.open {
-            Some(body) => OnwardBody::Rest(Rest {
-                first: first.into(),
-                body: Some(body),
-                chunked: true,
-            }),
+            Some(body) => {
+                OnwardBody::Rest(Rest { first: first.into(), body: Some(body), chunked: true })
+            }
             None if place.body.is_some() => OnwardBody::Whole(first.into()),
             None => unread(session, &lines),
         };
@@ -176,20 +165,12 @@ impl Exchange {
         lines: &HeaderMap,
     ) -> Result<Read, Stop> {
         let limits = &self.site.config.limits;
-        let mut read = Read {
-            pieces: Vec::new(),
-            open: None,
-        };
+        let mut read = Read { pieces: Vec::new(), open: None };
         let (Some(program), false) = (&place.body, session.is_body_done()) else {
             return Ok(read);
         };
         let coding = body::coding(lines)?;
-        let mut body = Body::new(
-            coding,
-            program,
-            self.site.json_limits(),
-            limits.body_bytes.0,
-        );
+        let mut body = Body::new(coding, program, self.site.json_limits(), limits.body_bytes.0);
         let mut pace = Pace::new(limits);
         while let Some(bytes) = pace.read(session).await? {
             if bytes.is_empty() {
@@ -230,18 +211,9 @@ impl Exchange {
         let bare = texts.is_empty() && place.params.is_empty() && place.query.is_empty();
         if !bare || !session.is_body_done() {
             let says = "a preflight brings no credential, and values are selected in it";
-            return Err(Refusal::new(
-                Fault::Forbidden,
-                "preflight-with-values",
-                says,
-            ));
+            return Err(Refusal::new(Fault::Forbidden, "preflight-with-values", says));
         }
-        self.onward(
-            head,
-            head.headers.clone(),
-            target,
-            OnwardBody::Whole(Bytes::new()),
-        )
+        self.onward(head, head.headers.clone(), target, OnwardBody::Whole(Bytes::new()))
     }
 
     fn onward(
@@ -264,17 +236,11 @@ impl Exchange {
             lines.remove(name);
         }
         if self.is_protected() {
-            lines.insert(
-                header::ACCEPT_ENCODING,
-                HeaderValue::from_static("identity"),
-            );
+            lines.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             headers::strip_of_bytes(&mut lines);
         }
         let kept = host.filter(|_| self.site.config.preserve_host);
-        lines.insert(
-            header::HOST,
-            kept.unwrap_or_else(|| self.site.upstream.authority.clone()),
-        );
+        lines.insert(header::HOST, kept.unwrap_or_else(|| self.site.upstream.authority.clone()));
         match &body {
             OnwardBody::Whole(bytes) => {
                 let expected = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
@@ -283,10 +249,7 @@ impl Exchange {
                 }
             }
             OnwardBody::Rest(Rest { chunked: true, .. }) => {
-                lines.insert(
-                    header::TRANSFER_ENCODING,
-                    HeaderValue::from_static("chunked"),
-                );
+                lines.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             OnwardBody::Rest(_) => {
                 lines.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
@@ -297,18 +260,13 @@ impl Exchange {
             RequestHeader::build_no_case(head.method.clone(), path.as_bytes(), Some(lines.len()))
                 .map_err(failed)?;
         for (name, value) in &lines {
-            out.append_header(name.clone(), value.clone())
-                .map_err(failed)?;
+            out.append_header(name.clone(), value.clone()).map_err(failed)?;
         }
         let idempotent = matches!(
             head.method,
             Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
         );
-        Ok(Onward {
-            head: Box::new(out),
-            body,
-            idempotent,
-        })
+        Ok(Onward { head: Box::new(out), body, idempotent })
     }
 }
 
@@ -381,9 +339,7 @@ pub(super) async fn transform(
 pub(super) fn joined(place: &Place, pieces: Vec<Piece>) -> Result<Vec<u8>, Refusal> {
     let mut out: Vec<u8> = Vec::new();
     for piece in pieces {
-        let bytes = piece
-            .into_bytes()
-            .map_err(|error| not_encodable(place, error))?;
+        let bytes = piece.into_bytes().map_err(|error| not_encodable(place, error))?;
         if out.is_empty() {
             out = bytes;
         } else {
@@ -399,11 +355,7 @@ fn unread(session: &mut ServerSession, lines: &HeaderMap) -> OnwardBody {
         return OnwardBody::Whole(Bytes::new());
     }
     let chunked = !lines.contains_key(header::CONTENT_LENGTH);
-    OnwardBody::Rest(Rest {
-        first: Bytes::new(),
-        body: None,
-        chunked,
-    })
+    OnwardBody::Rest(Rest { first: Bytes::new(), body: None, chunked })
 }
 
 /// Lets a client that asked first send its body.
@@ -411,10 +363,7 @@ async fn greet(session: &mut ServerSession, head: &RequestHeader) -> Result<(), 
     let asked = head.headers.get(header::EXPECT);
     let asked = asked.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if asked && is_modern(session) && !session.is_body_done() {
-        session
-            .write_continue_response()
-            .await
-            .map_err(|_| Stop::ClientGone)?;
+        session.write_continue_response().await.map_err(|_| Stop::ClientGone)?;
     }
     Ok(())
 }

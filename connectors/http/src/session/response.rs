@@ -11,6 +11,7 @@ use pingora_error::ErrorType;
 use pingora_http::ResponseHeader;
 use tokio::sync::mpsc::Sender;
 
+use super::checks::plainly_chunked;
 use super::request::{joined, transform};
 use super::{Stop, headers};
 use crate::body::{self, Body, Coding};
@@ -68,6 +69,10 @@ impl AnswerReader<'_> {
     pub(super) async fn run(self, http: &mut HttpSession) -> Result<(), Stop> {
         let head = self.final_head(http).await?;
         *self.answered = Some(self.began.elapsed());
+        if !plainly_chunked(&head.headers) {
+            let says = "the upstream uses a transfer coding that nobody asked for";
+            return Err(Refusal::new(Fault::Upstream, "transfer-encoding", says).into());
+        }
         let mut lines = head.headers.clone();
         headers::strip(&mut lines).map_err(of_answer)?;
         let length = lines.remove(header::CONTENT_LENGTH);
@@ -95,9 +100,7 @@ impl AnswerReader<'_> {
                 let hints = assembled(&head, &lines)?;
                 self.send(Answer::Informational(Box::new(hints))).await?;
             }
-            http.read_response()
-                .await
-                .map_err(|error| upstream_failed(&error))?;
+            http.read_response().await.map_err(|error| upstream_failed(&error))?;
         }
         let says = "too many informational answers";
         Err(Refusal::new(Fault::Upstream, "malformed-answer", says).into())
@@ -124,10 +127,7 @@ impl AnswerReader<'_> {
         let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
         let close = !framed && (!chunked || self.speaks == Speaks::Http10);
         if !framed && !close && self.speaks == Speaks::Http11 {
-            lines.insert(
-                header::TRANSFER_ENCODING,
-                HeaderValue::from_static("chunked"),
-            );
+            lines.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let head = Box::new(assembled(head, &lines)?);
         self.send(Answer::Head { head, close }).await?;
@@ -154,18 +154,14 @@ impl AnswerReader<'_> {
         let mut texts = Texts::of_headers(place, &lines).map_err(of_answer)?;
         let bodiless = http.is_body_done();
         let Some(crossing) = self.pending.take() else {
-            return self
-                .unattributed(head, lines, bodiless && texts.is_empty())
-                .await;
+            return self.unattributed(head, lines, bodiless && texts.is_empty()).await;
         };
         let crossing = self.down.insert(crossing);
         self.site.guard.admit(crossing).await?;
         if bodiless || place.body.is_none() {
             let count = transform(&*self.site.guard, crossing, &mut texts, &mut []).await;
             let count = count.map_err(of_answer)?;
-            texts
-                .write_back(place, &mut lines, None)
-                .map_err(of_answer)?;
+            texts.write_back(place, &mut lines, None).map_err(of_answer)?;
             forbid_store(&mut lines, count > 0);
             let notices = notices(&self.told, self.down.as_ref());
             self.sign(&mut lines, notices);
@@ -231,9 +227,7 @@ impl AnswerReader<'_> {
         let crossing = self.down.as_mut().ok_or_else(malformed)?;
         let count = transform(guard, crossing, &mut texts, &mut pieces).await;
         let count = count.map_err(of_answer)?;
-        texts
-            .write_back(place, &mut lines, None)
-            .map_err(of_answer)?;
+        texts.write_back(place, &mut lines, None).map_err(of_answer)?;
         let first = Bytes::from(joined(place, pieces).map_err(of_answer)?);
         forbid_store(&mut lines, count > 0 || !over);
         lines.remove(header::CONTENT_ENCODING);
@@ -245,10 +239,7 @@ impl AnswerReader<'_> {
             return send(&self.out, Answer::Whole(head, first)).await;
         }
         if self.speaks == Speaks::Http11 {
-            lines.insert(
-                header::TRANSFER_ENCODING,
-                HeaderValue::from_static("chunked"),
-            );
+            lines.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let head = Box::new(assembled(head, &lines)?);
         send(&self.out, Answer::Head { head, close: false }).await?;
@@ -289,10 +280,7 @@ impl AnswerReader<'_> {
 
     fn may_have_body(&self, head: &ResponseHeader) -> bool {
         *self.method != Method::HEAD
-            && !matches!(
-                head.status,
-                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-            )
+            && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     }
 
     fn sign(&self, lines: &mut HeaderMap, notices: Option<HeaderValue>) {
@@ -324,9 +312,7 @@ async fn send(out: &Sender<Answer>, answer: Answer) -> Result<(), Stop> {
 }
 
 async fn read(http: &mut HttpSession) -> Result<Option<Bytes>, Refusal> {
-    http.read_body_bytes()
-        .await
-        .map_err(|error| upstream_failed(&error))
+    http.read_body_bytes().await.map_err(|error| upstream_failed(&error))
 }
 
 fn sign(lines: &mut HeaderMap, id: RequestId, notices: Option<HeaderValue>) {
@@ -340,17 +326,10 @@ fn sign(lines: &mut HeaderMap, id: RequestId, notices: Option<HeaderValue>) {
 
 /// `email; purpose-required, card_number; budget-spent`.
 fn notices(told: &[Notice], crossing: Option<&Crossing>) -> Option<HeaderValue> {
-    let notices = told
-        .iter()
-        .chain(crossing.into_iter().flat_map(|down| &down.notices));
-    let told: Vec<String> = notices
-        .map(|notice| format!("{}; {}", notice.class, notice.reason))
-        .collect();
-    if told.is_empty() {
-        None
-    } else {
-        HeaderValue::from_str(&told.join(", ")).ok()
-    }
+    let notices = told.iter().chain(crossing.into_iter().flat_map(|down| &down.notices));
+    let told: Vec<String> =
+        notices.map(|notice| format!("{}; {}", notice.class, notice.reason)).collect();
+    if told.is_empty() { None } else { HeaderValue::from_str(&told.join(", ")).ok() }
 }
 
 /// What is revealed to one must not be kept for another.
@@ -365,16 +344,11 @@ fn assembled(head: &ResponseHeader, lines: &HeaderMap) -> Result<ResponseHeader,
     let failed = |_| malformed();
     let mut out = ResponseHeader::build_no_case(head.status, Some(lines.len())).map_err(failed)?;
     for (name, value) in lines {
-        out.append_header(name.clone(), value.clone())
-            .map_err(failed)?;
+        out.append_header(name.clone(), value.clone()).map_err(failed)?;
     }
     Ok(out)
 }
 
 fn malformed() -> Refusal {
-    Refusal::new(
-        Fault::Upstream,
-        "malformed-answer",
-        "the upstream's answer is malformed",
-    )
+    Refusal::new(Fault::Upstream, "malformed-answer", "the upstream's answer is malformed")
 }

@@ -42,21 +42,12 @@ routes:
     assert_eq!(jwt.jwks, Jwks::Url("https://id.example/jwks.json".into()));
     let places = config.places("pay").unwrap();
     assert_eq!(&*places[0].name, "pay POST /v1/charges/{id}");
-    assert_eq!(
-        (places[0].location.line, places[0].location.column),
-        (13, 3)
-    );
+    assert_eq!((places[0].location.line, places[0].location.column), (13, 3));
     assert_eq!(places[0].fields[1].location.line, 15);
     assert_eq!(places[0].tokens, Tokens::Accept);
     assert_eq!(places[0].on_unprotected, OnUnprotected::Refuse);
     assert!(places[0].holds_protected_only && !places[1].holds_protected_only);
-    let usage = |place: usize| {
-        places[place]
-            .fields
-            .iter()
-            .map(|f| f.usage)
-            .collect::<Vec<_>>()
-    };
+    let usage = |place: usize| places[place].fields.iter().map(|f| f.usage).collect::<Vec<_>>();
     assert_eq!(usage(0), [Use::Content; 3]);
     assert_eq!(usage(1), [Use::Content, Use::Search, Use::Content]);
     assert_eq!(places[1].fields[0].class, "card_number");
@@ -69,27 +60,11 @@ fn what_cannot_be_meant_is_told_with_its_place() {
     let cases = [
         (format!("{base}0.0.0.0:80"), 2, "without tls"),
         (format!("{base}nonsense"), 2, "not an address"),
-        (
-            "listen: 127.0.0.1:0\nupstream: ftp://x".into(),
-            2,
-            "http://",
-        ),
-        (
-            "listen: 127.0.0.1:0\nupstream: http://x/path".into(),
-            2,
-            "no path",
-        ),
-        (
-            "listen: 127.0.0.1:0\nupstream: http://u:p@x".into(),
-            2,
-            "credential",
-        ),
+        ("listen: 127.0.0.1:0\nupstream: ftp://x".into(), 2, "http://"),
+        ("listen: 127.0.0.1:0\nupstream: http://x/path".into(), 2, "no path"),
+        ("listen: 127.0.0.1:0\nupstream: http://u:p@x".into(), 2, "credential"),
         (format!("{base}127.0.0.1:0\ntype: kafka"), 3, "type: http"),
-        (
-            format!("{base}127.0.0.1:0\nlimits: {{ header_count: 0 }}"),
-            2,
-            "header_count",
-        ),
+        (format!("{base}127.0.0.1:0\nlimits: {{ header_count: 0 }}"), 2, "header_count"),
         (route("GET: {}"), 4, "no method"),
         (route("get /a: {}"), 4, "capital"),
         (route("CONNECT /a: {}"), 4, "never passed"),
@@ -98,32 +73,16 @@ fn what_cannot_be_meant_is_told_with_its_place() {
         (route("'GET /a/{}': {}"), 4, "{name}"),
         (route("'GET /a/{x}/{x}': {}"), 4, "same name"),
         (route("GET /a%20b: {}"), 4, "as it reads"),
-        (
-            route("GET /a: { card: c }"),
-            4,
-            "neither a selector nor an option",
-        ),
+        (route("GET /a: { card: c }"), 4, "neither a selector nor an option"),
         (route("'GET /a': { 'path:id': c }"), 4, "no parameter {id}"),
         (route("'GET /a': { 'header:host': c }"), 4, "steers"),
-        (
-            route("'GET /a': { 'header:authorization': c }"),
-            4,
-            "credential",
-        ),
+        (route("'GET /a': { 'header:authorization': c }"), 4, "credential"),
         (route("'GET /a': { '$.a[': c }"), 4, "selector `$.a[`"),
         (route("'GET /a': { '$.a': c, \"$['a']\": d }"), 4, "twice"),
         (route("'GET /a': { tokens: maybe }"), 4, "tokens:"),
-        (
-            route("'GET /a': { on_unprotected: maybe }"),
-            4,
-            "on_unprotected:",
-        ),
+        (route("'GET /a': { on_unprotected: maybe }"), 4, "on_unprotected:"),
         (route("'GET /a': { holds: maybe }"), 4, "holds:"),
-        (
-            route("'GET /a/{x}': {}\n  'GET /a/{y}': {}"),
-            5,
-            "same paths",
-        ),
+        (route("'GET /a/{x}': {}\n  'GET /a/{y}': {}"), 5, "same paths"),
     ];
     for (text, line, says) in cases {
         let faults = parse(&text).places("c").expect_err(&text);
@@ -131,11 +90,7 @@ fn what_cannot_be_meant_is_told_with_its_place() {
         assert!(faults[0].message.contains(says), "{says}: {faults:?}");
         assert_eq!(faults[0].location.line, line, "{text}\n{faults:?}");
     }
-    assert!(
-        parse(&format!("{base}0.0.0.0:80\ntls: off"))
-            .places("c")
-            .is_ok()
-    );
+    assert!(parse(&format!("{base}0.0.0.0:80\ntls: off")).places("c").is_ok());
     let unknown = [
         "typo: 1",
         "limits: { typo: 1 }",
@@ -147,10 +102,7 @@ fn what_cannot_be_meant_is_told_with_its_place() {
     ];
     for extra in unknown {
         let text = format!("{base}127.0.0.1:0\n{extra}");
-        assert!(
-            serde_saphyr::from_str::<HttpConfig>(&text).is_err(),
-            "{extra}"
-        );
+        assert!(serde_saphyr::from_str::<HttpConfig>(&text).is_err(), "{extra}");
     }
 }
 
@@ -163,26 +115,13 @@ async fn unlisted_routes_pass_where_the_configuration_says_so() {
     .await;
     let gateway = Gateway::start(upstream.address, "unlisted: pass").await;
     let answer = gateway.ask(post("/other?x", "not json")).await;
-    assert_eq!(
-        (answer.status, answer.text().as_str()),
-        (200, "\"not json\"")
-    );
+    assert_eq!((answer.status, answer.text().as_str()), (200, "\"not json\""));
     assert!(!upstream.received().to_lowercase().contains("allonym-token"));
-    assert_eq!(
-        gateway
-            .guard
-            .identified
-            .load(std::sync::atomic::Ordering::SeqCst),
-        0
-    );
+    assert_eq!(gateway.guard.identified.load(std::sync::atomic::Ordering::SeqCst), 0);
     let seen = upstream.connections();
     for path in ["/cards/", "/Cards", "/cards;x=1", "/cards/1/"] {
         let answer = gateway.ask(post(path, "{}")).await;
-        assert_eq!(
-            (answer.status, answer.rule().as_str()),
-            (403, "path-ambiguous"),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.rule().as_str()), (403, "path-ambiguous"), "{path}");
     }
     assert_eq!(upstream.connections(), seen);
 }
@@ -205,15 +144,9 @@ async fn preflights_have_their_own_switch() {
     assert_eq!(gateway.ask(preflight("/cards")).await.status, 401);
     let gateway = Gateway::start(upstream.address, &format!("cors: true\n{routes}")).await;
     let answer = gateway.ask(preflight("/cards")).await;
-    assert_eq!(
-        answer.header("access-control-allow-origin").as_deref(),
-        Some("*")
-    );
+    assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some("*"));
     assert_eq!(gateway.ask(preflight("/other")).await.rule(), "unlisted");
-    assert_eq!(
-        gateway.ask(preflight("/cards/canary")).await.rule(),
-        "preflight-with-values"
-    );
+    assert_eq!(gateway.ask(preflight("/cards/canary")).await.rule(), "preflight-with-values");
     assert!(!upstream.received().contains("canary"));
 }
 
@@ -221,33 +154,44 @@ async fn preflights_have_their_own_switch() {
 async fn a_new_configuration_takes_effect_at_once_or_not_at_all() {
     let upstream = Upstream::answering(|_| json(r#"{"card":"A","other":"B"}"#)).await;
     let gateway = Gateway::start(upstream.address, "").await;
-    assert_eq!(
-        gateway.ask(get("/cards", "")).await.text(),
-        r#"{"card":"a","other":"B"}"#
-    );
+    assert_eq!(gateway.ask(get("/cards", "")).await.text(), r#"{"card":"a","other":"B"}"#);
     let swap = |text: &str| {
         let config = parse(&config_text(&format!("http://{}", upstream.address), text));
         gateway.connector.swap(config, gateway.guard.clone())
     };
     swap("routes: { 'GET /cards': { $.other: card } }").unwrap();
-    assert_eq!(
-        gateway.ask(get("/cards", "")).await.text(),
-        r#"{"card":"A","other":"b"}"#
-    );
-    assert_eq!(
-        upstream.connections(),
-        1,
-        "connections to the upstream are kept"
-    );
+    assert_eq!(gateway.ask(get("/cards", "")).await.text(), r#"{"card":"A","other":"b"}"#);
+    assert_eq!(upstream.connections(), 1, "connections to the upstream are kept");
     let faults = swap("routes: { 'GET /cards': { nonsense: card } }").unwrap_err();
     assert!(faults[0].message.contains("nonsense"));
     let faults = swap("limits: { connections: 5 }").unwrap_err();
-    assert!(
-        faults[0].hint.as_ref().unwrap().contains("restart"),
-        "{faults:?}"
-    );
-    assert_eq!(
-        gateway.ask(get("/cards", "")).await.text(),
-        r#"{"card":"A","other":"b"}"#
-    );
+    assert!(faults[0].hint.as_ref().unwrap().contains("restart"), "{faults:?}");
+    assert_eq!(gateway.ask(get("/cards", "")).await.text(), r#"{"card":"A","other":"b"}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_keeps_the_configuration_it_began_with() {
+    let (upstream, release) = crate::fixture::answering_when_told(r#"{"card":"A","b":"B"}"#).await;
+    let gateway = Gateway::start(upstream.address, "").await;
+    let asking = gateway.ask(get("/cards", ""));
+    let swapping = async {
+        crate::fixture::until(|| upstream.connections() == 1).await;
+        let text = "routes: { 'GET /cards': { $.b: card } }";
+        let config = parse(&config_text(&format!("http://{}", upstream.address), text));
+        gateway.connector.swap(config, gateway.guard.clone()).unwrap();
+        release.send_replace(true);
+    };
+    let (answer, ()) = tokio::join!(asking, swapping);
+    assert_eq!(answer.text(), r#"{"card":"a","b":"B"}"#);
+    assert_eq!(gateway.ask(get("/cards", "")).await.text(), r#"{"card":"A","b":"b"}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_host_is_kept_where_the_configuration_says_so() {
+    let upstream = Upstream::answering(|_| json("{}")).await;
+    let gateway = Gateway::start(upstream.address, "preserve_host: true").await;
+    assert_eq!(gateway.ask(get("/cards", "X-Forwarded-For: 10.0.0.1\r\n")).await.status, 200);
+    let received = upstream.received();
+    assert!(received.contains("Host: api\r\n"), "{received}");
+    assert!(received.contains("x-forwarded-for: 10.0.0.1, 127.0.0.1\r\n"), "{received}");
 }

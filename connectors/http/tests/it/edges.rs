@@ -31,28 +31,16 @@ async fn bodiless_and_informational_answers() {
     let head = |path| get(path, "").replace("GET", "HEAD");
 
     let answer = ask(get("/open?204", "")).await;
-    assert_eq!(
-        (answer.status, answer.header("transfer-encoding")),
-        (204, None)
-    );
+    assert_eq!((answer.status, answer.header("transfer-encoding")), (204, None));
     let answer = ask(get("/cards?304", "")).await;
     assert_eq!((answer.status, answer.header("etag")), (304, None));
     let answer = ask(head("/open")).await;
-    assert_eq!(
-        (answer.status, answer.header("content-length").as_deref()),
-        (200, Some("77"))
-    );
+    assert_eq!((answer.status, answer.header("content-length").as_deref()), (200, Some("77")));
     // The length of what would be sent is not known without making it.
     let answer = ask(head("/cards")).await;
-    assert_eq!(
-        (answer.status, answer.header("content-length")),
-        (200, None)
-    );
+    assert_eq!((answer.status, answer.header("content-length")), (200, None));
     let answer = ask(get("/open?103", "")).await;
-    assert!(
-        answer.head.starts_with("HTTP/1.1 103") && answer.text() == "{}",
-        "{answer:?}"
-    );
+    assert!(answer.head.starts_with("HTTP/1.1 103") && answer.text() == "{}", "{answer:?}");
     let answer = ask(get("/cards?103", "")).await;
     assert!(answer.head.starts_with("HTTP/1.1 200"), "{answer:?}");
     assert_eq!(answer.text(), r#"{"card":"a"}"#);
@@ -76,27 +64,19 @@ async fn continue_is_said_after_the_request_was_admitted() {
     assert!(!upstream.received().to_lowercase().contains("expect"));
     // Who is refused is not asked for a body.
     let refused = gateway.ask(head.replace("good", "bad")).await;
-    assert!(
-        refused.status == 401 && !refused.head.contains(" 100 "),
-        "{refused:?}"
-    );
+    assert!(refused.status == 401 && !refused.head.contains(" 100 "), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_client_gets_neither_chunks_nor_hints() {
     let upstream = Upstream::answering(|_| {
-        [
-            HINTS,
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-        ]
-        .concat()
-        .into_bytes()
+        [HINTS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+            .concat()
+            .into_bytes()
     })
     .await;
     let gateway = Gateway::start(upstream.address, "").await;
-    let answer = gateway
-        .ask(get("/open", "").replace("HTTP/1.1", "HTTP/1.0"))
-        .await;
+    let answer = gateway.ask(get("/open", "").replace("HTTP/1.1", "HTTP/1.0")).await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
     assert!(!answer.head.contains("103") && answer.header("transfer-encoding").is_none());
     assert_eq!(answer.header("connection").as_deref(), Some("close"));
@@ -106,10 +86,7 @@ async fn an_old_client_gets_neither_chunks_nor_hints() {
 async fn an_early_answer_reaches_a_client_that_is_still_sending() {
     // Answers after the head, closes, and reads nothing more.
     let upstream = Upstream::serving(|mut stream| async move {
-        let mut reader = Reader {
-            stream: &mut stream,
-            buffer: Vec::new(),
-        };
+        let mut reader = Reader { stream: &mut stream, buffer: Vec::new() };
         reader.head().await;
         let says = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno";
         stream.write_all(says).await.unwrap();
@@ -172,18 +149,12 @@ async fn an_upstream_cut_inside_a_held_value_lets_nothing_of_it_out() {
     let (upstream, release) = cutting(raw).await;
     let gateway = Gateway::start(upstream.address, "limits: { buffer_bytes: 4KiB }").await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-    stream
-        .write_all(get("/cards", "").as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(get("/cards", "").as_bytes()).await.unwrap();
     stream.readable().await.unwrap();
     release.send_replace(true);
     let answer = answer(&mut stream, false).await;
     assert_eq!((answer.status, answer.complete), (200, false));
-    assert!(
-        !answer.text().to_uppercase().contains("HALF-OF"),
-        "a part of a value leaked"
-    );
+    assert!(!answer.text().to_uppercase().contains("HALF-OF"), "a part of a value leaked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,10 +186,7 @@ async fn a_kept_connection_that_died_is_replaced_where_that_is_safe() {
     let gateway = Gateway::start(upstream.address, "").await;
     assert_eq!(gateway.ask(post("/cards", "{}")).await.status, 200);
     let answer = gateway.ask(post("/cards", "{}")).await;
-    assert_eq!(
-        (answer.status, answer.rule().as_str()),
-        (502, "upstream-failed")
-    );
+    assert_eq!((answer.status, answer.rule().as_str()), (502, "upstream-failed"));
     assert_eq!(upstream.connections(), 1);
 }
 
@@ -268,17 +236,11 @@ async fn an_upgrade_is_not_passed_on() {
     let upstream = Upstream::answering(|_| json("{}")).await;
     let gateway = Gateway::start(upstream.address, "").await;
     let answer = gateway
-        .ask(get(
-            "/open",
-            "Upgrade: websocket\r\nConnection: Upgrade, X-Hop\r\nX-Hop: 1\r\n",
-        ))
+        .ask(get("/open", "Upgrade: websocket\r\nConnection: Upgrade, X-Hop\r\nX-Hop: 1\r\n"))
         .await;
     assert_eq!(answer.status, 200);
     let received = upstream.received().to_lowercase();
-    assert!(
-        !received.contains("upgrade") && !received.contains("x-hop"),
-        "{received}"
-    );
+    assert!(!received.contains("upgrade") && !received.contains("x-hop"), "{received}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,10 +249,7 @@ async fn running_requests_finish_at_shutdown() {
     let upstream = Upstream::serving(move |mut stream| {
         let mut held = held.clone();
         async move {
-            let mut reader = Reader {
-                stream: &mut stream,
-                buffer: Vec::new(),
-            };
+            let mut reader = Reader { stream: &mut stream, buffer: Vec::new() };
             reader.head().await;
             held.wait_for(|go| *go).await.unwrap();
             stream.write_all(&json(r#"{"card":"A"}"#)).await.unwrap();
@@ -308,10 +267,7 @@ async fn running_requests_finish_at_shutdown() {
     assert!(TcpStream::connect(gateway.address).await.is_err());
     release.send_replace(true);
     let answer = answer(&mut busy, false).await;
-    assert_eq!(
-        (answer.status, answer.text().as_str()),
-        (200, r#"{"card":"a"}"#)
-    );
+    assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"card":"a"}"#));
     assert_eq!(answer.header("connection").as_deref(), Some("close"));
     gateway.stopped().await;
 }
@@ -328,9 +284,7 @@ async fn a_drain_ends_after_its_time() {
     busy.write_all(get("/cards", "").as_bytes()).await.unwrap();
     until(|| upstream.connections() == 1).await;
     gateway.stop();
-    tokio::time::timeout(Duration::from_secs(10), gateway.stopped())
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), gateway.stopped()).await.unwrap();
     assert_eq!(answer(&mut busy, false).await.status, 0);
 }
 
@@ -344,10 +298,7 @@ async fn connections_are_limited() {
     let mut second = TcpStream::connect(gateway.address).await.unwrap();
     second.write_all(get("/open", "").as_bytes()).await.unwrap();
     let early = tokio::time::timeout(Duration::from_millis(200), second.read(&mut [0; 1])).await;
-    assert!(
-        early.is_err(),
-        "the second connection was served beside the first"
-    );
+    assert!(early.is_err(), "the second connection was served beside the first");
     drop(first);
     assert_eq!(answer(&mut second, false).await.status, 200);
 }

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 pub use guard::Fixture;
 pub use message::{Answer, Reader, answer};
-pub use upstream::{Upstream, cutting};
+pub use upstream::{Upstream, answering_when_told, cutting};
 
 /// A value that must never be seen on the wrong side.
 pub const CANARY: &str = "canary-4929-1200-0000-6466";
@@ -61,15 +61,7 @@ impl Gateway {
         let runs = Arc::clone(&connector);
         let running = tokio::spawn(async move { runs.run(stopped).await });
         let address = connector.listening().await;
-        Self {
-            address,
-            connector,
-            guard,
-            log,
-            metrics: registry,
-            stop,
-            running,
-        }
+        Self { address, connector, guard, log, metrics: registry, stop, running }
     }
 
     pub fn stop(&self) {
@@ -107,11 +99,7 @@ impl Gateway {
 }
 
 pub fn config_text(upstream: &str, extra: &str) -> String {
-    let routes = if extra.contains("routes:") {
-        ""
-    } else {
-        ROUTES
-    };
+    let routes = if extra.contains("routes:") { "" } else { ROUTES };
     format!("listen: 127.0.0.1:0\nupstream: {upstream}\n{extra}\n{routes}")
 }
 
@@ -156,7 +144,5 @@ pub async fn until(condition: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), waiting)
-        .await
-        .expect("it never happened");
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it never happened");
 }

@@ -18,42 +18,21 @@ async fn a_body_is_protected_onward_and_revealed_back() {
     let body = format!(r#"{{ "card" : "{CANARY}" , "n":1.0e2}}"#);
     let answer = gateway.ask(post("/cards", &body)).await;
     assert_eq!((answer.status, answer.text()), (200, body.clone()));
-    assert_eq!(
-        answer.header("content-length"),
-        Some(body.len().to_string())
-    );
+    assert_eq!(answer.header("content-length"), Some(body.len().to_string()));
     assert_eq!(answer.header("cache-control").as_deref(), Some("no-store"));
-    assert_eq!(
-        answer.header("allonym-request").map(|id| id.len()),
-        Some(32)
-    );
+    assert_eq!(answer.header("allonym-request").map(|id| id.len()), Some(32));
     let received = upstream.received();
-    assert!(
-        received.contains(&format!(r#"{{ "card" : "{SHIELDED}" , "n":1.0e2}}"#)),
-        "{received}"
-    );
+    assert!(received.contains(&format!(r#"{{ "card" : "{SHIELDED}" , "n":1.0e2}}"#)), "{received}");
     assert!(!received.contains(CANARY));
     assert!(!received.to_lowercase().contains("allonym-"), "{received}");
-    assert!(
-        received.contains("x-forwarded-for: 127.0.0.1\r\n"),
-        "{received}"
-    );
-    assert!(
-        received.contains(&format!("Host: {}\r\n", upstream.address)),
-        "{received}"
-    );
+    assert!(received.contains("x-forwarded-for: 127.0.0.1\r\n"), "{received}");
+    assert!(received.contains(&format!("Host: {}\r\n", upstream.address)), "{received}");
     let log = gateway.logged(1).await;
     assert_eq!(log[0].principal.as_deref(), Some("token:good"));
     assert_eq!(log[0].place.as_deref(), Some("api POST /cards"));
-    assert_eq!(
-        (log[0].bytes_in, log[0].bytes_out),
-        (body.len() as u64, body.len() as u64)
-    );
+    assert_eq!((log[0].bytes_in, log[0].bytes_out), (body.len() as u64, body.len() as u64));
     let closed = gateway.guard.closed();
-    assert_eq!(
-        closed,
-        [(Direction::ToUpstream, None), (Direction::ToClient, None)]
-    );
+    assert_eq!(closed, [(Direction::ToUpstream, None), (Direction::ToClient, None)]);
     let told = gateway.told();
     assert!(told.contains("http_server_request_duration_seconds_count{connector=\"api\",http_request_method=\"POST\",http_route=\"/cards\",http_response_status_code=\"200\"} 1"), "{told}");
     assert!(!told.to_lowercase().contains(CANARY));
@@ -70,9 +49,7 @@ async fn one_connection_serves_many_requests_in_both_framings() {
     })
     .await;
     let gateway = Gateway::start(upstream.address, "").await;
-    let mut stream = tokio::net::TcpStream::connect(gateway.address)
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
     for round in 0..9 {
         let request = match round % 2 {
             0 => post("/cards", r#"{"card":"x"}"#),
@@ -81,14 +58,9 @@ async fn one_connection_serves_many_requests_in_both_framings() {
                   5\r\n{\"car\r\n7\r\nd\":\"x\"}\r\n0\r\n\r\n"
                 .to_owned(),
         };
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
-            .await
-            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
         let answer = crate::fixture::answer(&mut stream, false).await;
-        assert!(
-            answer.complete && !answer.head.to_lowercase().contains("trailer"),
-            "{answer:?}"
-        );
+        assert!(answer.complete && !answer.head.to_lowercase().contains("trailer"), "{answer:?}");
         if round % 3 < 2 {
             assert_eq!(answer.text(), r#"{"card":"ab"}"#);
             // The exact length is known before the head leaves.
@@ -109,9 +81,7 @@ async fn headers_query_and_path_are_protected() {
     .await;
     let gateway = Gateway::start(upstream.address, "").await;
     let lines = "X-Card: one\r\nx-card: two\r\nX-Other: stays\r\n";
-    let answer = gateway
-        .ask(get("/cards?a=%20b&card=s%20x&card=y&c", lines))
-        .await;
+    let answer = gateway.ask(get("/cards?a=%20b&card=s%20x&card=y&c", lines)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(answer.head.contains("x-card: ab\r\n") && answer.head.contains("x-card: cd\r\n"));
     assert_eq!(answer.header("etag"), None);
@@ -125,15 +95,10 @@ async fn headers_query_and_path_are_protected() {
     assert!(received.contains("x-other: stays\r\n"));
     assert!(received.contains("accept-encoding: identity\r\n"));
 
-    let answer = gateway
-        .ask(post("/cards/j%C3%A4?q=v+w&r=v", r#"{"card":"x"}"#))
-        .await;
+    let answer = gateway.ask(post("/cards/j%C3%A4?q=v+w&r=v", r#"{"card":"x"}"#)).await;
     assert_eq!(answer.status, 200);
     let received = upstream.received();
-    assert!(
-        received.contains("POST /cards/J%C3%84?q=V%20W&r=v HTTP/1.1\r\n"),
-        "{received}"
-    );
+    assert!(received.contains("POST /cards/J%C3%84?q=V%20W&r=v HTTP/1.1\r\n"), "{received}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,15 +107,8 @@ async fn a_search_with_several_stored_forms_is_refused() {
     let gateway = Gateway::start(upstream.address, "").await;
     gateway.guard.order(|orders| orders.stored_forms = 2);
     let answer = gateway.ask(get(&format!("/cards/{CANARY}"), "")).await;
-    assert_eq!(
-        (answer.status, answer.rule().as_str()),
-        (422, "search-ambiguous")
-    );
-    assert!(
-        answer.text().contains(r#""field":"path:id""#),
-        "{}",
-        answer.text()
-    );
+    assert_eq!((answer.status, answer.rule().as_str()), (422, "search-ambiguous"));
+    assert!(answer.text().contains(r#""field":"path:id""#), "{}", answer.text());
     assert!(!answer.text().contains(CANARY));
     assert_eq!(upstream.connections(), 0);
 }
@@ -184,28 +142,18 @@ async fn gzip_is_taken_off_in_both_directions() {
     .into_bytes();
     request.extend_from_slice(&body);
     let answer = gateway.ask(request).await;
-    assert_eq!(
-        (answer.status, answer.text().as_str()),
-        (200, r#"{"card":"ab"}"#)
-    );
+    assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"card":"ab"}"#));
     assert_eq!(answer.header("content-encoding"), None);
     let received = upstream.received();
     assert!(received.contains(r#"{"card":"SECRET"}"#), "{received}");
-    assert!(
-        !received.to_lowercase().contains("content-encoding"),
-        "{received}"
-    );
+    assert!(!received.to_lowercase().contains("content-encoding"), "{received}");
     assert!(received.contains("Content-Length: 17\r\n"), "{received}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn long_bodies_pass_in_pieces_both_ways() {
     let upstream = Upstream::answering(|request| {
-        assert!(
-            request.head.contains("Transfer-Encoding: chunked"),
-            "{}",
-            request.head
-        );
+        assert!(request.head.contains("Transfer-Encoding: chunked"), "{}", request.head);
         json(&String::from_utf8_lossy(&request.body))
     })
     .await;
@@ -214,10 +162,7 @@ async fn long_bodies_pass_in_pieces_both_ways() {
     let body = format!(r#"{{"a":"{filler}","card":"{CANARY}","b":"{filler}"}}"#);
     let answer = gateway.ask(post("/cards", &body)).await;
     assert!(answer.complete && answer.status == 200);
-    assert_eq!(
-        answer.header("transfer-encoding").as_deref(),
-        Some("chunked")
-    );
+    assert_eq!(answer.header("transfer-encoding").as_deref(), Some("chunked"));
     assert_eq!(answer.header("content-length"), None);
     assert!(answer.text() == body, "the body came back changed");
     assert!(upstream.received().contains(SHIELDED) && !upstream.received().contains(CANARY));
@@ -234,19 +179,10 @@ async fn notices_and_credentials() {
                    X-Purpose: support\r\n\r\n";
     let answer = gateway.ask(request).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("allonym-notice").as_deref(),
-        Some("email; purpose-required")
-    );
-    assert_eq!(
-        gateway.guard.purposes.lock().unwrap()[0].as_deref(),
-        Some("support")
-    );
+    assert_eq!(answer.header("allonym-notice").as_deref(), Some("email; purpose-required"));
+    assert_eq!(gateway.guard.purposes.lock().unwrap()[0].as_deref(), Some("support"));
     let received = upstream.received();
-    assert!(
-        received.contains("authorization: bearer a.b.c\r\n"),
-        "{received}"
-    );
+    assert!(received.contains("authorization: bearer a.b.c\r\n"), "{received}");
     assert!(!received.contains("x-purpose"), "{received}");
 
     let refused = [
@@ -264,9 +200,7 @@ async fn notices_and_credentials() {
         gateway
             .guard
             .order(|orders| orders.anonymous = !lines.contains("Basic") && !lines.is_empty());
-        let answer = gateway
-            .ask(format!("GET /cards HTTP/1.1\r\nHost: a\r\n{lines}\r\n"))
-            .await;
+        let answer = gateway.ask(format!("GET /cards HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).await;
         assert_eq!(answer.status, 401, "{lines}");
         assert!(answer.header("www-authenticate").is_some());
     }
