@@ -24,6 +24,7 @@ test: ## installs what it lacks and runs every test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@deploy/deny.sh
+	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
 
 soak: ## the long runs: 50 kills under load

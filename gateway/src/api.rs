@@ -73,6 +73,9 @@ pub enum Request {
         /// The purpose.
         purpose: Option<String>,
     },
+    /// Whether the configuration file, as it is now, could be reloaded, and what an
+    /// operator should know.
+    Check,
     /// Reads the configuration again.
     Reload,
 }
@@ -119,6 +122,8 @@ pub enum Reply {
     Lines(Vec<String>),
     /// To [`Request::Explain`].
     Explanation(Vec<Explained>),
+    /// To [`Request::Check`]: what an operator should know.
+    Warnings(Vec<String>),
     /// To everything that says in one sentence what it did.
     Done(String),
     /// It was refused.

@@ -20,7 +20,7 @@ use allonym_policy::Policy;
 use crate::identity::Identifier;
 
 pub use class::{ClassPlan, Protected, Stored, is_foreign};
-pub use compile::compile;
+pub use compile::{check_pins, compile};
 pub use place::{FieldPlan, PlacePlan, local_place};
 pub use rotation::{check_rotation, rotation_word};
 pub use warnings::{Warning, installation_warnings};

@@ -197,11 +197,19 @@ impl Gateway {
         outcome
     }
 
+    /// Whether the configuration file, as it is now, agrees with what is pinned; and what
+    /// an operator should know.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check(&self) -> Result<Vec<String>, Problem> {
+        let path = PathBuf::from(&self.current.load().config.file);
+        let config = Config::load(&path).map_err(|errors| refused(&errors))?;
+        plan::check_pins(&config, &self.store).map_err(|errors| refused(&errors))?;
+        Ok(self.installation_warnings())
+    }
+
     fn reload_locked(&self) -> Result<u64, Problem> {
-        let refused = |errors: &ConfigErrors| {
-            let lines: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
-            Problem::new("config-invalid", format!("the old configuration stays: {}", lines.join("; ")))
-        };
         let current = self.current.load_full();
         let path = PathBuf::from(&current.config.file);
         let config = Config::load(&path).map_err(|errors| refused(&errors))?;
@@ -211,7 +219,7 @@ impl Gateway {
         {
             return Err(Problem::new(
                 "restart-needed",
-                "the old configuration stays: store, audit folder and socket change at a restart only",
+                "store, audit folder and socket change at a restart only",
             ));
         }
         let revision = self.revision.load(Ordering::Acquire) + 1;
@@ -236,14 +244,14 @@ impl Gateway {
             if !same {
                 return Err(Problem::new(
                     "restart-needed",
-                    "the old configuration stays: connectors come and go at a restart only",
+                    "connectors come and go at a restart only",
                 ));
             }
         }
         let refused = |name: &str, faults: Vec<ConfigFault>| {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             let faults = faults.join("; ");
-            Problem::new("restart-needed", format!("the old configuration stays: {name}: {faults}"))
+            Problem::new("restart-needed", format!("{name}: {faults}"))
         };
         let mut swaps = Vec::with_capacity(connectors.len());
         for (name, connector) in connectors.iter() {
@@ -396,6 +404,11 @@ fn open_seals(config: &Config) -> Result<Vec<Box<dyn Seal>>, StartError> {
 /// As [`Gateway::open`].
 pub fn seals(config: &Config) -> Result<Vec<Box<dyn Seal>>, StartError> {
     open_seals(config)
+}
+
+fn refused(errors: &ConfigErrors) -> Problem {
+    let lines: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+    Problem::new("config-invalid", lines.join("\n"))
 }
 
 fn store_problem(error: &allonym_store::StoreError) -> Problem {

@@ -1,10 +1,12 @@
 //! The product, from outside: the real binary, a real upstream, real `curl`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::indexing_slicing, reason = "a test that looks where nothing is fails")]
 
 mod stand;
 
 mod deploy;
+mod docs;
 mod fail_closed;
 mod jwt;
 mod keys;

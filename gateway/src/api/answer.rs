@@ -59,6 +59,7 @@ const fn needed(request: &Request) -> Option<OperatorRight> {
         | Request::Keys
         | Request::RotateKey { .. }
         | Request::Backup { .. }
+        | Request::Check
         | Request::Reload
         | Request::CreateApiToken { .. }
         | Request::ApiTokens
@@ -105,6 +106,7 @@ fn administer(
         Request::Backup { file } => gateway.backup(&operator.name, &file).map(Reply::Done),
         Request::AuditTail { lines } => gateway.audit_tail(lines).map(Reply::Lines),
         Request::AuditVerify => gateway.audit_verify().map(Reply::Done),
+        Request::Check => gateway.check().map(Reply::Warnings),
         Request::Reload => gateway.reload().map(|revision| {
             Reply::Done(format!("revision {revision} is in force"))
         }),
@@ -143,7 +145,7 @@ async fn transform(
     };
     let mut values = Values::new(&batch.values);
     let outcome = pipeline.transform(&mut crossing, &mut [&mut values]).await;
-    pipeline.close(crossing, outcome.as_ref().map(|()| ())).await;
+    pipeline.close(crossing, outcome.as_ref().copied()).await;
     outcome.map_err(|refusal| Problem::new(refusal.rule, refusal.detail))?;
     Ok(Reply::Values(values.into_text()))
 }

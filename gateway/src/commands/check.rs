@@ -2,21 +2,24 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
+
+use allonym_store::Store;
 
 use super::{Failure, Out, Outcome};
 use crate::api::client::Client;
-use crate::api::{Reply, Request, Status};
+use crate::api::{Reply, Request};
 use crate::config::Config;
-use crate::plan::{Plan, Stored};
-use crate::runtime::Gateway;
+use crate::plan::{self, Plan, Stored};
 use crate::sandbox::Sandbox;
 
 pub(super) fn run(path: &Path, out: &Out) -> Outcome {
     let load = || Config::load(path).map_err(|errors| Failure::all(errors.0));
     let config = load()?;
+    // Compiled with throw-away keys: checking changes nothing that is kept.
     let sandbox = Sandbox::open(load()?).map_err(|error| Failure::all(error.lines()))?;
     let plan = sandbox.gateway.plan();
-    let installation = installation(&config, load)?;
+    let installation = installation(&config, &plan)?;
     if out.is_json() {
         out.document(&document(&plan, installation.as_deref()));
         return Ok(ExitCode::SUCCESS);
@@ -45,19 +48,25 @@ pub(super) fn run(path: &Path, out: &Out) -> Outcome {
 /// read from the store. `None` if there is no store yet.
 fn installation(
     config: &Config,
-    load: impl Fn() -> Result<Config, Failure>,
+    plan: &Plan,
 ) -> Result<Option<Vec<String>>, Failure> {
     if let Some(mut client) = Client::connect(&config.admin.socket) {
-        return match client.ask(&Request::Status) {
-            Ok(Reply::Status(Status { warnings, .. })) => Ok(Some(warnings)),
-            _ => Ok(Some(vec!["the running gateway does not say how it is".to_owned()])),
+        return match client.ask(&Request::Check) {
+            Ok(Reply::Warnings(warnings)) => Ok(Some(warnings)),
+            Ok(_) => Err(super::unexpected()),
+            Err(problem) if problem.rule == "config-invalid" => Err(Failure::new(problem.detail)),
+            Err(problem) => Ok(Some(vec![format!("of the running gateway nothing is known: {}", problem.detail)])),
         };
     }
     if !config.store.path.exists() {
         return Ok(None);
     }
-    let gateway = Gateway::open(load()?).map_err(|error| Failure::all(error.lines()))?;
-    Ok(Some(gateway.installation_warnings()))
+    let seals = crate::runtime::seals(config).map_err(|error| Failure::all(error.lines()))?;
+    let store = Store::open(&config.store.path, &seals, SystemTime::now())
+        .map_err(|error| Failure::new(format!("allonym: store: {error}")))?;
+    plan::check_pins(config, &store).map_err(|errors| Failure::all(errors.0))?;
+    let warnings = plan::installation_warnings(&store, plan, config);
+    Ok(Some(warnings.into_iter().map(|warning| warning.text).collect()))
 }
 
 /// The configuration in other words: classes, places and who may do what.

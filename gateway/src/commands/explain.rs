@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{Out, Outcome, ask, unexpected};
-use crate::api::{Reply, Request};
+use super::{Failure, Out, Outcome, unexpected};
+use crate::api::client::Client;
+use crate::api::{Explained, Reply, Request};
+use crate::config::Config;
+use crate::sandbox::Sandbox;
 
 /// Which place, for whom.
 #[derive(clap::Args)]
@@ -23,8 +26,17 @@ pub struct Arguments {
 
 pub(super) fn run(config: &Path, arguments: Arguments, out: &Out) -> Outcome {
     let Arguments { connector, place, role, purpose } = arguments;
-    let request = Request::Explain { connector, place, role, purpose };
-    let Reply::Explanation(fields) = ask(config, request)? else { return Err(unexpected()) };
+    let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
+    let fields = match Client::connect(&config.admin.socket) {
+        Some(mut client) => {
+            let request = Request::Explain { connector, place, role, purpose };
+            let Reply::Explanation(fields) = client.ask(&request)? else {
+                return Err(unexpected());
+            };
+            fields
+        }
+        None => before_the_first_start(config, &connector, &place, &role, purpose.as_deref())?,
+    };
     out.document(&fields);
     for field in fields {
         let version = field.key_version.as_deref().unwrap_or("-");
@@ -34,4 +46,17 @@ pub(super) fn run(config: &Path, arguments: Arguments, out: &Out) -> Outcome {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without a gateway there are no key versions to tell, but all the rest holds.
+fn before_the_first_start(
+    config: Config,
+    connector: &str,
+    place: &str,
+    role: &str,
+    purpose: Option<&str>,
+) -> Result<Vec<Explained>, Failure> {
+    let sandbox = Sandbox::open(config).map_err(|error| Failure::all(error.lines()))?;
+    let fields = sandbox.gateway.explain(connector, place, role, purpose)?;
+    Ok(fields.into_iter().map(|field| Explained { key_version: None, ..field }).collect())
 }

@@ -51,7 +51,9 @@ impl Pipeline {
             .at(field(place, selection)));
         }
         self.allow(crossing, place, selection, Right::Write, plain.len())?;
-        self.pin(place, &crossing.place, selection.rule).await?;
+        for rule in rules(batch, &plain) {
+            self.pin(place, &crossing.place, rule).await?;
+        }
         let mut values: Vec<(usize, &mut Value)> = batch
             .iter_mut()
             .enumerate()
@@ -233,6 +235,15 @@ pub(super) fn question<'a>(crossing: &'a Crossing, class: &'a str, right: Right)
 /// The selector of a selection, as errors name it.
 pub(super) fn field(place: &PlacePlan, selection: &Selection) -> String {
     place.fields.get(selection.rule).map_or_else(String::new, |field| field.name.clone())
+}
+
+/// The rules that selected these values, each once.
+pub(super) fn rules(batch: &[Selection], positions: &[usize]) -> Vec<usize> {
+    let mut rules: Vec<usize> =
+        positions.iter().filter_map(|position| Some(batch.get(*position)?.rule)).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    rules
 }
 
 /// A value that may not be written here.

@@ -8,7 +8,7 @@ use allonym_policy::{Outcome, ReadQuestion, Reason, Right};
 use allonym_protect::{Context, Mark, Mask, Method, TokenError, VaultedFault};
 use allonym_record::Value;
 
-use super::inbound::{count, field, question};
+use super::inbound::{count, field, question, rules};
 use super::{Pipeline, Selection, internal, spent};
 use crate::plan::{ClassPlan, PlacePlan, Protected, Stored, is_foreign};
 
@@ -196,8 +196,9 @@ impl Pipeline {
             crossing.ledger.count(&class.name, "withheld", count(reading.held_plain.len()));
             return Ok(());
         };
-        if let Some(selection) = batch.first() {
-            self.pin(place, &crossing.place, selection.rule).await?;
+        let order: Vec<usize> = (0..batch.len()).collect();
+        for rule in rules(batch, &order) {
+            self.pin(place, &crossing.place, rule).await?;
         }
         let mut values: Vec<Value> = batch.iter().map(|selection| selection.value.clone()).collect();
         let mut refs: Vec<&mut Value> = values.iter_mut().collect();
@@ -207,7 +208,6 @@ impl Pipeline {
             }
             Method::Stored(vaulted) => vaulted.protect(&mut refs, context).await,
         };
-        let order: Vec<usize> = (0..batch.len()).collect();
         outcome.map_err(|fault| unreadable(&fault, place, batch, &order))?;
         for (selection, value) in batch.iter_mut().zip(values) {
             selection.value = value;

@@ -51,6 +51,14 @@ pub fn compile(
     Ok(plan)
 }
 
+/// Whether a configuration agrees with what a store has pinned. Changes nothing.
+///
+/// # Errors
+/// Every contradiction, each with its place.
+pub fn check_pins(config: &Config, store: &Store) -> Result<(), ConfigErrors> {
+    pins::check(config, &connector_places(config), store).map(|_| ())
+}
+
 /// A connector's place and the connector's name.
 pub(super) struct Placed {
     pub(super) connector: String,

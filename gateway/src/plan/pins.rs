@@ -44,7 +44,7 @@ impl Pinned {
 }
 
 /// What the store holds now.
-struct Held {
+pub(super) struct Held {
     keys: Vec<KeyInfo>,
     domains: Vec<PinnedDomain>,
     places: Vec<PinnedPlace>,
@@ -57,9 +57,21 @@ pub(super) fn reconcile(
     placed: &[Placed],
     store: &Store,
 ) -> Result<Pinned, ConfigErrors> {
-    let whole = |error: StoreError| {
-        ConfigErrors(vec![config.error_at(Location::default(), format!("store: {error}"), None)])
-    };
+    let held = check(config, placed, store)?;
+    apply(config, store, &held).map_err(|error| whole(config, &error))
+}
+
+fn whole(config: &Config, error: &StoreError) -> ConfigErrors {
+    ConfigErrors(vec![config.error_at(Location::default(), format!("store: {error}"), None)])
+}
+
+/// Compares the configuration with what is pinned, and changes nothing.
+pub(super) fn check(
+    config: &Config,
+    placed: &[Placed],
+    store: &Store,
+) -> Result<Held, ConfigErrors> {
+    let whole = |error: StoreError| whole(config, &error);
     let held = Held {
         keys: store.keys().map_err(whole)?,
         domains: store.domains().map_err(whole)?,
@@ -69,10 +81,7 @@ pub(super) fn reconcile(
     check_keys(config, &held, &mut errors);
     check_domains(config, &held, &mut errors);
     check_places(config, placed, &held, &mut errors);
-    if !errors.is_empty() {
-        return Err(ConfigErrors(errors));
-    }
-    apply(config, store, &held).map_err(whole)
+    if errors.is_empty() { Ok(held) } else { Err(ConfigErrors(errors)) }
 }
 
 fn check_keys(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {

@@ -108,7 +108,7 @@ pub fn rotation_word(rotate: Rotate) -> String {
 fn duration_word(every: Duration) -> String {
     let seconds = every.as_secs();
     for (unit, size) in [("d", 86_400), ("h", 3_600), ("m", 60)] {
-        if seconds >= size && seconds % size == 0 {
+        if seconds >= size && seconds.is_multiple_of(size) {
             return format!("{}{unit}", seconds / size);
         }
     }

@@ -51,7 +51,7 @@ impl Gateway {
                     let gateway = Arc::clone(&self);
                     match tokio::task::spawn_blocking(move || gateway.reload()).await {
                         Ok(Ok(revision)) => said(&format!("reloaded: revision {revision} is in force")),
-                        Ok(Err(problem)) => said(&format!("not reloaded: {}", problem.detail)),
+                        Ok(Err(problem)) => said(&format!("not reloaded, the old configuration stays: {}", problem.detail)),
                         Err(_) => said("not reloaded: the task ended early"),
                     }
                 }

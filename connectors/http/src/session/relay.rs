@@ -211,7 +211,7 @@ impl ClientSide<'_> {
     /// From here on a fault cuts the answer.
     fn begin(&mut self, close: bool) {
         self.begun.store(true, Ordering::Relaxed);
-        if close || *self.shutdown.borrow() {
+        if close {
             self.session.set_keepalive(None);
         }
     }
