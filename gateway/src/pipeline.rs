@@ -12,6 +12,7 @@
 
 mod account;
 mod inbound;
+mod method;
 mod outbound;
 mod search;
 

@@ -96,9 +96,15 @@ fn every_configuration_is_valid() {
             let file = folder.join("allonym.yaml");
             fs::write(&file, &config).unwrap();
             for verb in ["check", "test"] {
-                let output = Command::new(program("allonym")).arg("--config").arg(&file).arg(verb).output();
+                let output =
+                    Command::new(program("allonym")).arg("--config").arg(&file).arg(verb).output();
                 let output = output.unwrap();
-                assert!(output.status.success(), "{}: allonym {verb}: {}\n{config}", block.at, text(&output));
+                assert!(
+                    output.status.success(),
+                    "{}: allonym {verb}: {}\n{config}",
+                    block.at,
+                    text(&output)
+                );
             }
         }
     }
@@ -123,7 +129,8 @@ fn overlay(base: &str, part: &str) -> String {
     let mut sections = sections(base);
     for (name, lines) in self::sections(part) {
         let written_inline = |lines: &[String]| {
-            let value = lines.first().and_then(|line| line.split_once(':')).map_or("", |(_, value)| value);
+            let value =
+                lines.first().and_then(|line| line.split_once(':')).map_or("", |(_, value)| value);
             !value.trim().is_empty() && !value.trim().starts_with('#')
         };
         match sections.iter_mut().find(|(known, _)| *known == name) {
@@ -160,9 +167,15 @@ fn sections(config: &str) -> Vec<(String, Vec<String>)> {
 fn entries(lines: &[String]) -> Vec<(String, Vec<String>)> {
     let mut entries: Vec<(String, Vec<String>)> = Vec::new();
     for line in lines.iter().skip(1) {
-        let text = line.strip_prefix("  ").filter(|text| text.starts_with(|c: char| c.is_alphabetic() || c == '-'));
+        let text = line
+            .strip_prefix("  ")
+            .filter(|text| text.starts_with(|c: char| c.is_alphabetic() || c == '-'));
         if let Some(text) = text {
-            let name = if text.starts_with('-') { "-" } else { text.split(':').next().unwrap_or_default() };
+            let name = if text.starts_with('-') {
+                "-"
+            } else {
+                text.split(':').next().unwrap_or_default()
+            };
             entries.push((name.to_owned(), Vec::new()));
         }
         if let Some((_, lines)) = entries.last_mut() {
@@ -170,6 +183,21 @@ fn entries(lines: &[String]) -> Vec<(String, Vec<String>)> {
         }
     }
     entries
+}
+
+#[test]
+fn parts_are_laid_over_wholes() {
+    let base = "seal: { file: a }\nkeys:\n  a: { rotate: never }\n  b:\n    rotate: 1d\naccess:\n  - role: x\n    write: [a]\n";
+    for (part, expected) in [
+        ("seal: { file: z }\n", base.replace("file: a", "file: z")),
+        ("keys:\n  b: { was: c }\n", base.replace("  b:\n    rotate: 1d\n", "  b: { was: c }\n")),
+        ("keys:   # more\n  d: {}\n", base.replace("rotate: 1d\n", "rotate: 1d\n  d: {}\n")),
+        ("access:\n  - { role: y }\n", format!("{base}  - {{ role: y }}\n")),
+        ("access: []\n", base.replace("access:\n  - role: x\n    write: [a]\n", "access: []\n")),
+        ("store: s\n", format!("{base}store: s\n")),
+    ] {
+        assert_eq!(overlay(base, part), expected, "{part}");
+    }
 }
 
 #[test]
@@ -215,114 +243,6 @@ fn steps(name: &str, page: &str) -> Vec<Step> {
     steps
 }
 
-/// Where the commands of a page run: beside a gateway of `examples/demo.yaml`, or, where
-/// the page starts its own, beside an upstream that holds one customer.
-struct Setting {
-    stand: Stand,
-    folder: PathBuf,
-    addresses: [String; 3],
-    started: Vec<Child>,
-}
-
-impl Setting {
-    fn of(steps: &[Step]) -> Self {
-        let config = include_str!("../../examples/demo.yaml")
-            .replace("admin: { listen: 127.0.0.1:9464 }", "admin: { listen: ADMIN, operators: { USER: [keys, tokens, audit] } }")
-            .replace(WRITTEN[0], "GATEWAY")
-            .replace(WRITTEN[1], "UPSTREAM")
-            .replace(" ./", " FOLDER/");
-        let own = steps.iter().any(|step| step.command.starts_with("allonym run"));
-        let stand = if own { Stand::without_gateway(&config) } else { Stand::new(&config) };
-        let folder = if own { stand.folder.join("own") } else { stand.folder.clone() };
-        fs::create_dir_all(&folder).unwrap();
-        let addresses = if own {
-            let url = format!("http://{}/v1/customers", stand.upstream);
-            assert_eq!(curl(&url, "POST", &[], Some(CUSTOMER)).status, 201);
-            [free_address(), stand.upstream.clone(), free_address()]
-        } else {
-            [stand.gateway.clone(), stand.upstream.clone(), stand.admin.clone()]
-        };
-        Self { stand, folder, addresses, started: Vec::new() }
-    }
-
-    fn carry_out(&mut self, step: &Step) {
-        let mut command = step.command.clone();
-        for (written, real) in WRITTEN.iter().zip(&self.addresses) {
-            command = command.replace(written, real);
-        }
-        if let Some(command) = command.strip_suffix(" &") {
-            self.start(command, step);
-            return;
-        }
-        let mut shell = self.shell("timeout");
-        let output = shell.args(["60", "bash", "-c", &format!("exec 2>&1\n{command}")]).output().unwrap();
-        let printed = self.as_written(&String::from_utf8_lossy(&output.stdout));
-        if step.expected.is_empty() {
-            assert!(output.status.success(), "{}: {}\n{printed}\n{}", step.at, step.command, self.stand.log());
-        } else {
-            let same = matches_lines(&step.expected, &printed);
-            assert!(same, "{}: {}\nprints\n{printed}\nand not\n{}", step.at, step.command, step.expected.join("\n"));
-        }
-        self.give_free_ports();
-    }
-
-    /// Starts what keeps running, and waits until it has said what the page says.
-    fn start(&mut self, command: &str, step: &Step) {
-        let log = self.folder.join("started.log");
-        let output = fs::File::create(&log).unwrap();
-        let mut shell = self.shell("bash");
-        shell.args(["-c", &format!("exec {command}")]).stdin(Stdio::null());
-        let child = shell.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
-        self.started.push(child);
-        let start = Instant::now();
-        loop {
-            let printed = self.as_written(&fs::read_to_string(&log).unwrap());
-            if matches_lines(&step.expected, &printed) {
-                return;
-            }
-            assert!(start.elapsed() < Duration::from_secs(30), "{}: {command} prints\n{printed}", step.at);
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn shell(&self, name: &str) -> Command {
-        let programs = program("allonym").parent().unwrap().to_owned();
-        let path = std::env::var("PATH").unwrap();
-        let mut command = Command::new(name);
-        command.current_dir(&self.folder).env("PATH", format!("{}:{path}", programs.display())).stdin(Stdio::null());
-        command
-    }
-
-    /// What was printed, with the addresses that the page writes.
-    fn as_written(&self, printed: &str) -> String {
-        let written = WRITTEN.iter().zip(&self.addresses);
-        written.fold(printed.to_owned(), |text, (written, real)| text.replace(real, written))
-    }
-
-    /// A proposed configuration listens on the usual ports; tests run side by side.
-    fn give_free_ports(&self) {
-        let file = self.folder.join("allonym.yaml");
-        if let Ok(mut config) = fs::read_to_string(&file) {
-            for (written, real) in WRITTEN.iter().zip(&self.addresses) {
-                config = config.replace(written, real);
-            }
-            fs::File::create(&file).unwrap().write_all(config.as_bytes()).unwrap();
-        }
-    }
-}
-
-impl Drop for Setting {
-    fn drop(&mut self) {
-        for child in &mut self.started {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// What the user's own API holds.
-const CUSTOMER: &str = r#"{"id":"c-1","full_name":"Zoë Müller","email":"zoe@example.com","card":{"number":"4929120000006466","expiry":"12/29"},"birth_date":"1985-07-30","address":{"city":"Bonn"},"note":"called twice"}"#;
-
 /// A line `...` stands for any lines, `...` inside a line for any characters.
 fn matches_lines(expected: &[String], printed: &str) -> bool {
     let printed: Vec<&str> = printed.trim_end().lines().map(str::trim_end).collect();
@@ -333,8 +253,12 @@ fn matches_lines(expected: &[String], printed: &str) -> bool {
 fn matches_rest(expected: &[&str], printed: &[&str]) -> bool {
     match (expected.split_first(), printed.split_first()) {
         (None, None) => true,
-        (Some((&"...", rest)), _) => (0..=printed.len()).any(|skipped| matches_rest(rest, &printed[skipped..])),
-        (Some((first, rest)), Some((line, others))) => matches_line(first, line) && matches_rest(rest, others),
+        (Some((&"...", rest)), _) => {
+            (0..=printed.len()).any(|skipped| matches_rest(rest, &printed[skipped..]))
+        }
+        (Some((first, rest)), Some((line, others))) => {
+            matches_line(first, line) && matches_rest(rest, others)
+        }
         _ => false,
     }
 }
@@ -380,9 +304,13 @@ fn sources(folders: &[&str]) -> Vec<String> {
     while let Some(path) = left.pop() {
         if path.is_dir() {
             left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.to_str().unwrap().contains("/tests") {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !path.to_str().unwrap().contains("/tests")
+        {
             let source = fs::read_to_string(path).unwrap();
-            sources.push(source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned());
+            sources.push(
+                source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned(),
+            );
         }
     }
     sources
@@ -393,14 +321,19 @@ fn literals(sources: &[String], beginnings: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for source in sources {
         for beginning in beginnings {
-            for (_, rest) in source.match_indices(beginning).map(|(at, _)| source.split_at(at + beginning.len())) {
+            for (_, rest) in
+                source.match_indices(beginning).map(|(at, _)| source.split_at(at + beginning.len()))
+            {
                 // Behind `Fault::` stands the fault, and then the rule.
                 let rest = if *beginning == "Fault::" {
-                    rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).strip_prefix(',').unwrap_or_default()
+                    rest.trim_start_matches(|c: char| c.is_ascii_alphabetic())
+                        .strip_prefix(',')
+                        .unwrap_or_default()
                 } else {
                     rest
                 };
-                let literal = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+                let literal =
+                    rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
                 found.extend(literal.map(str::to_owned));
             }
         }
@@ -418,7 +351,11 @@ fn first_column(page: &str) -> BTreeSet<String> {
 fn every_rule_has_a_row() {
     let sources = sources(&["connectors/http/src", "gateway/src"]);
     let mut rules = literals(&sources, &["Fault::", "refused("]);
-    rules.extend(literals(&sources, &["Right::Search => (", "_ => ("]).into_iter().filter(|word| word.ends_with("-not-allowed")));
+    rules.extend(
+        literals(&sources, &["Right::Search => (", "_ => ("])
+            .into_iter()
+            .filter(|word| word.ends_with("-not-allowed")),
+    );
     assert!(rules.len() > 50 && rules.contains("search-not-allowed"), "{rules:?}");
     let http = page("docs/http.md");
     let (_, table) = http.split_once("## What is refused").unwrap();
@@ -429,7 +366,10 @@ fn every_rule_has_a_row() {
 
     let operations = page("docs/operations.md");
     for rule in literals(&sources, &["Problem::new("]) {
-        assert!(operations.contains(&format!("`{rule}`")), "docs/operations.md does not name `{rule}`");
+        assert!(
+            operations.contains(&format!("`{rule}`")),
+            "docs/operations.md does not name `{rule}`"
+        );
     }
 }
 
@@ -441,7 +381,10 @@ fn every_metric_has_a_row() {
     let rows = first_column(&page("docs/operations.md"));
     for metric in metrics {
         let forms = [metric.clone(), format!("{metric}_total"), format!("{metric}_seconds")];
-        assert!(forms.iter().any(|form| rows.contains(form)), "docs/operations.md does not name {metric}");
+        assert!(
+            forms.iter().any(|form| rows.contains(form)),
+            "docs/operations.md does not name {metric}"
+        );
     }
 }
 
@@ -450,7 +393,10 @@ fn every_metric_has_a_row() {
 fn what_pages_point_at_is_there() {
     let mut tests = 0;
     for (name, page) in pages() {
-        for pointer in page.split('`').filter(|text| text.contains(".rs::") && !text.contains(char::is_whitespace)) {
+        for pointer in page
+            .split('`')
+            .filter(|text| text.contains(".rs::") && !text.contains(char::is_whitespace))
+        {
             let (file, function) = pointer.split_once("::").unwrap();
             let source = fs::read_to_string(root().join(file)).unwrap_or_default();
             assert!(source.contains(&format!("fn {function}(")), "{name}: {pointer}");

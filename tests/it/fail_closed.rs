@@ -40,7 +40,11 @@ fn requests_that_cannot_be_judged() {
     let cut = &valid[..valid.len() - 1];
     let twice = format!("{valid}{valid}");
     let bom = format!("\u{feff}{valid}");
-    let deep = format!("{{\"email\":\"{CANARY}@example.com\",\"x\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let deep = format!(
+        "{{\"email\":\"{CANARY}@example.com\",\"x\":{}{}}}",
+        "[".repeat(5_000),
+        "]".repeat(5_000)
+    );
     let long = json!({ "full_name": CANARY.repeat(200_000) }).to_string();
     let surrogate = format!("{{\"full_name\":\"{CANARY}\\ud800\"}}");
     let object = format!("{{\"full_name\":{{\"first\":\"{CANARY}\"}}}}");
@@ -55,7 +59,13 @@ fn requests_that_cannot_be_judged() {
         ("a lone surrogate", 400, post, vec![json], &surrogate),
         ("an object where a value is meant", 400, post, vec![json], &object),
         ("text that lies about itself", 415, post, vec!["Content-Type: text/plain"], &valid),
-        ("another charset", 415, post, vec!["Content-Type: application/json; charset=utf-16"], &valid),
+        (
+            "another charset",
+            415,
+            post,
+            vec!["Content-Type: application/json; charset=utf-16"],
+            &valid,
+        ),
         ("no type", 415, post, vec!["Content-Type:"], &valid),
         ("an unknown coding", 415, post, vec![json, "Content-Encoding: br"], &valid),
         ("a coding that lies", 400, post, vec![json, "Content-Encoding: gzip"], &valid),
@@ -95,8 +105,14 @@ fn callers_that_cannot_be_judged() {
         ("half a token", vec![format!("Allonym-Token: {half}")]),
         ("an empty token", vec!["Allonym-Token;".to_owned()]),
         ("two tokens", twice.to_vec()),
-        ("a token nobody made", vec!["Allonym-Token: aln_abcdefghij_abcdefghijklmnopqrstuvwxyz".to_owned()]),
-        ("a JWT that is not taken here", vec![format!("Allonym-Token: {shop}"), "Authorization: Bearer a.b.c".to_owned()]),
+        (
+            "a token nobody made",
+            vec!["Allonym-Token: aln_abcdefghij_abcdefghijklmnopqrstuvwxyz".to_owned()],
+        ),
+        (
+            "a JWT that is not taken here",
+            vec![format!("Allonym-Token: {shop}"), "Authorization: Bearer a.b.c".to_owned()],
+        ),
     ] {
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
         let answer = stand.curl("POST", "/v1/customers", &headers, Some(&valid));
@@ -139,7 +155,9 @@ fn framing_that_could_be_read_in_two_ways() {
             "POST /v1/customers HTTP/1.1\r\nHost: x\r\nAllonym-Token: {shop}\r\nContent-Type: application/json\r\n{head}\r\n{body}"
         );
         let answer = raw(&stand, request.as_bytes());
-        let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5");
+        let refused = answer.is_empty()
+            || answer.starts_with("HTTP/1.1 4")
+            || answer.starts_with("HTTP/1.1 5");
         assert!(refused, "{what}: {answer}");
         assert!(!answer.contains(CANARY), "{what}");
     }
@@ -163,10 +181,11 @@ fn raw(stand: &Stand, request: &[u8]) -> String {
 
 #[test]
 fn a_code_book_runs_out_of_budget() {
-    let stand = Stand::new(&CONFIG.replace("budget: { write: 1000000 }", "budget: { write: 50 }").replace(
-        "  - role: finder\n    search: [email, national_id]\n",
-        "  - role: finder\n    budget: { search: 5 }\n    search: [email, national_id]\n",
-    ));
+    let stand =
+        Stand::new(&CONFIG.replace("budget: { write: 1000000 }", "budget: { write: 50 }").replace(
+            "  - role: finder\n    search: [email, national_id]\n",
+            "  - role: finder\n    budget: { search: 5 }\n    search: [email, national_id]\n",
+        ));
     let (shop, finder) = (stand.token("shop"), stand.token("finder"));
     let mut refused = 0;
     for number in 0..60 {
@@ -180,7 +199,16 @@ fn a_code_book_runs_out_of_budget() {
     }
     assert_eq!(refused, 10);
     let searches: Vec<u16> = (0..7)
-        .map(|number| stand.as_token(&finder, "GET", &format!("/v1/customers?email=n{number}%40example.com"), None).status)
+        .map(|number| {
+            stand
+                .as_token(
+                    &finder,
+                    "GET",
+                    &format!("/v1/customers?email=n{number}%40example.com"),
+                    None,
+                )
+                .status
+        })
         .collect();
     assert_eq!(searches, [200, 200, 200, 200, 200, 429, 429]);
     assert!(stand.audit().contains("budget-spent"), "an attempt is on the record");
@@ -251,18 +279,28 @@ fn answers_that_cannot_be_judged() {
     let billing = stand.token("billing");
     // Written around the gateway, straight into the upstream.
     let put = |id: &str, body: &str| {
-        let answer = curl(&format!("http://{}/v1/customers", stand.upstream), "POST", &[], Some(body));
+        let answer =
+            curl(&format!("http://{}/v1/customers", stand.upstream), "POST", &[], Some(body));
         assert_eq!(answer.status, 201, "{id}: {}", answer.body);
     };
-    let read = |id: &str, headers: &[&str]| stand.curl("GET", &format!("/v1/customers/{id}"), headers, None);
+    let read = |id: &str, headers: &[&str]| {
+        stand.curl("GET", &format!("/v1/customers/{id}"), headers, None)
+    };
     put("residue", r#"{"id":"residue","card":{"number":"4929120000006468"}}"#);
     assert_eq!(read("residue", &[]).status, 502, "a residue could be a damaged token");
     put("forged", r#"{"id":"forged","full_name":"aln1.AAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#);
     assert_eq!(read("forged", &[]).status, 502);
-    put("plain", r#"{"id":"plain","full_name":"Plain Canary","card":{"number":"4929120000006466"}}"#);
+    put(
+        "plain",
+        r#"{"id":"plain","full_name":"Plain Canary","card":{"number":"4929120000006466"}}"#,
+    );
     let seen = read("plain", &[]);
     assert_eq!(seen.status, 200, "{}", seen.body);
-    assert!(!seen.body.contains("Plain Canary") && !seen.body.contains("4929120000006466"), "{}", seen.body);
+    assert!(
+        !seen.body.contains("Plain Canary") && !seen.body.contains("4929120000006466"),
+        "{}",
+        seen.body
+    );
     let credential = format!("Allonym-Token: {billing}");
     let seen = read("plain", &[&credential, "X-Purpose: chargeback"]);
     assert_eq!(seen.json()["full_name"], "Plain Canary", "by access");

@@ -15,21 +15,34 @@ struct Issuer<'a>(&'a Stand);
 impl Issuer<'_> {
     fn key_set(&self) -> String {
         let key = self.0.folder.join("issuer.pem");
-        let made = Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(&key).status();
+        let made = Command::new("openssl")
+            .args(["genpkey", "-algorithm", "ed25519", "-out"])
+            .arg(&key)
+            .status();
         assert!(made.unwrap().success());
-        let public = Command::new("openssl").args(["pkey", "-pubout", "-outform", "DER", "-in"]).arg(&key).output().unwrap();
+        let public = Command::new("openssl")
+            .args(["pkey", "-pubout", "-outform", "DER", "-in"])
+            .arg(&key)
+            .output()
+            .unwrap();
         // The last 32 bytes of the DER form are the key (RFC 8410).
         let x = base64url(&public.stdout[public.stdout.len() - 32..]);
         json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "one", "x": x }] }).to_string()
     }
 
     fn sign(&self, claims: &Value) -> String {
-        let header = base64url(json!({ "alg": "EdDSA", "typ": "JWT", "kid": "one" }).to_string().as_bytes());
+        let header =
+            base64url(json!({ "alg": "EdDSA", "typ": "JWT", "kid": "one" }).to_string().as_bytes());
         let signed = format!("{header}.{}", base64url(claims.to_string().as_bytes()));
         let input = self.0.folder.join("to-sign");
         fs::write(&input, &signed).unwrap();
         let key = self.0.folder.join("issuer.pem");
-        let signature = Command::new("openssl").args(["pkeyutl", "-sign", "-rawin", "-inkey"]).arg(key).arg("-in").arg(input).output();
+        let signature = Command::new("openssl")
+            .args(["pkeyutl", "-sign", "-rawin", "-inkey"])
+            .arg(key)
+            .arg("-in")
+            .arg(input)
+            .output();
         format!("{signed}.{}", base64url(&signature.unwrap().stdout))
     }
 }
@@ -38,7 +51,8 @@ fn base64url(bytes: &[u8]) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for place in 0..=chunk.len() {
             text.push(ALPHABET[(word >> (18 - 6 * place)) as usize & 63] as char);
         }
@@ -57,9 +71,7 @@ fn roles_and_purpose_come_from_the_token() {
     fs::write(stand.folder.join("jwks.json"), keys).unwrap();
     stand.start();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let claims = |roles: &[&str], purpose: &str| {
-        json!({ "iss": "https://id.example", "aud": "customers", "sub": "zoe", "exp": now + 60, "realm": { "groups": roles }, "purpose": purpose })
-    };
+    let claims = |roles: &[&str], purpose: &str| json!({ "iss": "https://id.example", "aud": "customers", "sub": "zoe", "exp": now + 60, "realm": { "groups": roles }, "purpose": purpose });
     let call = |token: &str, method: &str, path: &str, body: Option<&str>| {
         stand.curl(method, path, &[&format!("Authorization: Bearer {token}")], body)
     };
@@ -71,9 +83,15 @@ fn roles_and_purpose_come_from_the_token() {
     assert!(stand.received().contains(&shop), "the token passes on unchanged");
 
     let billing = issuer.sign(&claims(&["other", "billing"], "chargeback"));
-    assert_eq!(call(&billing, "GET", "/v1/customers/c1", None).json()["full_name"], sent["full_name"]);
+    assert_eq!(
+        call(&billing, "GET", "/v1/customers/c1", None).json()["full_name"],
+        sent["full_name"]
+    );
     let aimless = issuer.sign(&claims(&["billing"], "curiosity"));
-    assert_eq!(call(&aimless, "GET", "/v1/customers/c1", None).json()["full_name"], stand.stored("c1")["full_name"]);
+    assert_eq!(
+        call(&aimless, "GET", "/v1/customers/c1", None).json()["full_name"],
+        stand.stored("c1")["full_name"]
+    );
     assert!(stand.audit().contains("\"jwt:zoe\""));
 
     let mut late = claims(&["billing"], "chargeback");
@@ -82,7 +100,9 @@ fn roles_and_purpose_come_from_the_token() {
     elsewhere["aud"] = json!("others");
     let mut timeless = claims(&["billing"], "chargeback");
     timeless.as_object_mut().unwrap().remove("exp");
-    for (what, claims) in [("expired", late), ("for others", elsewhere), ("without an end", timeless)] {
+    for (what, claims) in
+        [("expired", late), ("for others", elsewhere), ("without an end", timeless)]
+    {
         let answer = call(&issuer.sign(&claims), "GET", "/v1/customers/c1", None);
         assert_eq!(answer.status, 401, "{what}: {}", answer.body);
     }

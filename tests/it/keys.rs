@@ -12,7 +12,8 @@ fn a_rotation_leaves_old_values_readable() {
     let stand = Stand::new(CONFIG);
     let (shop, billing) = (stand.token("shop"), stand.token("billing"));
     let post = |id: &str| {
-        let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer(id).to_string()));
+        let answer =
+            stand.as_token(&shop, "POST", "/v1/customers", Some(&customer(id).to_string()));
         assert_eq!(answer.status, 201, "{}", answer.body);
     };
     post("old");
@@ -34,20 +35,36 @@ fn a_rotation_leaves_old_values_readable() {
 #[test]
 fn keys_that_need_a_rewrap_do_not_rotate() {
     let stand = Stand::new(CONFIG);
-    for (key, why) in [("pan", "on_rewrap"), ("phone", "version: pinned"), ("search", "on_rewrap"), ("nothing", "there is no key")] {
+    for (key, why) in [
+        ("pan", "on_rewrap"),
+        ("phone", "version: pinned"),
+        ("search", "on_rewrap"),
+        ("nothing", "there is no key"),
+    ] {
         let refused = stand.allonym(&["keys", "rotate", key]);
-        assert!(!refused.status.success() && text(&refused).contains(why), "{key}: {}", text(&refused));
+        assert!(
+            !refused.status.success() && text(&refused).contains(why),
+            "{key}: {}",
+            text(&refused)
+        );
     }
 }
 
 #[test]
 fn a_key_of_looked_up_values_does_not_rotate_by_the_clock() {
-    let stand = Stand::without_gateway(&CONFIG.replace("search:  { rotate: on_rewrap }", "search:  { rotate: 90d }"));
+    let stand = Stand::without_gateway(
+        &CONFIG.replace("search:  { rotate: on_rewrap }", "search:  { rotate: 90d }"),
+    );
     let refused = text(&stand.allonym(&["check"]));
     assert!(refused.contains("rotates by the clock"), "{refused}");
-    let stand = Stand::new(&CONFIG.replace("search:  { rotate: on_rewrap }", "search:  { rotate: never }"));
+    let stand =
+        Stand::new(&CONFIG.replace("search:  { rotate: on_rewrap }", "search:  { rotate: never }"));
     let refused = stand.allonym(&["keys", "rotate", "search"]);
-    assert!(!refused.status.success() && text(&refused).contains("looked up"), "{}", text(&refused));
+    assert!(
+        !refused.status.success() && text(&refused).contains("looked up"),
+        "{}",
+        text(&refused)
+    );
 }
 
 #[test]
@@ -68,7 +85,10 @@ fn a_backup_brings_everything_back() {
     let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string()));
     assert_eq!(answer.status, 201, "{}", answer.body);
     let warned = text(&stand.allonym(&["check"]));
-    assert!(warned.contains("no backup was ever verified") && warned.contains("only one seal"), "{warned}");
+    assert!(
+        warned.contains("no backup was ever verified") && warned.contains("only one seal"),
+        "{warned}"
+    );
 
     let file = stand.folder.join("allonym.backup");
     let made = stand.allonym(&["backup", file.to_str().unwrap()]);
@@ -76,7 +96,10 @@ fn a_backup_brings_everything_back() {
     assert!(!text(&stand.allonym(&["check"])).contains("no backup was ever verified"));
     let sealed = fs::read(&file).unwrap();
     for canary in ["customers-api", "card_number", "SQLite", "example.com"] {
-        assert!(!sealed.windows(canary.len()).any(|window| window == canary.as_bytes()), "{canary}");
+        assert!(
+            !sealed.windows(canary.len()).any(|window| window == canary.as_bytes()),
+            "{canary}"
+        );
     }
 
     stand.stop();
@@ -126,19 +149,30 @@ fn a_passphrase_is_a_seal_too() {
 
 #[test]
 fn a_second_seal_opens_alone() {
-    let two = CONFIG.replace("seal: { file: FOLDER/seal.key }", "seal: [ { file: FOLDER/seal.key }, { file: FOLDER/second.key } ]");
+    let two = CONFIG.replace(
+        "seal: { file: FOLDER/seal.key }",
+        "seal: [ { file: FOLDER/seal.key }, { file: FOLDER/second.key } ]",
+    );
     let mut stand = Stand::without_gateway(&two);
     let second = stand.folder.join("second.key");
     assert!(stand.allonym(&["seal", "create", second.to_str().unwrap()]).status.success());
     stand.start();
     let shop = stand.token("shop");
-    assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string())).status, 201);
+    assert_eq!(
+        stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string())).status,
+        201
+    );
     assert!(!text(&stand.allonym(&["check"])).contains("only one seal"));
     stand.stop();
     fs::remove_file(stand.folder.join("seal.key")).unwrap();
     stand.configure(&CONFIG.replace("FOLDER/seal.key", "FOLDER/second.key"));
     stand.start();
-    assert_eq!(stand.as_token(&shop, "PUT", "/v1/customers/c1", Some(&json!({ "id": "c1" }).to_string())).status, 200);
+    assert_eq!(
+        stand
+            .as_token(&shop, "PUT", "/v1/customers/c1", Some(&json!({ "id": "c1" }).to_string()))
+            .status,
+        200
+    );
     stand.stop();
     // Another key file opens nothing.
     let other = stand.folder.join("other.key");

@@ -21,11 +21,18 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 fn a_reload_swaps_and_an_invalid_one_changes_nothing() {
     let stand = Stand::new(CONFIG);
     let (shop, support) = (stand.token("shop"), stand.token("support"));
-    assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string())).status, 201);
-    let name = || stand.as_token(&support, "GET", "/v1/customers/c1", None).json()["full_name"].clone();
+    assert_eq!(
+        stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string())).status,
+        201
+    );
+    let name =
+        || stand.as_token(&support, "GET", "/v1/customers/c1", None).json()["full_name"].clone();
     let masked = name();
 
-    stand.configure(&CONFIG.replace("    reveal: [email]\n    mask:", "    reveal: [email, full_name]\n    mask:"));
+    stand.configure(
+        &CONFIG
+            .replace("    reveal: [email]\n    mask:", "    reveal: [email, full_name]\n    mask:"),
+    );
     stand.signal("HUP");
     wait_for("the reload did not happen", || stand.log().contains("revision 2 is in force"));
     assert_eq!(name(), customer("c1")["full_name"]);
@@ -76,7 +83,12 @@ fn sigterm_finishes_what_is_running() {
 #[test]
 fn a_second_gateway_on_one_store_is_refused() {
     let stand = Stand::new(CONFIG);
-    let second = Command::new(program("allonym")).arg("--config").arg(&stand.config).arg("run").output().unwrap();
+    let second = Command::new(program("allonym"))
+        .arg("--config")
+        .arg(&stand.config)
+        .arg("run")
+        .output()
+        .unwrap();
     assert!(!second.status.success());
     assert!(text(&second).contains("in use"), "{}", text(&second));
 }
@@ -108,7 +120,12 @@ fn what_was_acknowledged_survives_kill_9() {
                         body["email"] = email.clone().into();
                         let done = Command::new("curl")
                             .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST"])
-                            .args(["-H", &format!("Allonym-Token: {shop}"), "-H", "Content-Type: application/json"])
+                            .args([
+                                "-H",
+                                &format!("Allonym-Token: {shop}"),
+                                "-H",
+                                "Content-Type: application/json",
+                            ])
                             .args(["--data-binary", &body.to_string()])
                             .arg(format!("http://{gateway}/v1/customers"))
                             .output()

@@ -21,7 +21,10 @@ fn a_class_and_a_key_may_be_renamed_with_was() {
     let renamed = CONFIG
         .replace("\": full_name", "\": customer_name")
         .replace("full_name,", "customer_name,")
-        .replace("full_name:   { method: siv, key: contact,", "customer_name: { was: full_name, method: siv, key: people,")
+        .replace(
+            "full_name:   { method: siv, key: contact,",
+            "customer_name: { was: full_name, method: siv, key: people,",
+        )
         .replace("contact: { rotate: 180d }", "people:  { was: contact, rotate: 180d }")
         .replace("key: contact", "key: people");
     stand.configure(&renamed);
@@ -54,13 +57,29 @@ fn what_contradicts_the_store_is_refused() {
             "template: pan, keep: { first: 4 }",
             "in use with another specification",
         ),
-        ("another key", "full_name:   { method: siv, key: contact,", "full_name:   { method: siv, key: search,", "with another key"),
-        ("another domain at a place", "\"$.national_id\": national_id", "\"$.national_id\": full_name", "is another one"),
-        ("a plain class at a used place", "\"$.national_id\": national_id", "\"$.national_id\": birth_date", "is another one"),
+        (
+            "another key",
+            "full_name:   { method: siv, key: contact,",
+            "full_name:   { method: siv, key: search,",
+            "with another key",
+        ),
+        (
+            "another domain at a place",
+            "\"$.national_id\": national_id",
+            "\"$.national_id\": full_name",
+            "is another one",
+        ),
+        (
+            "a plain class at a used place",
+            "\"$.national_id\": national_id",
+            "\"$.national_id\": birth_date",
+            "is another one",
+        ),
     ] {
         let mut changed = CONFIG.replace(from, to);
         if what == "a rename without `was`" {
-            changed = changed.replace("\": full_name", "\": person").replace("full_name,", "person,");
+            changed =
+                changed.replace("\": full_name", "\": person").replace("full_name,", "person,");
         }
         assert_ne!(changed, CONFIG, "{what}");
         stand.configure(&changed);
@@ -84,7 +103,12 @@ fn a_retired_class_stays_readable_and_unused() {
     stand.start();
     let token = stand.stored("c1")["reference"].as_str().unwrap().to_owned();
     let shown = stand.allonym_with(&["reveal", "reference"], &format!("{token}\n"));
-    assert_eq!(String::from_utf8_lossy(&shown.stdout).trim(), "12345678901234567", "{}", text(&shown));
+    assert_eq!(
+        String::from_utf8_lossy(&shown.stdout).trim(),
+        "12345678901234567",
+        "{}",
+        text(&shown)
+    );
     stand.stop();
     stand.start();
     stand.stop();
@@ -96,7 +120,9 @@ fn a_retired_class_stays_readable_and_unused() {
 fn before_first_use_anything_may_change() {
     let mut stand = Stand::new(CONFIG);
     stand.stop();
-    stand.configure(&CONFIG.replace("template: pan, keep: { first: 6 }", "template: pan, keep: { first: 4 }"));
+    stand.configure(
+        &CONFIG.replace("template: pan, keep: { first: 6 }", "template: pan, keep: { first: 4 }"),
+    );
     stand.start();
     let shop = stand.token("shop");
     let body = json!({ "id": "c1", "card": { "number": "4929120000006466" } }).to_string();

@@ -34,7 +34,18 @@ fn each_caller_sees_what_access_says() {
     assert_eq!(answer.status, 201, "{}", answer.body);
 
     let stored = stand.stored("c1");
-    for field in ["/card/number", "/iban", "/phone", "/account", "/code", "/email", "/reference", "/full_name", "/national_id", "/fingerprint"] {
+    for field in [
+        "/card/number",
+        "/iban",
+        "/phone",
+        "/account",
+        "/code",
+        "/email",
+        "/reference",
+        "/full_name",
+        "/national_id",
+        "/fingerprint",
+    ] {
         assert_ne!(stored.pointer(field), sent.pointer(field), "{field} is stored in plain");
     }
     assert_eq!(stored["birth_date"], sent["birth_date"]);
@@ -54,7 +65,11 @@ fn each_caller_sees_what_access_says() {
 
     let seen = read(&[&token(&billing)]);
     assert_eq!(seen.json()["full_name"], stored["full_name"]);
-    assert!(seen.header("allonym-notice").unwrap().contains("purpose-required"), "{}", seen.headers);
+    assert!(
+        seen.header("allonym-notice").unwrap().contains("purpose-required"),
+        "{}",
+        seen.headers
+    );
     let seen = read(&[&token(&billing), "X-Purpose: curiosity"]);
     assert_eq!(seen.json()["full_name"], stored["full_name"]);
 
@@ -80,15 +95,21 @@ fn laundering_and_code_books_are_stopped() {
     let stand = Stand::new(CONFIG);
     let (shop, support) = (stand.token("shop"), stand.token("support"));
     for id in ["victim", "own"] {
-        let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer(id).to_string()));
+        let answer =
+            stand.as_token(&shop, "POST", "/v1/customers", Some(&customer(id).to_string()));
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
     let stored = stand.stored("victim");
-    let put = |body: &Value| stand.as_token(&support, "PUT", "/v1/customers/own", Some(&body.to_string()));
+    let put = |body: &Value| {
+        stand.as_token(&support, "PUT", "/v1/customers/own", Some(&body.to_string()))
+    };
     let before = stand.stored("own");
     for (what, body) in [
         ("another's token", json!({ "id": "own", "email": stored["email"] })),
-        ("the token in capitals", json!({ "id": "own", "email": stored["email"].as_str().unwrap().to_uppercase() })),
+        (
+            "the token in capitals",
+            json!({ "id": "own", "email": stored["email"].as_str().unwrap().to_uppercase() }),
+        ),
         ("a made-up token", json!({ "id": "own", "email": "abcdefghijklmnop@allonym.invalid" })),
         ("a class without the right", json!({ "id": "own", "full_name": "A. Stranger" })),
     ] {
@@ -96,14 +117,24 @@ fn laundering_and_code_books_are_stopped() {
         assert!(matches!(answer.status, 403 | 422), "{what}: {} {}", answer.status, answer.body);
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
     }
-    let write = |body: Value| stand.as_token(&shop, "PUT", "/v1/customers/own", Some(&body.to_string()));
+    let write =
+        |body: Value| stand.as_token(&shop, "PUT", "/v1/customers/own", Some(&body.to_string()));
     for (what, body) in [
-        ("a mistyped card number", json!({ "id": "own", "card": { "number": "4929120000006467" } })),
-        ("a stored card number", json!({ "id": "own", "card": { "number": stored["card"]["number"] } })),
+        (
+            "a mistyped card number",
+            json!({ "id": "own", "card": { "number": "4929120000006467" } }),
+        ),
+        (
+            "a stored card number",
+            json!({ "id": "own", "card": { "number": stored["card"]["number"] } }),
+        ),
         ("a masked card number", json!({ "id": "own", "card": { "number": "************6466" } })),
         ("a masked birth date", json!({ "id": "own", "birth_date": "1985-**-**" })),
         ("a stored name", json!({ "id": "own", "full_name": stored["full_name"] })),
-        ("a damaged name", json!({ "id": "own", "full_name": format!("{}x", stored["full_name"].as_str().unwrap()) })),
+        (
+            "a damaged name",
+            json!({ "id": "own", "full_name": format!("{}x", stored["full_name"].as_str().unwrap()) }),
+        ),
         ("a mistyped iban", json!({ "id": "own", "iban": "DE88370400440532013000" })),
     ] {
         let answer = write(body);
@@ -137,10 +168,18 @@ fn searching_needs_its_right_and_stores_nothing() {
     // The token itself is no operand: whoever holds one must not find whose it is.
     let token = stand.stored("c1")["email"].as_str().unwrap().to_owned();
     // Support reads e-mail in plain all the same, and may search once it is granted.
-    assert_eq!(stand.as_token(&support, "GET", "/v1/customers/c1", None).json()["email"], "found@example.com");
-    stand.configure(&CONFIG.replace("    write: [email]\n", "    write: [email]\n    search: [email]\n"));
+    assert_eq!(
+        stand.as_token(&support, "GET", "/v1/customers/c1", None).json()["email"],
+        "found@example.com"
+    );
+    stand.configure(
+        &CONFIG.replace("    write: [email]\n", "    write: [email]\n    search: [email]\n"),
+    );
     let reloaded = stand.reload();
     assert!(reloaded.contains("revision 2"), "{reloaded}");
     assert_eq!(stand.as_token(&support, "GET", path, None).status, 200);
-    assert_eq!(stand.as_token(&finder, "GET", &format!("/v1/customers?email={token}"), None).status, 422);
+    assert_eq!(
+        stand.as_token(&finder, "GET", &format!("/v1/customers?email={token}"), None).status,
+        422
+    );
 }

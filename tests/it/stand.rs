@@ -94,7 +94,8 @@ impl Stand {
     }
 
     fn spawn(&mut self, change: impl FnOnce(Command) -> Command) {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("gateway.log"));
+        let log =
+            fs::OpenOptions::new().create(true).append(true).open(self.folder.join("gateway.log"));
         let log = log.unwrap();
         let mut command = Command::new(program("allonym"));
         command.arg("--config").arg(&self.config).arg("run").stdin(Stdio::null());
@@ -128,7 +129,8 @@ impl Stand {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
+        let sent =
+            Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
         assert!(sent.unwrap().success());
     }
 
@@ -196,12 +198,24 @@ impl Stand {
     }
 
     /// `curl` to the gateway: a method, a path, headers, a body.
-    pub(crate) fn curl(&self, method: &str, path: &str, headers: &[&str], body: Option<&str>) -> Answer {
+    pub(crate) fn curl(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: Option<&str>,
+    ) -> Answer {
         curl(&format!("http://{}{path}", self.gateway), method, headers, body)
     }
 
     /// `curl` as the holder of a token.
-    pub(crate) fn as_token(&self, token: &str, method: &str, path: &str, body: Option<&str>) -> Answer {
+    pub(crate) fn as_token(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> Answer {
         let credential = format!("Allonym-Token: {token}");
         self.curl(method, path, &[&credential], body)
     }
@@ -276,7 +290,10 @@ pub(crate) fn curl(url: &str, method: &str, headers: &[&str], body: Option<&str>
     assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // An interim answer (100 Continue) stands before the final one.
-    let text = text.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("HTTP/1.1 1")).map_or(&*text, |(_, rest)| rest);
+    let text = text
+        .split_once("\r\n\r\n")
+        .filter(|(head, _)| head.starts_with("HTTP/1.1 1"))
+        .map_or(&*text, |(_, rest)| rest);
     let (headers, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let status = headers.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     Answer { status, headers: headers.to_owned(), body: body.to_owned() }

@@ -5,7 +5,7 @@ use allonym_policy::{Question, Right};
 use allonym_protect::{Context, FaultRule, Mark, Method, TokenError, VaultedFault};
 use allonym_record::{Record, Value};
 
-use super::{Pipeline, Selection, internal, spent};
+use super::{Pipeline, Selection, internal, method, spent};
 use crate::plan::{ClassPlan, PlacePlan, Protected};
 
 impl Pipeline {
@@ -54,21 +54,9 @@ impl Pipeline {
         for rule in rules(batch, &plain) {
             self.pin(place, &crossing.place, rule).await?;
         }
-        let mut values: Vec<(usize, &mut Value)> = batch
-            .iter_mut()
-            .enumerate()
-            .filter(|(index, _)| plain.binary_search(index).is_ok())
-            .map(|(index, selection)| (index, &mut selection.value))
-            .collect();
-        let order: Vec<usize> = values.iter().map(|(index, _)| *index).collect();
-        let mut refs: Vec<&mut Value> = values.iter_mut().map(|(_, value)| &mut **value).collect();
-        let outcome = match &protected.method {
-            Method::Pure(transform) => {
-                transform.protect(&mut refs, &context).map_err(VaultedFault::Fault)
-            }
-            Method::Stored(vaulted) => vaulted.protect(&mut refs, &context).await,
-        };
-        outcome.map_err(|fault| fault_to_refusal(&fault, place, batch, &order))?;
+        method::protect(&protected.method, batch, &plain, &context)
+            .await
+            .map_err(|fault| fault_to_refusal(&fault, place, batch, &plain))?;
         crossing.ledger.count(&class.name, "protected", count(plain.len()));
         Ok(())
     }
@@ -92,18 +80,12 @@ impl Pipeline {
             };
             let context = Context { pinned: &*self.pinned, newest: &*newest, tenant: None };
             let order: Vec<usize> = (0..batch.len()).collect();
-            let mut values: Vec<Value> = batch.iter().map(|s| s.value.clone()).collect();
-            let mut refs: Vec<&mut Value> = values.iter_mut().collect();
-            let outcome = match &protected.method {
-                Method::Pure(transform) => {
-                    transform.protect(&mut refs, &context).map_err(VaultedFault::Fault)
-                }
-                Method::Stored(vaulted) => vaulted.protect(&mut refs, &context).await,
-            };
-            outcome.map_err(|fault| fault_to_refusal(&fault, place, &batch, &order))?;
-            for (selection, value) in batch.iter_mut().zip(values) {
+            method::protect(&protected.method, &mut batch, &order, &context)
+                .await
+                .map_err(|fault| fault_to_refusal(&fault, place, &batch, &order))?;
+            for selection in batch {
                 if let Some(field) = record.fields().get_mut(selection.field) {
-                    field.replace(value);
+                    field.replace(selection.value);
                 }
             }
         }

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 
 use allonym_contract::{Crossing, Fault, Notice, OnUnprotected, Refusal};
 use allonym_policy::{Outcome, ReadQuestion, Reason, Right};
-use allonym_protect::{Context, Mark, Mask, Method, TokenError, VaultedFault};
+use allonym_protect::{Context, Mark, Mask, TokenError, VaultedFault};
 use allonym_record::Value;
 
 use super::inbound::{count, field, question, rules};
-use super::{Pipeline, Selection, internal, spent};
+use super::{Pipeline, Selection, internal, method, spent};
 use crate::plan::{ClassPlan, PlacePlan, Protected, Stored, is_foreign};
 
 /// What one class is to this reader in this batch.
@@ -200,18 +200,9 @@ impl Pipeline {
         for rule in rules(batch, &order) {
             self.pin(place, &crossing.place, rule).await?;
         }
-        let mut values: Vec<Value> = batch.iter().map(|selection| selection.value.clone()).collect();
-        let mut refs: Vec<&mut Value> = values.iter_mut().collect();
-        let outcome = match &protected.method {
-            Method::Pure(transform) => {
-                transform.protect(&mut refs, context).map_err(VaultedFault::Fault)
-            }
-            Method::Stored(vaulted) => vaulted.protect(&mut refs, context).await,
-        };
-        outcome.map_err(|fault| unreadable(&fault, place, batch, &order))?;
-        for (selection, value) in batch.iter_mut().zip(values) {
-            selection.value = value;
-        }
+        method::protect(&protected.method, batch, &order, context)
+            .await
+            .map_err(|fault| unreadable(&fault, place, batch, &order))?;
         crossing.ledger.count(&class.name, "protected", count(batch.len()));
         Ok(())
     }
@@ -224,26 +215,9 @@ impl Pipeline {
         context: &Context<'_>,
     ) -> Result<(), Refusal> {
         let Some(protected) = reading.class.protected() else { return Ok(()) };
-        // Revealed beside the batch: if it fails, the batch is as it was.
-        let mut values: Vec<Value> = reading
-            .held_protected
-            .iter()
-            .filter_map(|index| batch.get(*index).map(|selection| selection.value.clone()))
-            .collect();
-        let mut refs: Vec<&mut Value> = values.iter_mut().collect();
-        let outcome = match &protected.method {
-            Method::Pure(transform) => {
-                transform.reveal(&mut refs, context).map_err(VaultedFault::Fault)
-            }
-            Method::Stored(vaulted) => vaulted.reveal(&mut refs, context).await,
-        };
-        outcome.map_err(|fault| unreadable(&fault, place, batch, &reading.held_protected))?;
-        for (index, value) in reading.held_protected.iter().zip(values) {
-            if let Some(selection) = batch.get_mut(*index) {
-                selection.value = value;
-            }
-        }
-        Ok(())
+        method::reveal(&protected.method, batch, &reading.held_protected, context)
+            .await
+            .map_err(|fault| unreadable(&fault, place, batch, &reading.held_protected))
     }
 }
 
