@@ -420,3 +420,69 @@ macro_rules! pingora_stream {
 }
 
 pingora_stream!(ClientLink, UpstreamLink);
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    /// A socket, and the other end of it. Loopback delivers within the write.
+    async fn pair() -> (Socket, std::net::TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+        // It stays non-blocking.
+        let far = far.unwrap().0.into_std().unwrap();
+        (Socket::Plain(near.unwrap()), far)
+    }
+
+    fn arrived(far: &mut std::net::TcpStream) -> String {
+        let mut bytes = [0; 64];
+        match far.read(&mut bytes) {
+            Ok(count) => String::from_utf8_lossy(&bytes[..count]).into_owned(),
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                String::new()
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_leaves_in_one_write() {
+        let (socket, mut far) = pair().await;
+        let wait = Duration::from_secs(10);
+        let limits = LinkLimits { idle: wait, head: wait, head_bytes: 1, write: wait };
+        let state = Arc::new(LinkState::default());
+        let mut link = ClientLink::new(socket, Arc::clone(&state), limits);
+        state.hold(true);
+        link.write_all(b"head,").await.unwrap();
+        link.write_all(b"body").await.unwrap();
+        assert_eq!(arrived(&mut far), "");
+        link.flush().await.unwrap();
+        assert_eq!(arrived(&mut far), "head,body");
+        state.hold(false);
+        link.write_all(b"at once").await.unwrap();
+        assert_eq!(arrived(&mut far), "at once");
+    }
+
+    #[tokio::test]
+    async fn a_request_leaves_in_one_write() {
+        let (socket, mut far) = pair().await;
+        let mut link = UpstreamLink::new(socket);
+        link.hold(true);
+        link.write_all(b"head,").await.unwrap();
+        link.flush().await.unwrap();
+        link.write_all(b"body").await.unwrap();
+        assert_eq!(arrived(&mut far), "");
+        link.hold(false);
+        link.flush().await.unwrap();
+        assert_eq!(arrived(&mut far), "head,body");
+        // More than is held back goes out meanwhile, in order.
+        link.hold(true);
+        link.write_all(&vec![b'x'; HELD_BYTES]).await.unwrap();
+        assert_eq!(arrived(&mut far), "");
+        link.write_all(b"y").await.unwrap();
+        assert_eq!(arrived(&mut far).len(), 64);
+    }
+}

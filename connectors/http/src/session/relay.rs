@@ -90,15 +90,16 @@ impl Exchange {
             answers,
             pieces: rest.then_some(pieces),
         };
-        let call = match body {
+        // The upstream's connection is free for others before a slow client has it all.
+        match body {
             OnwardBody::Whole(body) => {
                 let answered = async {
                     let mut call = call(&site, &head, &body, idempotent).await?;
                     call.answered(reader).await?;
-                    Ok(call)
+                    call.end(&site).await;
+                    Ok(())
                 };
-                let (call, ()) = tokio::try_join!(answered, client.run())?;
-                call
+                tokio::try_join!(answered, client.run())?;
             }
             OnwardBody::Rest(rest) => {
                 let mut call = open(&site, &head).await?;
@@ -114,18 +115,18 @@ impl Exchange {
                 let answered = async {
                     let read = call.http.read_response().await;
                     read.map_err(|error| upstream_failed(&error))?;
-                    reader.run(&mut call.http).await
+                    reader.run(&mut call.http).await?;
+                    call.sent = sent.load(Ordering::Relaxed);
+                    call.end(&site).await;
+                    Ok(())
                 };
                 tokio::select! {
                     biased;
                     refusal = writer.run(rest) => return Err(refusal.into()),
                     done = async { tokio::try_join!(answered, client.run()) } => done?,
                 };
-                call.sent = sent.load(Ordering::Relaxed);
-                call
             }
-        };
-        call.end(&site).await;
+        }
         Ok(())
     }
 }
@@ -211,7 +212,7 @@ impl ClientSide<'_> {
     /// From here on a fault cuts the answer.
     fn begin(&mut self, close: bool) {
         self.begun.store(true, Ordering::Relaxed);
-        if close {
+        if close || *self.shutdown.borrow() {
             self.session.set_keepalive(None);
         }
     }

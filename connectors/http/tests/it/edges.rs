@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::fixture::{Gateway, Reader, Upstream, answer, cutting, get, json, post, until};
+use crate::fixture::{
+    Gateway, Reader, Upstream, answer, answering_when_told, cutting, get, json, post, until,
+};
 
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
 
@@ -232,6 +234,23 @@ async fn a_pipelined_request_is_not_answered_on_the_same_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_comes_too_early_does_not_cost_the_answer() {
+    let (upstream, release) = answering_when_told(r#"{"card":"A"}"#).await;
+    let gateway = Gateway::start(upstream.address, "").await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(get("/cards", "").as_bytes()).await.unwrap();
+    until(|| upstream.received().contains("\r\n\r\n")).await;
+    stream.write_all(get("/cards", "").as_bytes()).await.unwrap();
+    // Served after it, on the same threads: the early bytes have been seen by then.
+    for _ in 0..20 {
+        assert_eq!(gateway.ask(get("/nowhere", "")).await.status, 403);
+    }
+    release.send_replace(true);
+    assert_eq!(answer(&mut stream, false).await.text(), r#"{"card":"a"}"#);
+    assert_eq!(answer(&mut stream, false).await.status, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_is_not_passed_on() {
     let upstream = Upstream::answering(|_| json("{}")).await;
     let gateway = Gateway::start(upstream.address, "").await;
@@ -301,4 +320,30 @@ async fn connections_are_limited() {
     assert!(early.is_err(), "the second connection was served beside the first");
     drop(first);
     assert_eq!(answer(&mut second, false).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_closed_meanwhile_is_not_used() {
+    let upstream = Upstream::serving(|mut stream| async move {
+        Reader { stream: &mut stream, buffer: Vec::new() }.head().await;
+        stream.write_all(&json("{}")).await.unwrap();
+    })
+    .await;
+    let gateway = Gateway::start(upstream.address, "").await;
+    for round in 1..4 {
+        // A POST is not repeated: it would fail on a connection that is dead.
+        assert_eq!(gateway.ask(post("/cards", "{}")).await.status, 200);
+        until(|| upstream.open.load(Ordering::SeqCst) == 0).await;
+        assert_eq!(upstream.connections(), round);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_asked_for_is_not_given_to_the_next() {
+    let upstream = Upstream::answering(|_| [json("[1]"), json("[2]")].concat()).await;
+    let gateway = Gateway::start(upstream.address, "").await;
+    for _ in 0..3 {
+        assert_eq!(gateway.ask(get("/cards", "")).await.text(), "[1]");
+    }
+    assert_eq!(upstream.connections(), 3);
 }

@@ -20,6 +20,17 @@ async fn requests_that_cannot_be_judged_send_nothing_onward() {
     let limits = "limits: { depth: 8, value_bytes: 64, fields: 4, headers_bytes: 4KiB, \
                   header_count: 20, body_bytes: 8KiB, buffer_bytes: 4KiB }";
     let gateway = Gateway::start(upstream.address, limits).await;
+    for (request, status, rule) in &hostile_requests() {
+        let answer = gateway.ask(request).await;
+        assert_eq!((answer.status, answer.rule().as_str()), (*status, *rule), "{request:.400}");
+        assert!(answer.complete);
+        tells_nothing(&gateway, &answer);
+    }
+    assert_eq!(upstream.connections(), 0, "{}", upstream.received());
+}
+
+/// Requests, each with the status and the rule that refuses it.
+fn hostile_requests() -> Vec<(String, u16, &'static str)> {
     let body = format!(r#"{{"card":"{CANARY}"}}"#);
     let raw = |lines: &str, body: &str| {
         format!(
@@ -38,7 +49,7 @@ async fn requests_that_cannot_be_judged_send_nothing_onward() {
         (0..30).map(|n| format!("X-N{n}: {CANARY}\r\n")).collect::<String>()
     );
     let thick = format!("X-A: {CANARY}{}\r\n", "z".repeat(5_000));
-    let cases = [
+    vec![
         (raw("", &body), 415, "content-type"),
         (raw("Content-Type: text/plain\r\n", &body), 415, "content-type"),
         (raw("Content-Type: application/json; charset=utf-16\r\n", &body), 415, "content-type"),
@@ -81,14 +92,7 @@ async fn requests_that_cannot_be_judged_send_nothing_onward() {
             400,
             "malformed-head",
         ),
-    ];
-    for (request, status, rule) in &cases {
-        let answer = gateway.ask(request).await;
-        assert_eq!((answer.status, answer.rule().as_str()), (*status, *rule), "{request:.400}");
-        assert!(answer.complete);
-        tells_nothing(&gateway, &answer);
-    }
-    assert_eq!(upstream.connections(), 0, "{}", upstream.received());
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -346,4 +350,36 @@ async fn the_idle_clock_starts_anew_with_each_request() {
         stream.write_all(get("/cards", "").as_bytes()).await.unwrap();
         assert_eq!(answer(&mut stream, false).await.status, 200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_drips_is_refused() {
+    use tokio::io::AsyncWriteExt;
+    let upstream = Upstream::answering(|_| json("{}")).await;
+    let limits = "limits: { body_timeout: 300ms, min_body_rate: 1MiB }";
+    let gateway = Gateway::start(upstream.address, limits).await;
+    let mut stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    let whole = post("/cards", &format!(r#"{{"card":"{CANARY}"}}"#));
+    let (head, body) = whole.split_at(whole.find("\r\n\r\n").unwrap() + 4);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reading, mut writing) = stream.split();
+    let drip = async {
+        // Every byte is in time.
+        for byte in body.bytes().cycle().take(body.len() - 1) {
+            if writing.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let began = std::time::Instant::now();
+    let slow = tokio::select! {
+        slow = answer(&mut reading, false) => slow,
+        () = drip => unreachable!(),
+    };
+    assert_eq!(slow.rule(), "body-too-slow");
+    // Forty bytes would have taken two seconds, and one more wait.
+    assert!(began.elapsed() < std::time::Duration::from_millis(1_500));
+    assert_eq!(upstream.connections(), 0);
 }
