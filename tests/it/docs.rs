@@ -2,14 +2,15 @@
 //! is printed below them, and tables name everything there is. CONTRIBUTING says how the
 //! blocks are marked.
 
+mod setting;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use crate::stand::{Stand, curl, folder, free_address, program, text};
+use self::setting::Setting;
+use crate::stand::{folder, program, text};
 
 /// The addresses that pages write, in the order gateway, upstream, admin listener.
 const WRITTEN: [&str; 3] = ["127.0.0.1:8080", "127.0.0.1:9000", "127.0.0.1:9464"];
