@@ -40,8 +40,8 @@ lint: ## clippy and dependency rules
 
 bench: ## runs every comparison and writes benches/RESULTS.md and target/bench/summary.json
 	@deploy/setup.sh test
-	cargo build --release --locked --bin allonym
-	cargo run --release --locked -p allonym-benches
+	cargo build --release --locked -p allonym -p allonym-benches
+	"$(CARGO_TARGET_DIR)/release/allonym-benches"
 
 docs: ## the API documentation
 	cargo doc --workspace --no-deps --locked

@@ -12,10 +12,10 @@ use allonym_audit::{
 };
 use tokio::runtime::Runtime;
 
+use crate::Outcome;
 use crate::measure::{Arm, Pace, Sample, Series, interleave};
 use crate::process::cpu_seconds;
 use crate::report::{Figure, Goal, Row, Section};
-use crate::Outcome;
 
 const CALLERS: u64 = 64;
 /// About as long as a line of the log.
@@ -60,8 +60,20 @@ fn rows([power, process, fsync]: &[Series; 3]) -> Vec<Row> {
         Row::new("audit.power", "on disk before it is accepted", RATE, power, fsync)
             .goal(Goal::ValueAtLeast(20.0)),
         Row::new("audit.power.cpu", "on disk before it is accepted", CPU, power, fsync),
-        Row::new("audit.process", "with the kernel before, on disk within 10 ms", RATE, process, fsync),
-        Row::new("audit.process.cpu", "with the kernel before, on disk within 10 ms", CPU, process, fsync),
+        Row::new(
+            "audit.process",
+            "with the kernel before, on disk within 10 ms",
+            RATE,
+            process,
+            fsync,
+        ),
+        Row::new(
+            "audit.process.cpu",
+            "with the kernel before, on disk within 10 ms",
+            CPU,
+            process,
+            fsync,
+        ),
     ]
 }
 
@@ -111,7 +123,11 @@ fn event(caller: u64) -> Event {
     event.request = Some(format!("{caller:032x}"));
     event.place = Some("payments-api GET /v1/charges/{id}".into());
     event.purpose = Some("chargeback".into());
-    let count = |class: &str, outcome: &str| ClassCount { class: class.into(), outcome: outcome.into(), count: 1 };
+    let count = |class: &str, outcome: &str| ClassCount {
+        class: class.into(),
+        outcome: outcome.into(),
+        count: 1,
+    };
     event.classes = vec![count("card_number", "plain"), count("birth_date", "masked")];
     event
 }

@@ -35,7 +35,9 @@ impl Arguments {
         let mut report = Report::new();
         let mut failed = Vec::new();
         for comparison in chosen {
-            let name = comparison.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+            let name = comparison
+                .to_possible_value()
+                .map_or_else(String::new, |v| v.get_name().to_owned());
             say(&format!("{name} ..."));
             match comparison.run(pace, &folder) {
                 Ok(section) => {
@@ -57,7 +59,11 @@ impl Arguments {
             report.write_results(&path, pace)?;
             say(&format!("wrote {}", path.display()));
         }
-        if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("failed: {}", failed.join(", ")).into())
+        }
     }
 }
 

@@ -62,7 +62,9 @@ pub(crate) fn compare(pace: Pace) -> Outcome<Section> {
         }),
         Arm::new("crate fpe 0.7", |length| {
             repeat(length, || {
-                theirs = peer.encrypt(black_box(TWEAK), &theirs).map_err(|error| format!("fpe: {error:?}"))?;
+                theirs = peer
+                    .encrypt(black_box(TWEAK), &theirs)
+                    .map_err(|error| format!("fpe: {error:?}"))?;
                 Ok(1)
             })
         }),
@@ -114,7 +116,11 @@ fn verify(ff1: &Ff1, peer: &FF1<Aes256>) -> Outcome<()> {
         }
     }
     ff1.decrypt_batch(Tweaks::Same(TWEAK), DIGITS, &mut batch)?;
-    if batch == plain { Ok(()) } else { Err("FF1: decrypting does not give the values back".into()) }
+    if batch == plain {
+        Ok(())
+    } else {
+        Err("FF1: decrypting does not give the values back".into())
+    }
 }
 
 /// Blocks of which each is the input of the next, inside one back end of the cipher.

@@ -19,9 +19,15 @@ const CARD: &str = "4929121234567893";
 
 pub(crate) fn compare(pace: Pace) -> Outcome<Section> {
     let large = large();
-    let mut rows = rows(pace, &Case::new("1mb", "1 MB, 1 % selected", large, &["$.records[*].card.number"], 1)?)?;
+    let mut rows = rows(
+        pace,
+        &Case::new("1mb", "1 MB, 1 % selected", large, &["$.records[*].card.number"], 1)?,
+    )?;
     let small = document::customer();
-    rows.extend(self::rows(pace, &Case::new("1kb", "1 KB, 4 fields", small, &document::FIELDS, 64)?)?);
+    rows.extend(self::rows(
+        pace,
+        &Case::new("1kb", "1 KB, 4 fields", small, &document::FIELDS, 64)?,
+    )?);
     Ok(Section { title: "JSON span codec", rows, how: HOW, details: String::new() })
 }
 
@@ -49,7 +55,8 @@ impl Case {
         selectors: &[&str],
         repeats: usize,
     ) -> Outcome<Self> {
-        let paths = selectors.iter().map(|text| Path::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        let paths =
+            selectors.iter().map(|text| Path::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let numbered: Vec<_> = paths.iter().enumerate().collect();
         let case =
             Self { name, what, text, program: Arc::new(Program::compile(&numbered)), repeats };
@@ -160,7 +167,7 @@ fn large() -> String {
                 index % 5 + 1,
                 index * 7 + 3,
                 (index * 13) % 100,
-                index % 2 == 0
+                index.is_multiple_of(2)
             )
         };
         let items: Vec<_> = (0..9).map(item).collect();
@@ -194,7 +201,8 @@ mod tests {
     fn the_large_document_is_one_and_one_per_cent_of_it_is_selected() {
         let text = large();
         assert!(text.len() > LARGE - 4096 && text.len() <= LARGE);
-        let share = (text.matches(document::CARD).count() * (document::CARD.len() + 2)) as f64 / text.len() as f64;
+        let share = (text.matches(document::CARD).count() * (document::CARD.len() + 2)) as f64
+            / text.len() as f64;
         assert!((0.009..0.016).contains(&share), "{share}");
     }
 }

@@ -26,7 +26,8 @@ pub(crate) fn program(name: &str) -> Outcome<PathBuf> {
 /// Where a program is; `nginx` is not on every user's path.
 pub(crate) fn installed(program: &str) -> Outcome<PathBuf> {
     let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
-    let found = places.iter().map(|place| Path::new(place).join(program)).find(|path| path.exists());
+    let found =
+        places.iter().map(|place| Path::new(place).join(program)).find(|path| path.exists());
     found.ok_or_else(|| format!("{program} is not installed").into())
 }
 
@@ -39,20 +40,32 @@ pub(crate) fn facts() -> Outcome<Vec<(&'static str, String)>> {
     };
     let cpu = read("/proc/cpuinfo");
     let flags = field(&cpu, "flags");
-    let units: Vec<_> =
-        ["aes", "vaes", "avx2", "avx512f"].into_iter().filter(|unit| flags.split(' ').any(|flag| flag == *unit)).collect();
+    let units: Vec<_> = ["aes", "vaes", "avx2", "avx512f"]
+        .into_iter()
+        .filter(|unit| flags.split(' ').any(|flag| flag == *unit))
+        .collect();
     let cores = std::thread::available_parallelism()?;
     let profile = std::env::current_exe()?;
-    let profile = profile.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
+    let profile = profile.parent().and_then(Path::file_name).unwrap_or_default();
+    let profile = profile.to_string_lossy();
     Ok(vec![
         ("date", today()),
         ("processor", format!("{} ({})", field(&cpu, "model name"), units.join(" "))),
-        ("cores", format!("{cores}{}", if flags.contains("hypervisor") { ", of a virtual machine" } else { "" })),
+        (
+            "cores",
+            format!(
+                "{cores}{}",
+                if flags.contains("hypervisor") { ", of a virtual machine" } else { "" }
+            ),
+        ),
         ("memory", field(&read("/proc/meminfo"), "MemTotal")),
         ("system", format!("Linux {}", read("/proc/sys/kernel/osrelease").trim())),
-        ("peers", format!("{}; {}; pingora-proxy 0.9.1", version("nginx", "-v"), version("wrk", "-v"))),
-        ("build", format!("allonym {}, profile {}", env!("CARGO_PKG_VERSION"), profile.display())),
-        ("command", format!("`{}`", command())),
+        (
+            "peers",
+            format!("{}; {}; pingora-proxy 0.9.1", version("nginx", "-v"), version("wrk", "-v")),
+        ),
+        ("build", format!("allonym {}, profile {}", env!("CARGO_PKG_VERSION"), profile)),
+        ("command", format!("`{}`", command(&profile))),
     ])
 }
 
@@ -69,24 +82,28 @@ fn version(program: &str, flag: &str) -> String {
     line.split(" [").next().unwrap_or_default().to_owned()
 }
 
-fn command() -> String {
+/// How to get the same figures; `make bench` if that does it.
+fn command(profile: &str) -> String {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if arguments.is_empty() {
+    if arguments.is_empty() && profile == "release" {
         "make bench".to_owned()
     } else {
-        format!("cargo run --release -p allonym-benches -- {}", arguments.join(" "))
+        format!("cargo run --profile {profile} -p allonym-benches -- {}", arguments.join(" "))
     }
 }
 
 /// The date of today in UTC.
 fn today() -> String {
-    let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+    let days =
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
     date(days)
 }
 
 /// The date of a day counted from 1970-01-01.
 fn date(mut day: u64) -> String {
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while day >= if leap(year) { 366 } else { 365 } {
         day -= if leap(year) { 366 } else { 365 };

@@ -244,7 +244,8 @@ mod tests {
 
     #[test]
     fn goals_bound_values_or_ratios() {
-        let check = |goal: Goal, value, ratio, met| assert_eq!(goal.met(value, ratio), met, "{goal}");
+        let check =
+            |goal: Goal, value, ratio, met| assert_eq!(goal.met(value, ratio), met, "{goal}");
         check(Goal::RatioAtLeast(0.75), 0.0, 0.75, true);
         check(Goal::RatioAtLeast(0.75), 9.0, 0.74, false);
         check(Goal::RatioAtMost(18.0), 99.0, 18.0, true);

@@ -24,12 +24,9 @@ pub fn start(dropped: Counter) -> std::io::Result<AccessLog> {
         let mut together = Vec::with_capacity(64 << 10);
         while let Ok(line) = lines.recv() {
             together.extend_from_slice(&line);
-            while let Ok(line) = lines.recv_timeout(GATHER) {
-                together.extend_from_slice(&line);
-                if together.len() > 48 << 10 {
-                    break;
-                }
-            }
+            // One wake-up for many lines: waking for each costs more than writing it.
+            std::thread::sleep(GATHER);
+            together.extend(lines.try_iter().take(QUEUE).flatten());
             // Nobody reads it any more: there is nobody to tell.
             let _ = std::io::stdout().lock().write_all(&together);
             together.clear();

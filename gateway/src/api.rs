@@ -25,6 +25,9 @@ pub enum Request {
     RotateKey {
         /// The key's name.
         key: String,
+        /// The least number the new version may have: after a restore, one more than the
+        /// highest the audit log knows.
+        from_version: Option<u32>,
     },
     /// A new API token. Its text is in the reply and nowhere else.
     CreateApiToken {
@@ -62,6 +65,8 @@ pub enum Request {
     },
     /// Walks the audit log and compares it with what the store remembers.
     AuditVerify,
+    /// Takes an audit log that was found to be cut as it is now.
+    AuditAcceptCut,
     /// What a role would see at a place.
     Explain {
         /// The connector.
@@ -116,8 +121,8 @@ pub enum Reply {
     ApiToken(String),
     /// To [`Request::ApiTokens`].
     ApiTokens(Vec<ApiTokenView>),
-    /// To [`Request::Protect`] and [`Request::Reveal`], in order.
-    Values(Vec<String>),
+    /// To [`Request::Protect`] and [`Request::Reveal`].
+    Values(Shown),
     /// To [`Request::AuditTail`].
     Lines(Vec<String>),
     /// To [`Request::Explain`].
@@ -128,6 +133,18 @@ pub enum Reply {
     Done(String),
     /// It was refused.
     Refused(Problem),
+}
+
+/// The values of a batch as the caller may see them. Has no `Debug`: it carries values.
+#[derive(Serialize, Deserialize)]
+pub struct Shown {
+    /// The values, in the order of the batch.
+    pub values: Vec<String>,
+    /// What they are now: `plain`, `masked` or `protected`; the least of them if a batch
+    /// met several.
+    pub outcome: String,
+    /// Why it is not more, as in the header `Allonym-Notice`.
+    pub notices: Vec<String>,
 }
 
 /// A refusal: the rule for programs, the detail for people.

@@ -29,7 +29,7 @@ use allonym_keyring::{KeySet, Keyring};
 use allonym_policy::{Budgets, Right};
 use allonym_protect::{Context, Scope};
 use allonym_record::{Record, Value};
-use allonym_store::Store;
+use allonym_store::{Store, StoreError};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
@@ -213,11 +213,7 @@ impl Guard for Pipeline {
         let place = self.place(&crossing.place)?;
         let mut groups = self.gather(place, records)?;
         match crossing.direction {
-            Direction::ToUpstream => {
-                for (class, batch) in &mut groups {
-                    self.protect(crossing, place, *class, batch).await?;
-                }
-            }
+            Direction::ToUpstream => self.protect(crossing, place, &mut groups).await?,
             Direction::ToClient => self.answer(crossing, place, &mut groups).await?,
         }
         for selection in groups.into_values().flatten() {
@@ -259,11 +255,16 @@ impl Pipeline {
             return Ok(());
         }
         let store = self.shared.store.clone();
-        let (domain, place_name, name) =
-            (protected.domain.id, place_name.to_owned(), field.name.clone());
+        let (domain, key, spec) =
+            (protected.domain.id, protected.domain.key, protected.spec_text.clone());
+        let (place_name, name) = (place_name.to_owned(), field.name.clone());
+        // Of a class the upstream holds in plain nothing protected is stored at the place.
+        let local = field.is_local || class.protected().is_none();
         let pinned = tokio::task::spawn_blocking(move || {
-            store.mark_domain_used(domain)?;
-            store.mark_place_used(&place_name, &name, domain)
+            if local {
+                return store.mark_domain_used(domain, &spec, key);
+            }
+            store.mark_place_used(&place_name, &name, domain, &spec, key)
         });
         match pinned.await {
             Ok(Ok(())) => {
@@ -271,6 +272,16 @@ impl Pipeline {
                 field.used.store(true, Ordering::Release);
                 Ok(())
             }
+            Ok(Err(
+                StoreError::DomainPinned(_)
+                | StoreError::DomainRetired(_)
+                | StoreError::PlacePinned { .. },
+            )) => Err(Refusal::new(
+                Fault::Unavailable,
+                "pinned",
+                "the store holds another specification or domain for this field: a newer configuration has come into use; try again",
+            )
+            .at(&field.name)),
             _ => Err(Refusal::new(
                 Fault::Unavailable,
                 "store-unavailable",

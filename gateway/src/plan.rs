@@ -19,8 +19,9 @@ use allonym_policy::Policy;
 
 use crate::identity::Identifier;
 
+pub use callers::Callers;
 pub use class::{ClassPlan, Protected, Stored, is_foreign};
-pub use compile::{check_pins, compile};
+pub use compile::{Draft, check_pins};
 pub use place::{FieldPlan, PlacePlan, local_place};
 pub use rotation::{check_rotation, rotation_word};
 pub use warnings::{Warning, installation_warnings};
@@ -37,6 +38,8 @@ pub struct Plan {
     pub policy: Policy,
     /// Budgets and what follows when one is spent, for each access rule in file order.
     pub rules: Vec<RulePlan>,
+    /// The purposes that count.
+    pub purposes: Vec<String>,
     /// Who is who, for each connector.
     pub identifiers: HashMap<String, Identifier>,
     /// Roles of local users (of the control socket).
@@ -63,7 +66,8 @@ pub struct RulePlan {
 
 impl RulePlan {
     /// Values a minute a principal may have protected or searched if no budget is
-    /// written: enough for an application, and years for the code book of 10^9 values.
+    /// written: enough for an application, while the code book of 10^9 values takes ten
+    /// weeks of a principal that nobody looks at.
     pub const DEFAULT_PER_MINUTE: u64 = 10_000;
 }
 

@@ -4,6 +4,7 @@
 //! whatever is under way keeps the snapshot it pinned.
 
 mod administration;
+mod anchor;
 mod serve;
 mod upkeep;
 
@@ -15,7 +16,7 @@ use std::time::SystemTime;
 
 use allonym_audit::{AuditLog, AuditOptions, AuditSink, Durability, Event, EventKind};
 use allonym_contract::{Guard, Principal};
-use allonym_http::{ConfigFault, HttpConnector};
+use allonym_http::{ConfigFault, HttpConfig, HttpConnector};
 use allonym_policy::{Budgets, Right};
 use allonym_seal::{FileSeal, PassphraseSeal, Seal};
 use allonym_store::Store;
@@ -24,13 +25,14 @@ use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
 pub use administration::counts;
+pub use anchor::cut_warning;
 
 use crate::api::{Explained, OperatorRight, Problem, Status};
 use crate::config::{self, AdminRight, Config, ConfigErrors, ConnectorConfig, SealKind};
 use crate::identity::TokenBook;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Shared};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Callers, Draft, Plan};
 
 /// Everything that is open while the gateway lives.
 pub struct Gateway {
@@ -43,6 +45,8 @@ pub struct Gateway {
     revision: AtomicU64,
     connectors: Mutex<Vec<(String, Arc<HttpConnector>)>>,
     serving: AtomicBool,
+    /// Set once the audit log was compared with its anchor.
+    compared: AtomicBool,
     /// Reload, rotation and the like happen one after another.
     change: Mutex<()>,
 }
@@ -82,6 +86,9 @@ pub enum StartError {
         /// Why.
         cause: String,
     },
+    /// A part of the gateway ended while it was needed.
+    #[error("{0} ended early")]
+    Ended(&'static str),
     /// Anything the operating system refuses.
     #[error("{what}: {cause}")]
     System {
@@ -109,13 +116,26 @@ impl Gateway {
     /// # Errors
     /// When any of it does not open, or the configuration contradicts what is pinned.
     pub fn open(config: Config) -> Result<Arc<Self>, StartError> {
+        Self::open_for(config, Callers::Identified)
+    }
+
+    /// The same for looking at a configuration: no caller will ever be identified, and no
+    /// key set is fetched for it.
+    ///
+    /// # Errors
+    /// As [`Gateway::open`].
+    pub fn examine(config: Config) -> Result<Arc<Self>, StartError> {
+        Self::open_for(config, Callers::Examined)
+    }
+
+    fn open_for(config: Config, callers: Callers) -> Result<Arc<Self>, StartError> {
         let seals = open_seals(&config)?;
         let store = Store::open(&config.store.path, &seals, SystemTime::now())?;
         let audit = Arc::new(AuditLog::open(&config.audit.path, AuditOptions::default())?);
         let tokens = Arc::new(TokenBook::new(administration::api_token_key(&store)));
         tokens.replace(administration::api_token_records(&store)?);
         let vault = Arc::new(VaultStore::new(store.clone()));
-        let plan = plan::compile(&config, 1, &store, &tokens, &vault)?;
+        let plan = Draft::new(&config, 1, &store, &tokens, callers)?.commit(&store, &vault)?;
         let shared = Arc::new(Shared {
             newest: ArcSwap::from_pointee(store.key_set()?),
             budgets: Budgets::default(),
@@ -140,6 +160,7 @@ impl Gateway {
             revision: AtomicU64::new(1),
             connectors: Mutex::default(),
             serving: AtomicBool::new(false),
+            compared: AtomicBool::new(false),
             change: Mutex::default(),
         }))
     }
@@ -190,10 +211,31 @@ impl Gateway {
     /// # Errors
     /// When the new configuration is wrong, contradicts what is pinned, or changes what
     /// cannot change while running (store, audit folder, listeners).
-    pub fn reload(&self) -> Result<u64, Problem> {
+    pub fn reload(&self, actor: &str) -> Result<u64, Problem> {
         let _one = self.lock();
+        let intent = Event::new(EventKind::Intent, actor, "reload")
+            .with_detail("file", self.current.load().config.file.clone());
+        let result = Event { kind: EventKind::Result, ..intent.clone() };
+        let accepted = self.audit.accept_blocking(intent, Durability::Power).map_err(|error| {
+            let detail = format!("nothing is done that is not on the record: {error}");
+            Problem::new("audit-unavailable", detail)
+        })?;
         let outcome = self.reload_locked();
         self.shared.metrics.reloaded(outcome.as_ref().ok().copied());
+        let mut result = Event { of: Some(accepted), ..result };
+        match &outcome {
+            Ok(revision) => {
+                result.outcome = Some("done".to_owned());
+                result = result.with_detail("revision", revision.to_string());
+            }
+            Err(problem) => {
+                result.outcome = Some("refused".to_owned());
+                result.rule = Some(problem.rule.clone());
+            }
+        }
+        if self.audit.accept_blocking(result, Durability::Power).is_err() {
+            self.shared.metrics.audit_refused();
+        }
         outcome
     }
 
@@ -213,18 +255,17 @@ impl Gateway {
         let current = self.current.load_full();
         let path = PathBuf::from(&current.config.file);
         let config = Config::load(&path).map_err(|errors| refused(&errors))?;
-        if config.store.path != current.config.store.path
-            || config.audit.path != current.config.audit.path
-            || config.admin.socket != current.config.admin.socket
-        {
-            return Err(Problem::new(
-                "restart-needed",
-                "store, audit folder and socket change at a restart only",
-            ));
+        if let Some(what) = needs_restart(&current.config, &config) {
+            let detail = format!("`{what}` changes at a restart only");
+            return Err(Problem::new("restart-needed", detail));
         }
         let revision = self.revision.load(Ordering::Acquire) + 1;
-        let plan = plan::compile(&config, revision, &self.store, &self.tokens, &self.vault)
+        let callers = Callers::Identified;
+        let draft = Draft::new(&config, revision, &self.store, &self.tokens, callers)
             .map_err(|errors| refused(&errors))?;
+        // Everybody is asked before anything changes.
+        self.check_swap(&config)?;
+        let plan = draft.commit(&self.store, &self.vault).map_err(|errors| refused(&errors))?;
         self.refresh_keys()?;
         let pipeline = Arc::new(Pipeline::new(Arc::new(plan), Arc::clone(&self.shared)));
         self.swap(&config, &pipeline)?;
@@ -233,39 +274,32 @@ impl Gateway {
         Ok(revision)
     }
 
-    /// Gives every connector its new section and guard. All are asked before any changes.
+    /// Whether every connector could take its new section without a restart.
+    fn check_swap(&self, config: &Config) -> Result<(), Problem> {
+        let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_serving() {
+            return Ok(());
+        }
+        let same = connectors.len() == config.connectors.len()
+            && connectors
+                .iter()
+                .all(|(name, _)| config.connectors.iter().any(|other| other.name == *name));
+        if !same {
+            let detail = "connectors come and go at a restart only";
+            return Err(Problem::new("restart-needed", detail));
+        }
+        sections(&connectors, config).try_for_each(|(name, connector, http)| {
+            connector.check_swap(http).map_err(|faults| told(name, &faults))
+        })
+    }
+
+    /// Gives every connector its new section and guard.
     fn swap(&self, config: &Config, pipeline: &Arc<Pipeline>) -> Result<(), Problem> {
         let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_serving() {
-            let same = connectors.len() == config.connectors.len()
-                && connectors
-                    .iter()
-                    .all(|(name, _)| config.connectors.iter().any(|other| other.name == *name));
-            if !same {
-                return Err(Problem::new(
-                    "restart-needed",
-                    "connectors come and go at a restart only",
-                ));
-            }
-        }
-        let refused = |name: &str, faults: Vec<ConfigFault>| {
-            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            let faults = faults.join("; ");
-            Problem::new("restart-needed", format!("{name}: {faults}"))
-        };
-        let mut swaps = Vec::with_capacity(connectors.len());
-        for (name, connector) in connectors.iter() {
-            let section = config.connectors.iter().find(|other| other.name == *name);
-            let Some(ConnectorConfig::Http(http)) = section.map(|section| &section.config) else {
-                continue;
-            };
-            swaps.push((name, connector, (**http).clone()));
-        }
-        for (name, connector, http) in swaps {
+        sections(&connectors, config).try_for_each(|(name, connector, http)| {
             let guard = Arc::clone(pipeline) as Arc<dyn Guard>;
-            connector.swap(http, guard).map_err(|faults| refused(name, faults))?;
-        }
-        Ok(())
+            connector.swap(http.clone(), guard).map_err(|faults| told(name, &faults))
+        })
     }
 
     /// Takes the newest keys from the store: first for reveals everywhere, then for
@@ -366,7 +400,8 @@ impl Gateway {
         let current = self.current.load();
         let plan = current.pipeline.plan();
         let warnings = plan::installation_warnings(&self.store, plan, &current.config);
-        warnings.into_iter().map(|warning| warning.text).collect()
+        let texts = warnings.into_iter().map(|warning| warning.text);
+        cut_warning(&self.store).into_iter().chain(texts).collect()
     }
 
     /// Whether it can do its work: keys open, audit log writable. If the log refused the
@@ -404,6 +439,40 @@ fn open_seals(config: &Config) -> Result<Vec<Box<dyn Seal>>, StartError> {
 /// As [`Gateway::open`].
 pub fn seals(config: &Config) -> Result<Vec<Box<dyn Seal>>, StartError> {
     open_seals(config)
+}
+
+/// The connectors with their sections of a configuration.
+fn sections<'a>(
+    connectors: &'a [(String, Arc<HttpConnector>)],
+    config: &'a Config,
+) -> impl Iterator<Item = (&'a str, &'a HttpConnector, &'a HttpConfig)> {
+    connectors.iter().filter_map(|(name, connector)| {
+        let section = config.connectors.iter().find(|other| other.name == *name)?;
+        let ConnectorConfig::Http(http) = &section.config;
+        Some((name.as_str(), &**connector, &**http))
+    })
+}
+
+fn told(connector: &str, faults: &[ConfigFault]) -> Problem {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Problem::new("restart-needed", format!("{connector}: {}", faults.join("; ")))
+}
+
+/// What a reload cannot change, if it differs.
+fn needs_restart(now: &Config, next: &Config) -> Option<&'static str> {
+    let kinds = |config: &Config| -> Vec<SealKind> {
+        config.seals.iter().map(|seal| seal.kind.clone()).collect()
+    };
+    let listen = |config: &Config| config.admin.listen.as_ref().map(|listen| listen.value);
+    [
+        ("seal", kinds(now) != kinds(next)),
+        ("store", now.store.path != next.store.path),
+        ("audit", now.audit.path != next.audit.path || now.audit.reads != next.audit.reads),
+        ("admin.listen", listen(now) != listen(next)),
+        ("admin.socket", now.admin.socket != next.admin.socket),
+    ]
+    .into_iter()
+    .find_map(|(what, differs)| differs.then_some(what))
 }
 
 fn refused(errors: &ConfigErrors) -> Problem {

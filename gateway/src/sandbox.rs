@@ -31,7 +31,7 @@ impl Sandbox {
             config.store.path = folder.join("store").join("store.db");
             config.audit.path = folder.join("audit");
             config.admin.listen = None::<Located<std::net::SocketAddr>>;
-            Gateway::open(config)
+            Gateway::examine(config)
         });
         match opened {
             Ok(gateway) => Ok(Self { gateway, folder }),

@@ -5,6 +5,7 @@
 
 mod stand;
 
+mod control;
 mod deploy;
 mod docs;
 mod fail_closed;

@@ -128,3 +128,64 @@ fn before_first_use_anything_may_change() {
     let body = json!({ "id": "c1", "card": { "number": "4929120000006466" } }).to_string();
     assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&body)).status, 201);
 }
+
+/// A place that only reads remembers its domain too.
+#[test]
+fn a_place_that_was_read_keeps_its_domain() {
+    let with_other = CONFIG
+        .replace(
+            "  birth_date:  { stored: plain",
+            "  other_card:  { method: fpe, template: pan, keep: { first: 6 }, version: slack, key: pan }\n  birth_date:  { stored: plain",
+        )
+        .replace(
+            "      \"GET /v1/customers/{id}\": *customer\n",
+            "      \"GET /v1/customers/{id}\": { holds: protected, \"$.card.number\": card_number }\n",
+        );
+    let mut stand = Stand::new(&with_other);
+    let shop = stand.token("shop");
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(stand.curl("GET", "/v1/customers/c1", &[], None).status, 200);
+    let changed = with_other.replace(
+        "{ holds: protected, \"$.card.number\": card_number }",
+        "{ holds: protected, \"$.card.number\": other_card }",
+    );
+    assert_ne!(changed, with_other);
+    stand.configure(&changed);
+    assert!(stand.reload().contains("is another one"));
+    stand.stop();
+    assert!(stand.start_fails().contains("is another one"));
+}
+
+/// A reload that is refused has changed nothing in the store either.
+#[test]
+fn a_refused_reload_pins_nothing() {
+    let mut stand = Stand::new(CONFIG);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    let moved = CONFIG
+        .replace("template: pan, keep: { first: 6 }", "template: pan, keep: { first: 4 }")
+        .replace("listen: GATEWAY", "listen: 127.0.0.1:1");
+    stand.configure(&moved);
+    let said = stand.reload();
+    assert!(said.contains("not reloaded"), "{said}");
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    stand.stop();
+    stand.configure(&CONFIG.replace("template: pan, keep: { first: 6 }", "template: pan, keep: { first: 4 }"));
+    assert!(stand.start_fails().contains("in use with another specification"));
+    stand.configure(CONFIG);
+    stand.start();
+    let headers = [&*format!("Allonym-Token: {billing}"), "X-Purpose: chargeback"];
+    let seen = stand.curl("GET", "/v1/customers/c1", &headers, None).json();
+    assert_eq!(seen["card"], customer("c1")["card"]);
+    let audit = stand.audit();
+    assert!(audit.contains("\"signal:HUP\"") && audit.contains("restart-needed"), "{audit}");
+}
+
+#[test]
+fn a_field_of_a_used_place_is_not_dropped_in_silence() {
+    let mut stand = used();
+    stand.configure(&CONFIG.replace("        \"$.national_id\": national_id\n", ""));
+    let log = stand.start_fails();
+    assert!(log.contains("would pass in plain"), "{log}");
+}

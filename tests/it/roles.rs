@@ -183,3 +183,70 @@ fn searching_needs_its_right_and_stores_nothing() {
         422
     );
 }
+
+/// Protected values without a mark never reach a caller who may write them anywhere, and
+/// what a class shows on its way out does not come back in.
+#[test]
+fn what_carries_no_mark_is_not_handed_to_writers() {
+    let config = CONFIG
+        .replace("    mask: [phone, account, code]\n", "    mask: [phone, code]\n")
+        .replace("  birth_date:  { stored: plain, mask: { keep: { first: 4 } } }", "  birth_date:  { stored: plain, method: siv, key: contact }");
+    let stand = Stand::new(&config);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    let sent = customer("c1");
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&sent.to_string()));
+    assert_eq!(answer.json()["rule"], "unmarked-and-writable", "{}", answer.body);
+    let read = |token: &str, headers: &[&str]| {
+        let credential = format!("Allonym-Token: {token}");
+        let headers: Vec<&str> = [&*credential].into_iter().chain(headers.iter().copied()).collect();
+        stand.curl("GET", "/v1/customers/c1", &headers, None)
+    };
+    assert_eq!(read(&shop, &[]).status, 403);
+    assert_eq!(read(&billing, &["X-Purpose: chargeback"]).json()["account"], sent["account"]);
+    // `birth_date` is stored in plain and protected on the way out.
+    assert_eq!(stand.stored("c1")["birth_date"], sent["birth_date"]);
+    let shown = stand.curl("GET", "/v1/customers/c1", &[], None).json()["birth_date"].clone();
+    assert!(shown.as_str().unwrap().starts_with("aln1."), "{shown}");
+    let body = json!({ "id": "c1", "birth_date": shown }).to_string();
+    let answer = stand.as_token(&shop, "PUT", "/v1/customers/c1", Some(&body));
+    assert_eq!(answer.status, 422, "{}", answer.body);
+    assert_eq!(stand.stored("c1")["birth_date"], sent["birth_date"]);
+    let checked = crate::stand::text(&stand.allonym(&["check"]));
+    assert!(checked.contains("role `shop` may write `account`"), "{checked}");
+}
+
+/// A mask may hide a single character; written back it would replace the value.
+#[test]
+fn a_mask_is_never_taken_for_a_value() {
+    let stand = Stand::new(&CONFIG.replace(
+        "email:       { method: token, template: email, key: contact }",
+        "email:       { method: token, template: email, key: contact, mask: { keep: { first: 2, last: 1 } } }",
+    ));
+    let shop = stand.token("shop");
+    for body in [
+        json!({ "id": "c1", "email": "jo@x.d*" }),
+        json!({ "id": "c1", "full_name": "Bo*" }),
+        json!({ "id": "c1", "reference": "***" }),
+        json!({ "id": "c1", "birth_date": "1985-0*-30" }),
+    ] {
+        let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&body.to_string()));
+        assert_eq!(answer.status, 422, "{body}: {}", answer.body);
+        assert_eq!(answer.json()["rule"], "outside-template", "{body}");
+    }
+    // A request refused for one field stores no token of another.
+    let body = json!({ "id": "c1", "reference": "no token for this", "full_name": "Bo*" });
+    assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&body.to_string())).status, 422);
+    let report = crate::stand::text(&stand.allonym(&["backup", stand.folder.join("b").to_str().unwrap()]));
+    assert!(report.contains(" 0 vaulted tokens"), "{report}");
+}
+
+#[test]
+fn a_purpose_nobody_declared_is_not_on_the_record() {
+    let stand = Stand::new(CONFIG);
+    let (shop, support) = (stand.token("shop"), stand.token("support"));
+    assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string())).status, 201);
+    let headers = [&*format!("Allonym-Token: {support}"), "X-Purpose: canary-4929120000006466"];
+    assert_eq!(stand.curl("GET", "/v1/customers/c1", &headers, None).status, 200);
+    let audit = stand.audit();
+    assert!(audit.contains("\"(unknown)\"") && !audit.contains("canary-4929"), "{audit}");
+}

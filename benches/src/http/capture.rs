@@ -63,7 +63,8 @@ fn body(bytes: &[u8]) -> Outcome<Option<String>> {
     let (head, rest) = bytes.split_at(end + 4);
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length.ok_or("the gateway sent a body without its length")?.trim().parse()?;
+    let length: usize =
+        length.ok_or("the gateway sent a body without its length")?.trim().parse()?;
     match rest.get(..length) {
         Some(body) => Ok(Some(String::from_utf8(body.to_vec())?)),
         None => Ok(None),

@@ -189,7 +189,11 @@ fn check_stored(kind: Kind, sent: &str, stored: &str) -> Outcome<()> {
         }
         now.clone_from(before);
     }
-    if restored == original { Ok(()) } else { Err("more than the protected fields was changed".into()) }
+    if restored == original {
+        Ok(())
+    } else {
+        Err("more than the protected fields was changed".into())
+    }
 }
 
 /// What it takes to start.
@@ -202,16 +206,25 @@ impl Setup<'_> {
     /// The gateway, and a token for the shop and for billing.
     fn gateway(&self) -> Outcome<((Running, SocketAddr), String, String)> {
         let (listen, admin) = (free_address()?, free_address()?);
-        let config = self.config("allonym.yaml", GATEWAY, listen, &[("ADMIN", &admin.to_string())])?;
+        let user = Command::new("id").arg("-un").output()?.stdout;
+        let (user, at) = (String::from_utf8(user)?, admin.to_string());
+        let more = [("ADMIN", at.as_str()), ("USER", user.trim())];
+        let config = self.config("allonym.yaml", GATEWAY, listen, &more)?;
         fs::create_dir_all(self.folder.join("data"))?;
         let program = machine::program("allonym")?;
         let allonym = |arguments: &[&str]| -> Outcome<String> {
-            let output = Command::new(&program).arg("--config").arg(&config).args(arguments).output()?;
+            let output =
+                Command::new(&program).arg("--config").arg(&config).args(arguments).output()?;
             let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             if output.status.success() {
                 return Ok(said);
             }
-            Err(format!("allonym {}: {said}{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into())
+            Err(format!(
+                "allonym {}: {said}{}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr)
+            )
+            .into())
         };
         allonym(&["seal", "create", &self.folder.join("seal.key").display().to_string()])?;
         let shop = allonym(&["api-tokens", "create", "--name", "shop", "--role", "shop"])?;
@@ -238,7 +251,8 @@ impl Setup<'_> {
     }
 
     fn upstream(&self) -> Outcome<Running> {
-        let stored = |kind: Kind| fs::read_to_string(self.folder.join(format!("{}.stored", kind.name())));
+        let stored =
+            |kind: Kind| fs::read_to_string(self.folder.join(format!("{}.stored", kind.name())));
         let (customer, contact) = (stored(Kind::Customer)?, stored(Kind::Contact)?);
         if [&customer, &contact].iter().any(|body| body.contains(['\'', '$', '\\'])) {
             return Err("the record cannot stand in a configuration of nginx".into());
@@ -254,7 +268,13 @@ impl Setup<'_> {
         Ok((self.start_nginx("nginx-proxy", UNDER_TEST, &config, listen)?, listen))
     }
 
-    fn start_nginx(&self, name: &'static str, core: usize, config: &Path, listen: SocketAddr) -> Outcome<Running> {
+    fn start_nginx(
+        &self,
+        name: &'static str,
+        core: usize,
+        config: &Path,
+        listen: SocketAddr,
+    ) -> Outcome<Running> {
         let (prefix, config) = (self.folder.display().to_string(), config.display().to_string());
         let arguments = ["-e", "stderr", "-p", &prefix, "-c", &config];
         let program = machine::installed("nginx")?;
@@ -274,7 +294,13 @@ impl Setup<'_> {
     }
 
     /// Writes a configuration with its placeholders filled in.
-    fn config(&self, name: &str, text: &str, listen: SocketAddr, more: &[(&str, &str)]) -> Outcome<PathBuf> {
+    fn config(
+        &self,
+        name: &str,
+        text: &str,
+        listen: SocketAddr,
+        more: &[(&str, &str)],
+    ) -> Outcome<PathBuf> {
         let mut text = text
             .replace("LISTEN", &listen.to_string())
             .replace("UPSTREAM", &self.upstream_at.to_string())
@@ -290,7 +316,9 @@ impl Setup<'_> {
 
 fn is_ready(admin: SocketAddr) -> bool {
     let address = format!("http://{admin}/readyz");
-    let output = Command::new("curl").args(["-s", "-o", "/dev/null", "-w", "%{http_code}", &address]).output();
+    let output = Command::new("curl")
+        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", &address])
+        .output();
     output.is_ok_and(|output| output.stdout == b"200")
 }
 

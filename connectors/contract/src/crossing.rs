@@ -89,6 +89,9 @@ pub struct Ledger {
 impl Ledger {
     /// Counts values of a class that met the same fate.
     pub fn count(&mut self, class: &Arc<str>, fate: &'static str, values: u64) {
+        if values == 0 {
+            return;
+        }
         match self.counts.iter_mut().find(|(c, f, _)| c == class && *f == fate) {
             Some((_, _, total)) => *total += values,
             None => self.counts.push((Arc::clone(class), fate, values)),

@@ -103,18 +103,28 @@ impl HttpConnector {
         }
     }
 
+    /// Whether a configuration could replace the one in force without a restart.
+    ///
+    /// # Errors
+    /// When it could not. Nothing has changed either way.
+    pub fn check_swap(&self, config: &HttpConfig) -> Result<(), Vec<ConfigFault>> {
+        config.places(&self.name)?;
+        if self.site.load().config.listens_like(config) {
+            return Ok(());
+        }
+        let says = "listen, tls and limits.connections cannot change while it runs";
+        let fault = ConfigFault::new(location(&config.listen), says);
+        Err(vec![fault.hint("restart the gateway to have this take effect")])
+    }
+
     /// Replaces configuration and guard in one step. A request that has begun keeps what
     /// it began with.
     ///
     /// # Errors
     /// When the configuration is wrong, or needs a restart: the old one stays.
     pub fn swap(&self, config: HttpConfig, guard: Arc<dyn Guard>) -> Result<(), Vec<ConfigFault>> {
+        self.check_swap(&config)?;
         let old = self.site.load();
-        if !old.config.listens_like(&config) {
-            let says = "listen, tls and limits.connections cannot change while it runs";
-            let fault = ConfigFault::new(location(&config.listen), says);
-            return Err(vec![fault.hint("restart the gateway to have this take effect")]);
-        }
         let mut site = Site::new(&self.name, config, guard)?;
         if old.upstream.serves(&site.upstream) {
             site.upstream = Arc::clone(&old.upstream);

@@ -174,6 +174,20 @@ impl Policy {
         decision
     }
 
+    /// Whether one of these roles could ever use this right on this class: at some place,
+    /// for some purpose, at some time. For what must hold wherever a value may go next.
+    #[must_use]
+    pub fn could(&self, roles: &[String], right: Right, class: &str) -> bool {
+        self.rules.iter().any(|rule| {
+            rule.effect == Effect::Permit
+                && roles.contains(&rule.role)
+                && rule
+                    .rights
+                    .get(&right)
+                    .is_some_and(|classes| classes.iter().any(|named| named == class))
+        })
+    }
+
     /// What a caller may see of a data class. A forbidden `reveal` takes plain values
     /// away; a forbidden `mask` takes both, since plain is more than masked.
     #[must_use]

@@ -6,10 +6,12 @@ use allonym_contract::{Crossing, Direction, Guard, Namespace, Principal, Princip
 use allonym_keyring::NamespaceId;
 use allonym_record::{CannotInsert, Field, Record, Value};
 
-use super::{Batch, Operator, OperatorRight, Problem, Reply, Request};
+use super::{Batch, Operator, OperatorRight, Problem, Reply, Request, Shown};
 use crate::plan::local_place;
 use crate::runtime::Gateway;
 
+/// The rule of those who ask for what they have no right to.
+pub(super) const NOT_ALLOWED: &str = "not-allowed";
 /// Values in one request, so that one caller cannot hold the gateway for long.
 const VALUES: usize = 10_000;
 
@@ -18,6 +20,21 @@ const VALUES: usize = 10_000;
 /// # Errors
 /// When the asker may not, or it cannot be done; nothing has been changed then.
 pub async fn answer(
+    gateway: &Arc<Gateway>,
+    operator: &Operator,
+    request: Request,
+) -> Result<Reply, Problem> {
+    let action = action(&request);
+    let answered = judge(gateway, operator, request).await;
+    if let Err(problem) = &answered
+        && problem.rule == NOT_ALLOWED
+    {
+        gateway.record_refusal(&operator.name, action, NOT_ALLOWED).await;
+    }
+    answered
+}
+
+async fn judge(
     gateway: &Arc<Gateway>,
     operator: &Operator,
     request: Request,
@@ -64,7 +81,30 @@ const fn needed(request: &Request) -> Option<OperatorRight> {
         | Request::CreateApiToken { .. }
         | Request::ApiTokens
         | Request::RevokeApiToken { .. } => Some(OperatorRight::Keys),
-        Request::AuditTail { .. } | Request::AuditVerify => Some(OperatorRight::Audit),
+        Request::AuditTail { .. } | Request::AuditVerify | Request::AuditAcceptCut => {
+            Some(OperatorRight::Audit)
+        }
+    }
+}
+
+/// What the audit log calls a request.
+const fn action(request: &Request) -> &'static str {
+    match request {
+        Request::Status => "status",
+        Request::Keys => "keys.list",
+        Request::RotateKey { .. } => "keys.rotate",
+        Request::CreateApiToken { .. } => "api-tokens.create",
+        Request::ApiTokens => "api-tokens.list",
+        Request::RevokeApiToken { .. } => "api-tokens.revoke",
+        Request::Protect(_) => "protect",
+        Request::Reveal(_) => "reveal",
+        Request::Backup { .. } => "backup",
+        Request::AuditTail { .. } => "audit.tail",
+        Request::AuditVerify => "audit.verify",
+        Request::AuditAcceptCut => "audit.accept-cut",
+        Request::Explain { .. } => "explain",
+        Request::Check => "check",
+        Request::Reload => "reload",
     }
 }
 
@@ -85,7 +125,9 @@ fn administer(
 ) -> Result<Reply, Problem> {
     match request {
         Request::Keys => gateway.keys().map(Reply::Keys),
-        Request::RotateKey { key } => gateway.rotate_key(&operator.name, &key).map(Reply::Rotated),
+        Request::RotateKey { key, from_version } => {
+            gateway.rotate_key(&operator.name, &key, from_version).map(Reply::Rotated)
+        }
         Request::CreateApiToken { name, role, purpose, claims, expires_in } => {
             if gateway.can_reveal(&role) && !operator.rights.contains(&OperatorRight::Tokens) {
                 return Err(Problem::new(
@@ -106,8 +148,9 @@ fn administer(
         Request::Backup { file } => gateway.backup(&operator.name, &file).map(Reply::Done),
         Request::AuditTail { lines } => gateway.audit_tail(lines).map(Reply::Lines),
         Request::AuditVerify => gateway.audit_verify().map(Reply::Done),
+        Request::AuditAcceptCut => gateway.accept_cut(&operator.name).map(Reply::Done),
         Request::Check => gateway.check().map(Reply::Warnings),
-        Request::Reload => gateway.reload().map(|revision| {
+        Request::Reload => gateway.reload(&format!("operator:{}", operator.name)).map(|revision| {
             Reply::Done(format!("revision {revision} is in force"))
         }),
         _ => Err(Problem::new("internal", "not an administrative request")),
@@ -130,6 +173,14 @@ async fn transform(
     }
     let principal = principal(gateway, operator, &batch)?;
     let pipeline = gateway.pipeline();
+    let plain = pipeline.plan().class(&batch.class).is_some_and(|class| class.protected().is_none());
+    if plain {
+        let detail = format!(
+            "class `{}` is `stored: plain`: there is no protected form of it to make or to reveal",
+            batch.class
+        );
+        return Err(Problem::new("class-plain", detail));
+    }
     let mut crossing = Crossing {
         request: RequestId::random().map_err(|_| Problem::new("internal", "no randomness"))?,
         namespace: Namespace(*NamespaceId::DEFAULT.as_bytes()),
@@ -144,10 +195,26 @@ async fn transform(
         ledger: allonym_contract::Ledger::default(),
     };
     let mut values = Values::new(&batch.values);
-    let outcome = pipeline.transform(&mut crossing, &mut [&mut values]).await;
-    pipeline.close(crossing, outcome.as_ref().copied()).await;
-    outcome.map_err(|refusal| Problem::new(refusal.rule, refusal.detail))?;
-    Ok(Reply::Values(values.into_text()))
+    let result = pipeline.transform(&mut crossing, &mut [&mut values]).await;
+    let notices = crossing.notices.iter().map(|notice| notice.reason.to_owned()).collect();
+    let outcome = outcome(&crossing).to_owned();
+    pipeline.close(crossing, result.as_ref().copied()).await;
+    result.map_err(|refusal| Problem::new(refusal.rule, refusal.detail))?;
+    Ok(Reply::Values(Shown { values: values.into_text(), outcome, notices }))
+}
+
+/// The least that a value of the crossing met.
+fn outcome(crossing: &Crossing) -> &'static str {
+    let met = |fates: &[&str]| {
+        crossing.ledger.counts.iter().any(|(_, fate, _)| fates.contains(fate))
+    };
+    if met(&["protected", "passed", "withheld"]) {
+        "protected"
+    } else if met(&["masked"]) {
+        "masked"
+    } else {
+        "plain"
+    }
 }
 
 /// Who a local caller is: the holder of a token, or a user the configuration gives a role.

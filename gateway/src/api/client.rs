@@ -32,9 +32,13 @@ impl Client {
                 .map_err(|_| Problem::new("internal", "the request cannot be written"))?,
         );
         line.push(b'\n');
-        self.writer.write_all(&line).map_err(gone)?;
+        // One that was turned away at the door is told why and not listened to.
+        let sent = self.writer.write_all(&line);
         let mut answer = zeroize::Zeroizing::new(String::new());
-        self.reader.read_line(&mut answer).map_err(gone)?;
+        let read = self.reader.read_line(&mut answer).map_err(gone)?;
+        if read == 0 {
+            sent.map_err(gone)?;
+        }
         match serde_json::from_str(&answer) {
             Ok(Reply::Refused(problem)) => Err(problem),
             Ok(reply) => Ok(reply),

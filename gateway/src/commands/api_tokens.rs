@@ -45,6 +45,7 @@ pub(super) fn run(config: &Path, verb: Verb, out: &Out) -> Outcome {
             role,
             purpose,
             claims: parse(&claims)?,
+            // What is too long for a number is too long for the gateway, which says so.
             expires_in: days.map(|days| days.saturating_mul(86_400)),
         },
         Verb::List => Request::ApiTokens,

@@ -13,6 +13,8 @@ use crate::api::{Reply, Request};
 pub enum Verb {
     /// Walks the whole log: every link of the chain, and the end the store remembers.
     Verify,
+    /// Takes a log that was cut, rewritten or lost as it is now, on the record.
+    AcceptCut,
     /// Prints the last events.
     Tail {
         /// How many.
@@ -22,13 +24,15 @@ pub enum Verb {
 }
 
 pub(super) fn run(config: &Path, verb: Verb, out: &Out) -> Outcome {
+    let done = if matches!(verb, Verb::AcceptCut) { "accepted" } else { "verified" };
     let request = match verb {
         Verb::Verify => Request::AuditVerify,
+        Verb::AcceptCut => Request::AuditAcceptCut,
         Verb::Tail { lines } => Request::AuditTail { lines },
     };
     match ask(config, request)? {
         Reply::Done(text) => {
-            out.document(&serde_json::json!({ "verified": text }));
+            out.document(&serde_json::json!({ done: text }));
             out.say(&text);
         }
         // The events are JSON lines already, for people and programs alike.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use allonym_store::Store;
 
@@ -62,11 +61,12 @@ fn installation(
         return Ok(None);
     }
     let seals = crate::runtime::seals(config).map_err(|error| Failure::all(error.lines()))?;
-    let store = Store::open(&config.store.path, &seals, SystemTime::now())
+    let store = Store::open_read_only(&config.store.path, &seals)
         .map_err(|error| Failure::new(format!("allonym: store: {error}")))?;
     plan::check_pins(config, &store).map_err(|errors| Failure::all(errors.0))?;
     let warnings = plan::installation_warnings(&store, plan, config);
-    Ok(Some(warnings.into_iter().map(|warning| warning.text).collect()))
+    let texts = warnings.into_iter().map(|warning| warning.text);
+    Ok(Some(crate::runtime::cut_warning(&store).into_iter().chain(texts).collect()))
 }
 
 /// The configuration in other words: classes, places and who may do what.

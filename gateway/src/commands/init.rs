@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, Out, Outcome};
+use crate::api::socket::own_name;
 use crate::config::Config;
 
 pub use propose::{Finding, NotJson, Proposal, Sample, propose};
@@ -40,12 +41,13 @@ const LONGEST: u64 = 64 << 20;
 
 pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     let fail = |message: String| Failure::new(format!("allonym: {message}"));
+    let operator = own_name().unwrap_or_else(|| "root".to_owned());
     let samples = arguments
         .sample
         .iter()
         .map(|typed| sample(typed))
         .collect::<Result<Vec<_>, _>>();
-    let proposal = propose(&arguments.upstream, &samples.map_err(fail)?)
+    let proposal = propose(&arguments.upstream, &operator, &samples.map_err(fail)?)
         .map_err(|error| fail(error.to_string()))?;
     let path = arguments.out.as_deref().unwrap_or(config);
     Config::parse(&proposal.yaml, "proposal").map_err(|errors| Failure::all(errors.0))?;

@@ -18,13 +18,17 @@ pub enum Verb {
     Rotate {
         /// The key.
         key: String,
+        /// After a restore: the least number of the new version, one more than the highest
+        /// the audit log knows of this key.
+        #[arg(long)]
+        from_version: Option<u32>,
     },
 }
 
 pub(super) fn run(config: &Path, verb: Verb, out: &Out) -> Outcome {
     let request = match verb {
         Verb::List => Request::Keys,
-        Verb::Rotate { key } => Request::RotateKey { key },
+        Verb::Rotate { key, from_version } => Request::RotateKey { key, from_version },
     };
     match ask(config, request)? {
         Reply::Keys(keys) => {

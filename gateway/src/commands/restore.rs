@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use allonym_store::Store;
 
@@ -19,7 +20,7 @@ pub struct Arguments {
 pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
     let seals = crate::runtime::seals(&config).map_err(|error| Failure::all(error.lines()))?;
-    let report = Store::restore(&arguments.file, &config.store.path, &seals)
+    let report = Store::restore(&arguments.file, &config.store.path, &seals, SystemTime::now())
         .map_err(|error| Failure::new(format!("allonym: restore: {error}")))?;
     out.document(&serde_json::json!({ "restored": counts(&report) }));
     out.say(&format!("{} restored: {}", config.store.path.display(), counts(&report)));

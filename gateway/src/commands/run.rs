@@ -21,7 +21,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
     let gateway = Gateway::open(config).map_err(|error| Failure::all(error.lines()))?;
     for warning in gateway.warnings() {
-        out.error(&format!("warning: {warning}"));
+        out.error(&paint(&format!("warning: {warning}")));
     }
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = arguments.threads {
@@ -33,10 +33,20 @@ pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
         .map_err(|error| Failure::new(format!("allonym: {error}")))?;
     let said = |line: &str| {
         use std::io::Write;
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", paint(line));
     };
     runtime
         .block_on(gateway.serve(said))
         .map_err(|error| Failure::all(error.lines()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Warnings are red where somebody looks on.
+fn paint(line: &str) -> std::borrow::Cow<'_, str> {
+    use std::io::IsTerminal;
+    if line.starts_with("warning: ") && std::io::stderr().is_terminal() {
+        format!("\u{1b}[31m{line}\u{1b}[0m").into()
+    } else {
+        line.into()
+    }
 }

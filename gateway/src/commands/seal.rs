@@ -20,6 +20,15 @@ pub enum Verb {
 
 pub(super) fn run(verb: &Verb, out: &Out) -> Outcome {
     let Verb::Create { file } = verb;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| Failure::new(format!("allonym: {}: {error}", folder.display())))?;
+    }
     allonym_seal::FileSeal::create(file)
         .map_err(|error| Failure::new(format!("allonym: {error}")))?;
     out.document(&serde_json::json!({ "seal": file }));

@@ -1,16 +1,19 @@
 //! `allonym protect` and `allonym reveal`: one value a line, under the caller's own rights.
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{Failure, Out, Outcome, unexpected};
 use crate::api::client::Client;
-use crate::api::{Batch, Reply, Request};
+use crate::api::{Batch, Reply, Request, Shown};
 use crate::config::Config;
 
 /// Values in one round trip.
 const BATCH: usize = 1_000;
+/// The exit code of a reveal that showed values protected.
+const WITHHELD: u8 = 3;
 
 /// Values of a class.
 #[derive(clap::Args)]
@@ -36,8 +39,12 @@ pub enum Way {
 
 pub(super) fn run(config: &Path, arguments: Arguments, way: Way, out: &Out) -> Outcome {
     let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
-    let mut client = Client::connect(&config.admin.socket)
-        .ok_or_else(|| Failure::new("allonym: not-serving: protect and reveal need a running gateway"))?;
+    let connect = || {
+        Client::connect(&config.admin.socket).ok_or_else(|| {
+            Failure::new("allonym: not-serving: protect and reveal need a running gateway")
+        })
+    };
+    drop(connect()?);
     let token = match &arguments.token_file {
         None => None,
         Some(file) => Some(
@@ -48,6 +55,7 @@ pub(super) fn run(config: &Path, arguments: Arguments, way: Way, out: &Out) -> O
         ),
     };
     let mut lines = std::io::stdin().lock().lines();
+    let mut notes = Notes::default();
     loop {
         let values: Vec<String> = lines
             .by_ref()
@@ -55,7 +63,7 @@ pub(super) fn run(config: &Path, arguments: Arguments, way: Way, out: &Out) -> O
             .collect::<Result<_, _>>()
             .map_err(|error| Failure::new(format!("allonym: standard input: {error}")))?;
         if values.is_empty() {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(notes.code());
         }
         let batch = Batch {
             class: arguments.class.clone(),
@@ -67,7 +75,43 @@ pub(super) fn run(config: &Path, arguments: Arguments, way: Way, out: &Out) -> O
             Way::Protect => Request::Protect(batch),
             Way::Reveal => Request::Reveal(batch),
         };
-        let Reply::Values(values) = client.ask(&request)? else { return Err(unexpected()) };
-        values.iter().for_each(|value| out.line(value));
+        // A new connection each time: standard input may be slower than a connection lives.
+        let Reply::Values(shown) = connect()?.ask(&request)? else { return Err(unexpected()) };
+        shown.values.iter().for_each(|value| out.line(value));
+        if way == Way::Reveal {
+            notes.take(&shown, out);
+        }
+    }
+}
+
+/// What is to be said of values that were not revealed in plain; each once.
+#[derive(Default)]
+struct Notes {
+    said: BTreeSet<String>,
+    withheld: bool,
+}
+
+impl Notes {
+    fn take(&mut self, shown: &Shown, out: &Out) {
+        let protected = shown.outcome == "protected";
+        self.withheld |= protected;
+        let why = if shown.notices.is_empty() {
+            "no rule gives more".to_owned()
+        } else {
+            shown.notices.join(", ")
+        };
+        if !protected && shown.notices.is_empty() {
+            return;
+        }
+        let note = format!("note: shown {}: {why}", shown.outcome);
+        if !self.said.contains(&note) {
+            out.error(&note);
+            self.said.insert(note);
+        }
+    }
+
+    /// Success only if something of every value could be seen.
+    fn code(&self) -> ExitCode {
+        if self.withheld { ExitCode::from(WITHHELD) } else { ExitCode::SUCCESS }
     }
 }

@@ -212,6 +212,10 @@ fn check_sense(rule: &Rule, problems: &mut Problems) {
     if rule.role.value.is_empty() {
         problems.add(rule.role.at, "`role` is empty", "");
     }
+    if rule.role.value == "anonymous" {
+        let hint = "callers without a credential have no role and no right: what they see is protected or masked";
+        problems.add(rule.role.at, "`anonymous` is not a role", hint);
+    }
     if rule.rights().iter().all(|(_, classes)| classes.is_empty()) {
         let hint = "list classes under `reveal`, `mask`, `search`, `write` or `write_token`";
         problems.add(rule.at, "this entry gives no right", hint);

@@ -266,6 +266,8 @@ fn places(config: &Config, problems: &mut Problems) {
     }
     for place in config.access.iter().flat_map(|rule| &rule.places) {
         match place.value.split_once(' ') {
+            // The local socket: `allonym protect` and `allonym reveal`.
+            None if place.value == "local" => {}
             None => {
                 known_connector(config, &place.value, place.at, problems);
             }

@@ -114,6 +114,15 @@ impl Keeper {
         Ok(keeper)
     }
 
+    /// Whether a key set could be kept from here, without fetching it.
+    pub(super) fn check(source: &JwksSource) -> Result<(), JwtConfigError> {
+        let reader = Reader::new(source.clone())?;
+        if matches!(reader, Reader::File(_)) {
+            reader.read_into(&State::default()).map_err(JwtConfigError::KeySet)?;
+        }
+        Ok(())
+    }
+
     fn start(source: JwksSource, pace: JwksPace) -> Result<Self, JwtConfigError> {
         let reader = Reader::new(source)?;
         let state = Arc::new(State::default());

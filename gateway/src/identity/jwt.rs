@@ -104,6 +104,34 @@ impl JwtConfig {
     }
 }
 
+impl JwtConfig {
+    /// Whether it can be meant. A key set in a file is read, one behind a URL is not.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(&self) -> Result<(), JwtConfigError> {
+        self.check_settings()?;
+        Keeper::check(&self.jwks)
+    }
+
+    fn check_settings(&self) -> Result<(), JwtConfigError> {
+        let has_empty = |texts: &[String]| texts.is_empty() || texts.iter().any(String::is_empty);
+        if self.issuer.is_empty() {
+            return Err(JwtConfigError::Empty("issuer"));
+        }
+        if has_empty(&self.audiences) {
+            return Err(JwtConfigError::Empty("audience"));
+        }
+        if self.algorithms.is_empty() {
+            return Err(JwtConfigError::Empty("algorithms"));
+        }
+        if self.leeway > MOST_LEEWAY {
+            return Err(JwtConfigError::Leeway);
+        }
+        Ok(())
+    }
+}
+
 /// Why tokens cannot be accepted so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwtConfigError {
@@ -147,19 +175,7 @@ impl JwtVerifier {
     /// When the configuration cannot be meant, or a key set in a file cannot be read. A
     /// URL that does not answer is no error: until it does, tokens cannot be judged.
     pub fn start(config: JwtConfig) -> Result<Arc<Self>, JwtConfigError> {
-        let has_empty = |texts: &[String]| texts.is_empty() || texts.iter().any(String::is_empty);
-        if config.issuer.is_empty() {
-            return Err(JwtConfigError::Empty("issuer"));
-        }
-        if has_empty(&config.audiences) {
-            return Err(JwtConfigError::Empty("audience"));
-        }
-        if config.algorithms.is_empty() {
-            return Err(JwtConfigError::Empty("algorithms"));
-        }
-        if config.leeway > MOST_LEEWAY {
-            return Err(JwtConfigError::Leeway);
-        }
+        config.check_settings()?;
         let keeper = Keeper::of(config.jwks.clone(), config.pace)?;
         Ok(Arc::new(Self {
             config,

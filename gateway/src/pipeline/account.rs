@@ -72,11 +72,16 @@ impl Pipeline {
             (Some(_), _) => EventKind::Result,
             // Refusals of the way in are attempts: a laundered token, a code book.
             (None, Err(refusal)) if is_attempt(refusal) => EventKind::Refused,
+            // Nothing was revealed, since a budget was spent: somebody should know.
+            (None, Ok(())) if is_reduced(&crossing) => EventKind::Refused,
             _ => return,
         };
         let mut event = self.event(kind, &crossing, direction(crossing.direction));
         event.of = crossing.ledger.intent;
         event.outcome = Some(if result.is_ok() { "done" } else { "refused" }.to_owned());
+        for notice in &crossing.notices {
+            event.detail.insert(format!("notice.{}", notice.class), notice.reason.to_owned());
+        }
         if let Err(refusal) = result {
             event.rule = Some(refusal.rule.to_owned());
             if let Some(field) = &refusal.field {
@@ -98,16 +103,27 @@ impl Pipeline {
         }
     }
 
+    /// The purpose as the record may hold it: a caller can write anything into a header.
+    fn purpose(&self, crossing: &Crossing) -> Option<String> {
+        let said = crossing.purpose.as_deref()?;
+        let known = self.plan.purposes.iter().any(|purpose| purpose == said);
+        Some(if known { said } else { "(unknown)" }.to_owned())
+    }
+
     fn event(&self, kind: EventKind, crossing: &Crossing, action: &str) -> Event {
         let event = Event::new(kind, crossing.principal.name.clone(), action);
         Event {
             request: Some(crossing.request.to_string()),
             place: Some(crossing.place.to_string()),
-            purpose: crossing.purpose.as_deref().map(str::to_owned),
+            purpose: self.purpose(crossing),
             ..event
         }
         .with_detail("revision", self.plan.revision.to_string())
     }
+}
+
+fn is_reduced(crossing: &Crossing) -> bool {
+    crossing.notices.iter().any(|notice| notice.reason == "budget-spent")
 }
 
 fn is_attempt(refusal: &Refusal) -> bool {

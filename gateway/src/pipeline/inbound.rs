@@ -1,5 +1,8 @@
 //! Toward the upstream: plain values become protected ones.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use allonym_contract::{Crossing, Fault, Refusal, Tokens};
 use allonym_policy::{Question, Right};
 use allonym_protect::{Context, FaultRule, Mark, Method, TokenError, VaultedFault};
@@ -8,26 +11,52 @@ use allonym_record::{Record, Value};
 use super::{Pipeline, Selection, internal, method, spent};
 use crate::plan::{ClassPlan, PlacePlan, Protected};
 
+/// What of one class is to be protected, once everything of the request may pass.
+pub(super) struct Writing {
+    class: usize,
+    plain: Vec<usize>,
+}
+
 impl Pipeline {
-    /// Protects the values of one class. A value that looks protected, is a mask, or lies
-    /// outside the template is refused, never passed.
+    /// Judges and then protects the values of a request, class by class. Nothing is
+    /// transformed, and nothing stored, before all of it may pass.
     pub(super) async fn protect(
         &self,
         crossing: &mut Crossing,
         place: &PlacePlan,
-        class_index: usize,
-        batch: &mut [Selection],
+        groups: &mut BTreeMap<usize, Vec<Selection>>,
     ) -> Result<(), Refusal> {
+        let mut writings = Vec::with_capacity(groups.len());
+        for (class, batch) in groups.iter() {
+            writings.push(self.judge(crossing, place, *class, batch).await?);
+        }
+        for writing in writings {
+            if let Some(batch) = groups.get_mut(&writing.class) {
+                self.write(crossing, place, &writing, batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the values of one class may be written here. One that looks protected, is
+    /// a mask, or lies outside the template is refused, never passed.
+    async fn judge(
+        &self,
+        crossing: &mut Crossing,
+        place: &PlacePlan,
+        class_index: usize,
+        batch: &[Selection],
+    ) -> Result<Writing, Refusal> {
         let class = self.plan.classes.get(class_index).ok_or_else(|| internal("no such class"))?;
-        let Some(protected) = class.protected() else {
-            return self.pass_plain(crossing, place, class_index, batch);
-        };
+        if let Some(masked) = batch.iter().find(|s| is_mask(class, &s.value)) {
+            return Err(outside(place, masked, FaultRule::Masked));
+        }
         let newest = self.shared.newest.load_full();
-        let context = self.context(class, &crossing.principal, &newest);
-        let mut plain = Vec::new();
-        let mut tokens = Vec::new();
+        let principal = Arc::clone(&crossing.principal);
+        let context = self.context(class, &principal, &newest);
+        let (mut plain, mut tokens) = (Vec::new(), Vec::new());
         for (index, selection) in batch.iter().enumerate() {
-            match protected.mark(&selection.value, &context) {
+            match class.mark(&selection.value, &context) {
                 Mark::Protected(_) => tokens.push(index),
                 Mark::Unmarked if place.tokens == Tokens::Only => tokens.push(index),
                 Mark::Plain | Mark::Unmarked => plain.push(index),
@@ -35,29 +64,67 @@ impl Pipeline {
             }
         }
         if let Some(selection) = tokens.first().and_then(|index| batch.get(*index)) {
-            self.accept_tokens(crossing, place, class_index, selection)?;
-            self.check_stored(protected, &context, batch, &tokens, place).await?;
+            self.accept_tokens(crossing, place, class, selection)?;
+            if let Some(protected) = class.protected() {
+                self.check_stored(protected, &context, batch, &tokens, place).await?;
+            }
+            for rule in rules(batch, &tokens) {
+                self.pin(place, &crossing.place, rule).await?;
+            }
             crossing.ledger.count(&class.name, "passed", count(tokens.len()));
         }
-        let Some(selection) = plain.first().and_then(|index| batch.get(*index)) else {
+        if let Some(selection) = plain.first().and_then(|index| batch.get(*index)) {
+            self.may_write(crossing, place, class, selection, plain.len())?;
+        }
+        Ok(Writing { class: class_index, plain })
+    }
+
+    fn may_write(
+        &self,
+        crossing: &Crossing,
+        place: &PlacePlan,
+        class: &ClassPlan,
+        selection: &Selection,
+        values: usize,
+    ) -> Result<(), Refusal> {
+        let refused = |rule: &'static str, detail: &'static str| {
+            Err(Refusal::new(Fault::Unacceptable, rule, detail).at(field(place, selection)))
+        };
+        if place.tokens == Tokens::Only && class.protected().is_some() {
+            return refused("tokens-only", "this place takes protected values only");
+        }
+        if class.retired {
+            return refused("class-retired", "nothing new is protected under a retired class");
+        }
+        self.allow(crossing, place, selection, Right::Write, values)
+    }
+
+    /// Protects what was judged. A class the upstream holds in plain passes as it is.
+    async fn write(
+        &self,
+        crossing: &mut Crossing,
+        place: &PlacePlan,
+        writing: &Writing,
+        batch: &mut [Selection],
+    ) -> Result<(), Refusal> {
+        let class = self.plan.classes.get(writing.class).ok_or_else(|| internal("no such class"))?;
+        let Some(protected) = class.protected() else {
+            crossing.ledger.count(&class.name, "written", count(writing.plain.len()));
             return Ok(());
         };
-        if place.tokens == Tokens::Only {
-            return Err(Refusal::new(
-                Fault::Unacceptable,
-                "tokens-only",
-                "this place takes protected values only",
-            )
-            .at(field(place, selection)));
+        if writing.plain.is_empty() {
+            return Ok(());
         }
-        self.allow(crossing, place, selection, Right::Write, plain.len())?;
-        for rule in rules(batch, &plain) {
+        for rule in rules(batch, &writing.plain) {
             self.pin(place, &crossing.place, rule).await?;
         }
-        method::protect(&protected.method, batch, &plain, &context)
+        let newest = self.shared.newest.load_full();
+        let principal = Arc::clone(&crossing.principal);
+        let context = self.context(class, &principal, &newest);
+        method::protect(&protected.method, batch, &writing.plain, &context)
             .await
-            .map_err(|fault| fault_to_refusal(&fault, place, batch, &plain))?;
-        crossing.ledger.count(&class.name, "protected", count(plain.len()));
+            .map_err(|fault| fault_to_refusal(&fault, place, batch, &writing.plain))?;
+        crossing.ledger.count(&class.name, "protected", count(writing.plain.len()));
         Ok(())
     }
 
@@ -92,43 +159,23 @@ impl Pipeline {
         Ok(())
     }
 
-    /// A class the upstream holds in plain: the value passes for those who may write it,
-    /// unless it is what a masked reader was shown.
-    fn pass_plain(
-        &self,
-        crossing: &mut Crossing,
-        place: &PlacePlan,
-        class_index: usize,
-        batch: &[Selection],
-    ) -> Result<(), Refusal> {
-        let class = self.plan.classes.get(class_index).ok_or_else(|| internal("no such class"))?;
-        if let Some(masked) = batch.iter().find(|s| is_mask(class, &s.value)) {
-            return Err(outside(place, masked, FaultRule::Masked));
-        }
-        if let Some(selection) = batch.first() {
-            self.allow(crossing, place, selection, Right::Write, batch.len())?;
-            crossing.ledger.count(&class.name, "written", count(batch.len()));
-        }
-        Ok(())
-    }
-
     /// Whether protected values may be written here by this principal.
     fn accept_tokens(
         &self,
         crossing: &Crossing,
         place: &PlacePlan,
-        class: usize,
+        class: &ClassPlan,
         selection: &Selection,
     ) -> Result<(), Refusal> {
-        if place.tokens == Tokens::Refuse {
-            return Err(Refusal::new(
-                Fault::Unacceptable,
-                "token-refused",
-                "the value is already protected: send the field only when you change it",
-            )
-            .at(field(place, selection)));
+        if place.tokens == Tokens::Refuse || class.protected().is_none() {
+            let detail = if class.is_marked_by_check_digits() {
+                "the value is already protected, or mistyped (its check digits are those of a protected one): send the field only when you change it"
+            } else {
+                "the value is already protected: send the field only when you change it"
+            };
+            let refusal = Refusal::new(Fault::Unacceptable, "token-refused", detail);
+            return Err(refusal.at(field(place, selection)));
         }
-        let class = self.plan.classes.get(class).ok_or_else(|| internal("no such class"))?;
         let decision = self.plan.policy.decide(&question(crossing, &class.name, Right::WriteToken));
         if decision.forbidden || decision.permits.is_empty() {
             return Err(Refusal::new(

@@ -8,7 +8,7 @@ use allonym_policy::{Outcome, ReadQuestion, Reason, Right};
 use allonym_protect::{Context, Mark, Mask, TokenError, VaultedFault};
 use allonym_record::Value;
 
-use super::inbound::{count, field, question, rules};
+use super::inbound::{count, field, rules};
 use super::{Pipeline, Selection, internal, method, spent};
 use crate::plan::{ClassPlan, PlacePlan, Protected, Stored, is_foreign};
 
@@ -81,7 +81,8 @@ impl Pipeline {
         if irreversible && held_plain.is_empty() {
             outcome = Outcome::Protected;
         }
-        if outcome == Outcome::Protected && !class.is_marked() && !held_protected.is_empty() {
+        let handed_out = !held_protected.is_empty() || matches!(class.stored, Stored::Plain(Some(_)));
+        if outcome == Outcome::Protected && !class.is_marked() && handed_out {
             self.refuse_unmarked_for_writers(crossing, place, class, batch)?;
         }
         Ok(Reading { class, outcome, held_protected, held_plain })
@@ -131,10 +132,9 @@ impl Pipeline {
         class: &ClassPlan,
         batch: &[Selection],
     ) -> Result<(), Refusal> {
-        let decision = self.plan.policy.decide(&question(crossing, &class.name, Right::Write));
-        let (false, Some(selection)) = (decision.permits.is_empty(), batch.first()) else {
-            return Ok(());
-        };
+        // Wherever and for whatever purpose it may write it: the value travels.
+        let writes = self.plan.policy.could(&crossing.principal.roles, Right::Write, &class.name);
+        let (true, Some(selection)) = (writes, batch.first()) else { return Ok(()) };
         Err(Refusal::new(
             Fault::Forbidden,
             "unmarked-and-writable",
@@ -153,6 +153,10 @@ impl Pipeline {
         context: &Context<'_>,
     ) -> Result<(), Refusal> {
         let class = reading.class;
+        // What is read here now must not be read under another domain later.
+        for rule in rules(batch, &reading.held_protected) {
+            self.pin(place, &crossing.place, rule).await?;
+        }
         if reading.outcome == Outcome::Protected {
             return self.withhold(crossing, place, reading, batch, context).await;
         }
@@ -240,9 +244,9 @@ fn is_held_protected(
         {
             Ok(false)
         }
-        Mark::Plain => refused("unprotected", "the upstream holds a plain value here".to_owned()),
+        Mark::Plain => refused("unprotected", "there is a plain value where a protected one should be".to_owned()),
         Mark::Neither(rule) => {
-            refused("unreadable", format!("the upstream's value cannot be judged: {rule}"))
+            refused("unreadable", format!("the value cannot be judged: {rule}"))
         }
     }
 }
@@ -270,7 +274,7 @@ fn unreadable(
             let refusal = Refusal::new(
                 whose.0,
                 whose.1,
-                format!("the upstream's value cannot be revealed: {}", fault.rule),
+                format!("the value cannot be revealed: {}", fault.rule),
             );
             match at {
                 Some(selection) => refusal.at(field(place, selection)),

@@ -10,10 +10,20 @@ use crate::identity::{
     Anonymous, Identifier, JwksSource, JwtAlgorithm, JwtConfig, JwtVerifier, TokenBook,
 };
 
+/// What a plan is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Callers {
+    /// Serving: key sets are fetched and kept current.
+    Identified,
+    /// Looking at the configuration: everything is checked, nothing is fetched.
+    Examined,
+}
+
 /// An identifier for each connector.
 pub(super) fn identifiers(
     config: &Config,
     tokens: &Arc<TokenBook>,
+    callers: Callers,
 ) -> Result<HashMap<String, Identifier>, ConfigErrors> {
     let mut identifiers = HashMap::new();
     for connector in &config.connectors {
@@ -26,8 +36,11 @@ pub(super) fn identifiers(
             None => None,
             Some(typed) => {
                 let accepted = accepted(typed, connector).map_err(|(what, hint)| wrong(what, hint))?;
-                let verifier = JwtVerifier::start(accepted);
-                Some(verifier.map_err(|error| wrong(format!("callers.jwt: {error}"), ""))?)
+                let jwt = match callers {
+                    Callers::Identified => JwtVerifier::start(accepted).map(Some),
+                    Callers::Examined => accepted.check().map(|()| None),
+                };
+                jwt.map_err(|error| wrong(format!("callers.jwt: {error}"), ""))?
             }
         };
         let anonymous = match http.callers.anonymous {

@@ -16,6 +16,8 @@ pub struct ClassPlan {
     pub stored: Stored,
     /// How it is masked for those who see it masked.
     pub mask: Mask,
+    /// Nothing new is protected under it.
+    pub retired: bool,
 }
 
 /// What the upstream holds.
@@ -38,6 +40,8 @@ pub struct Protected {
     pub key_name: String,
     /// What is pinned.
     pub spec: Spec,
+    /// The same as it stands in the store.
+    pub spec_text: String,
     /// Set once the store remembers that the domain is in use: from then on its
     /// specification cannot change.
     pub used: AtomicBool,
@@ -60,6 +64,31 @@ impl ClassPlan {
             Stored::Plain(protected) => protected.as_deref(),
             Stored::Protected(protected) => Some(protected),
         }
+    }
+
+    /// What a value shows by itself about being protected; a class without a method has no
+    /// protected form to show.
+    #[must_use]
+    pub fn mark(&self, value: &Value, context: &Context<'_>) -> Mark {
+        match &self.stored {
+            Stored::Plain(None) => Mark::Plain,
+            // The upstream holds what is written: it need not fit the way out.
+            Stored::Plain(Some(outward)) => match outward.mark(value, context) {
+                Mark::Neither(rule) if is_foreign(rule) => Mark::Plain,
+                mark => mark,
+            },
+            Stored::Protected(protected) => protected.mark(value, context),
+        }
+    }
+
+    /// Whether the mark of protected values is in their check digits, where a slip of the
+    /// pen can put one too.
+    #[must_use]
+    pub fn is_marked_by_check_digits(&self) -> bool {
+        let slack = |protected: &Protected| {
+            matches!(protected.spec.method, MethodSpec::Fpe { version: VersionMode::Slack, .. })
+        };
+        self.method_of().is_some_and(slack)
     }
 
     /// Whether protected values of the class can be told from plain ones by themselves.

@@ -7,48 +7,73 @@ use std::sync::atomic::AtomicBool;
 
 use allonym_contract::{PlaceSpec, Rules, Tokens, Use};
 use allonym_keyring::NamespaceId;
+use allonym_policy::Policy;
 use allonym_protect::{Domain, Keep, Mask, MethodSpec, Spec, TokenStore, build};
 use allonym_store::Store;
 use allonym_tokens::VaultStore;
 
 use super::{
-    ClassPlan, FieldPlan, LocalUser, PlacePlan, Plan, Protected, Stored, access, callers, local_place,
+    Callers, ClassPlan, FieldPlan, LocalUser, PlacePlan, Plan, Protected, Stored, access, callers, local_place,
     pins, warnings,
 };
 use crate::config::{self, ClassMethod, Config, ConfigError, ConfigErrors, Protection};
-use crate::identity::TokenBook;
+use crate::identity::{Identifier, TokenBook};
 
-/// Compiles a configuration against what the store has pinned.
-///
-/// # Errors
-/// Everything that is wrong, each with its place: unknown names, specifications that
-/// cannot be had, contradictions with what is pinned.
-pub fn compile(
-    config: &Config,
+/// A configuration that was checked against everything, while nothing has changed yet.
+/// Between drafting and committing others can be asked whether they agree.
+pub struct Draft<'a> {
+    config: &'a Config,
     revision: u64,
-    store: &Store,
-    tokens: &Arc<TokenBook>,
-    vault: &Arc<VaultStore>,
-) -> Result<Plan, ConfigErrors> {
-    let specs = connector_places(config);
-    check_usage(config, &specs)?;
-    let policy = access::policy(config, revision, &specs)?;
-    try_build(config)?;
-    let pinned = pins::reconcile(config, &specs, store)?;
-    let classes = classes(config, &pinned, vault)?;
-    let places = places(config, &specs, &classes, &pinned)?;
-    let mut plan = Plan {
-        revision,
-        classes,
-        places,
-        policy,
-        rules: access::rules(config),
-        identifiers: callers::identifiers(config, tokens)?,
-        local_users: local_users(config),
-        warnings: Vec::new(),
-    };
-    plan.warnings = warnings::of(config, &plan);
-    Ok(plan)
+    placed: Vec<Placed>,
+    policy: Policy,
+    identifiers: HashMap<String, Identifier>,
+}
+
+impl<'a> Draft<'a> {
+    /// Checks a configuration on its own and against what the store has pinned.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place: unknown names, specifications that
+    /// cannot be had, contradictions with what is pinned.
+    pub fn new(
+        config: &'a Config,
+        revision: u64,
+        store: &Store,
+        tokens: &Arc<TokenBook>,
+        callers: Callers,
+    ) -> Result<Self, ConfigErrors> {
+        let placed = connector_places(config);
+        check_usage(config, &placed)?;
+        let policy = access::policy(config, revision, &placed)?;
+        try_build(config)?;
+        pins::check(config, &placed, store)?;
+        let identifiers = callers::identifiers(config, tokens, callers)?;
+        Ok(Self { config, revision, placed, policy, identifiers })
+    }
+
+    /// Creates and renames in the store what the configuration needs, and makes the plan.
+    ///
+    /// # Errors
+    /// When the store is away, or was changed meanwhile.
+    pub fn commit(self, store: &Store, vault: &Arc<VaultStore>) -> Result<Plan, ConfigErrors> {
+        let config = self.config;
+        let pinned = pins::reconcile(config, &self.placed, store)?;
+        let classes = classes(config, &pinned, vault)?;
+        let places = places(config, &self.placed, &classes, &pinned)?;
+        let mut plan = Plan {
+            revision: self.revision,
+            classes,
+            places,
+            policy: self.policy,
+            rules: access::rules(config),
+            purposes: config.purposes.iter().map(|purpose| purpose.value.clone()).collect(),
+            identifiers: self.identifiers,
+            local_users: local_users(config),
+            warnings: Vec::new(),
+        };
+        plan.warnings = warnings::of(config, &plan);
+        Ok(plan)
+    }
 }
 
 /// Whether a configuration agrees with what a store has pinned. Changes nothing.
@@ -132,6 +157,12 @@ fn check_field(
     if slack && place.tokens == Tokens::Accept {
         wrong(
             format!("`tokens: accept` cannot be here: the mark of `{name}` is a check digit, and a mistyped number has one too"),
+            "use `tokens: only`, or leave it out",
+        );
+    }
+    if !marked && reversible && place.tokens == Tokens::Accept {
+        wrong(
+            format!("`tokens: accept` cannot be here: protected values of `{name}` carry no mark, so they would be protected again"),
             "use `tokens: only`, or leave it out",
         );
     }
@@ -228,6 +259,7 @@ fn classes(
                     domain: resolved.domain,
                     domain_name: protection.domain.value.clone(),
                     key_name: protection.key.as_ref().map_or_else(String::new, |key| key.value.clone()),
+                    spec_text: pins::text(&spec),
                     spec,
                     used: AtomicBool::new(resolved.used),
                 }))
@@ -241,6 +273,7 @@ fn classes(
             name: class.name.as_str().into(),
             stored,
             mask: class.mask.map_or_else(Mask::default, Mask::keeping),
+            retired: class.retired,
         });
     }
     Ok(classes)
@@ -263,7 +296,13 @@ fn places(
             })?;
             let name = field.selector.to_string();
             let used = pinned.is_place_used(&place.spec.name, &name);
-            fields.push(FieldPlan { name, class, usage: field.usage, used: AtomicBool::new(used) });
+            fields.push(FieldPlan {
+                name,
+                class,
+                usage: field.usage,
+                used: AtomicBool::new(used),
+                is_local: false,
+            });
         }
         let names = place.spec.fields.iter().map(|field| field.class.as_str().into()).collect();
         let rules = Rules { place: Arc::clone(&place.spec.name), classes: names };

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use allonym_contract::Location;
 use allonym_keyring::{DomainId, KeyId, NamespaceId};
-use allonym_protect::Domain;
+use allonym_protect::{Domain, Spec};
 use allonym_store::{KeyInfo, PinnedDomain, PinnedPlace, Store, StoreError};
 
 use super::compile::{Placed, spec};
@@ -81,6 +81,7 @@ pub(super) fn check(
     check_keys(config, &held, &mut errors);
     check_domains(config, &held, &mut errors);
     check_places(config, placed, &held, &mut errors);
+    check_dropped(config, placed, &held, &mut errors);
     if errors.is_empty() { Ok(held) } else { Err(ConfigErrors(errors)) }
 }
 
@@ -93,6 +94,12 @@ fn check_keys(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
             errors.push(config.error_at(was.at, message, Some("drop `was:`: they are two keys".to_owned())));
         }
     }
+}
+
+/// A specification as it stands in the store.
+pub(super) fn text(spec: &Spec) -> String {
+    // A specification is plain data: it can be written.
+    serde_json::to_string(spec).unwrap_or_default()
 }
 
 /// The name a class's domain has in the store, and the name it is to have.
@@ -127,8 +134,7 @@ fn check_domains(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
         let mut wrong = |message: String, hint: &str| {
             errors.push(config.error_at(protection.at, message, Some(hint.to_owned())));
         };
-        let typed = serde_json::to_string(&spec(protection)).unwrap_or_default();
-        if typed != domain.spec {
+        if text(&spec(protection)) != domain.spec {
             wrong(
                 format!("domain `{now}` is in use with another specification: values that are stored could not be revealed any more"),
                 "take the change back, or give the class a new name and keep the old one with `retired: true`",
@@ -162,6 +168,29 @@ fn check_domains(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
             );
             errors.push(config.error_at(Location::default(), message, Some(hint)));
         }
+    }
+}
+
+/// A field that is dropped from a place that stays listed: what is written there from now
+/// on would pass in plain.
+fn check_dropped(config: &Config, placed: &[Placed], held: &Held, errors: &mut Vec<ConfigError>) {
+    for used in &held.places {
+        let Some(place) = placed.iter().find(|place| *place.spec.name == *used.place) else { continue };
+        let kept = place.spec.fields.iter().any(|field| field.selector.to_string() == used.field);
+        let Some(domain) = held.domains.iter().find(|domain| domain.id == used.domain) else { continue };
+        let retired = |class: &Class| {
+            class.retired
+                && class.protection.as_ref().is_some_and(|p| names(class, p, held).0 == domain.name)
+        };
+        if kept || domain.retired || config.data.iter().any(retired) {
+            continue;
+        }
+        let message = format!(
+            "`{}` of this place holds values of domain `{}` and has no rule any more: it would pass in plain",
+            used.field, domain.name
+        );
+        let hint = "put the rule back; if the class is given up everywhere, keep it with `retired: true`";
+        errors.push(config.error_at(place.spec.location, message, Some(hint.to_owned())));
     }
 }
 
@@ -208,7 +237,7 @@ fn apply(config: &Config, store: &Store, held: &Held) -> Result<Pinned, StoreErr
         // A method without a key leaves nothing that could be read back: nothing is pinned.
         let key = protection.key.as_ref().and_then(|key| keys.get(key.value.as_str()).copied());
         let Some(key) = key else { continue };
-        let typed = serde_json::to_string(&spec(protection)).unwrap_or_default();
+        let typed = text(&spec(protection));
         let known = held.domains.iter().find(|domain| domain.name == then);
         let id = match known {
             Some(domain) if domain.retired => domain.id,

@@ -30,6 +30,8 @@ pub struct FieldPlan {
     pub usage: Use,
     /// Set once the store remembers which domain this field has.
     pub used: AtomicBool,
+    /// No upstream holds anything here: there is no place to remember.
+    pub is_local: bool,
 }
 
 impl PlacePlan {
@@ -41,8 +43,8 @@ impl PlacePlan {
             name: "value".to_owned(),
             class,
             usage: Use::Content,
-            // No upstream holds anything here: there is no place to remember.
             used: AtomicBool::new(true),
+            is_local: true,
         };
         Self {
             rules: Arc::new(rules),

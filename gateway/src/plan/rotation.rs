@@ -11,11 +11,25 @@ use super::{Plan, Protected};
 use crate::api::Problem;
 use crate::config::{Config, Rotate};
 
+/// Version numbers that one rotation may skip: a mistyped number must not use them up.
+const GAP: u32 = 1_000;
+
 /// Refuses a rotation after which stored values could not be found or read.
 ///
 /// # Errors
 /// Names the class that stands against it, and why.
-pub fn check_rotation(plan: &Plan, config: &Config, key: &KeyInfo) -> Result<(), Problem> {
+pub fn check_rotation(
+    plan: &Plan,
+    config: &Config,
+    key: &KeyInfo,
+    from_version: Option<u32>,
+) -> Result<(), Problem> {
+    let last = key.versions.iter().map(|version| version.version.number()).max().unwrap_or(0);
+    let next = from_version.unwrap_or(0).max(last.saturating_add(1));
+    if next > last.saturating_add(GAP) {
+        let detail = format!("version {next} is far from version {last}: at most {GAP} numbers may be skipped");
+        return Err(Problem::new("version-too-far", detail));
+    }
     let refused = |why: String| Err(Problem::new("rotation-needs-rewrap", why));
     let name = &key.name;
     if config.key(name).is_some_and(|key| key.rotate == Rotate::OnRewrap) {
@@ -35,13 +49,18 @@ pub fn check_rotation(plan: &Plan, config: &Config, key: &KeyInfo) -> Result<(),
         if looked_up && protected.is_computed() {
             return refused(format!("class `{}` is looked up by path or query: values under an older version would not be found", class.name));
         }
-        check_slot(&class.name, protected, key)?;
+        check_slot(&class.name, protected, key, next)?;
     }
     Ok(())
 }
 
 /// A slot of the check digits may come back only when the version that has it is destroyed.
-fn check_slot(class: &str, protected: &Protected, key: &KeyInfo) -> Result<(), Problem> {
+fn check_slot(
+    class: &str,
+    protected: &Protected,
+    key: &KeyInfo,
+    next: u32,
+) -> Result<(), Problem> {
     let Some(slots) = slots(&protected.spec.method) else { return Ok(()) };
     let live: Vec<u32> = key
         .versions
@@ -49,7 +68,6 @@ fn check_slot(class: &str, protected: &Protected, key: &KeyInfo) -> Result<(), P
         .filter(|version| version.state != KeyState::Destroyed)
         .map(|version| version.version.number())
         .collect();
-    let next = key.versions.iter().map(|version| version.version.number()).max().unwrap_or(0) + 1;
     let slot = |version: u32| (version - 1) % slots;
     match live.iter().find(|version| slot(**version) == slot(next)) {
         Some(version) => Err(Problem::new(

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use allonym_contract::Tokens;
 use allonym_http::{TlsChoice, Unlisted};
-use allonym_policy::{Outcome, Question, ReadQuestion, Right};
+use allonym_policy::{Outcome, ReadQuestion, Right};
 use allonym_store::Store;
 
 use super::{Plan, rotation};
@@ -37,6 +37,9 @@ pub(super) fn of(config: &Config, plan: &Plan) -> Vec<Warning> {
     for (class, role) in unmarked_for_writers(config, plan) {
         add(true, format!("role `{role}` may write `{class}`, whose protected form carries no mark, and sees it protected: such answers are refused; give it `reveal` or `mask`"));
     }
+    for (shown, hidden, role) in shared_domains(config, plan) {
+        add(true, format!("role `{role}` may reveal `{shown}` and not `{hidden}`, which share a domain: it can have values of `{hidden}` revealed as `{shown}`"));
+    }
     for connector in &config.connectors {
         let ConnectorConfig::Http(http) = &connector.config;
         if http.unlisted == Unlisted::Pass {
@@ -66,12 +69,38 @@ fn unmarked_for_writers(config: &Config, plan: &Plan) -> Vec<(String, String)> {
                 // With the first purpose there is, as the best case for the reader.
                 let purpose = config.purposes.first().map(|purpose| purpose.value.as_str());
                 let (class, place) = (&*class.name, &**place.0);
-                let write = plan.policy.decide(&Question { roles: &roles, right: Right::Write, class, place, purpose, now });
+                let writes = plan.policy.could(&roles, Right::Write, class);
                 let read = plan.policy.outcome(&ReadQuestion { roles: &roles, class, place, purpose, now });
                 let best = read.ranked.first().map_or(Outcome::Protected, |granted| granted.outcome);
-                if !write.permits.is_empty() && best == Outcome::Protected {
+                if writes && best == Outcome::Protected {
                     found.push((class.to_owned(), (*role).to_owned()));
                 }
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Classes of one domain that a role may not see alike.
+fn shared_domains(config: &Config, plan: &Plan) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    let sees = |role: &str, class: &str| plan.policy.could(&[role.to_owned()], Right::Reveal, class);
+    for (index, class) in plan.classes.iter().enumerate() {
+        let Some(protected) = class.protected() else { continue };
+        for other in plan.classes.iter().skip(index + 1) {
+            if other.protected().is_none_or(|p| p.domain_name != protected.domain_name) {
+                continue;
+            }
+            for rule in &config.access {
+                let role = rule.role.value.as_str();
+                let pair = match (sees(role, &class.name), sees(role, &other.name)) {
+                    (true, false) => (&class.name, &other.name),
+                    (false, true) => (&other.name, &class.name),
+                    _ => continue,
+                };
+                found.push((pair.0.to_string(), pair.1.to_string(), role.to_owned()));
             }
         }
     }
@@ -90,8 +119,15 @@ pub fn installation_warnings(store: &Store, plan: &Plan, config: &Config) -> Vec
         Ok(_) => {}
         Err(error) => add(true, format!("the store cannot be read: {error}")),
     }
-    if !matches!(store.last_verified_backup(), Ok(Some(_))) {
+    let backed_up = matches!(store.last_verified_backup(), Ok(Some(_)));
+    if backed_up && matches!(store.newer_than_backup(), Ok(true)) {
+        add(true, "a key version or a domain is newer than the last verified backup: what it protects would be lost with the store; run `allonym backup FILE`".to_owned());
+    }
+    if !backed_up {
         add(true, "no backup was ever verified: run `allonym backup FILE`".to_owned());
+    }
+    if matches!(store.restored_since(), Ok(Some(info)) if !info.unrotated.is_empty()) {
+        add(true, "the store was restored from a backup: versions made after it are gone, and a key rotates only with `--from-version` (the audit log knows the numbers)".to_owned());
     }
     for key in store.keys().unwrap_or_default() {
         if let Some(text) = rotation::slot_warning(plan, config, &key) {

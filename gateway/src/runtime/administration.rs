@@ -5,12 +5,15 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use allonym_audit::{AuditSink, Durability, Event, EventKind};
-use allonym_keyring::{KeyState, Purpose, Secret};
+use allonym_keyring::{KeyState, KeyVersion, Purpose, Secret};
 use allonym_store::{ApiTokenRow, BackupReport, Store, StoreError};
 
 use super::{Gateway, store_problem};
 use crate::api::{ApiTokenView, KeyView, Problem};
 use crate::identity::{ApiToken, TokenRecord};
+
+/// The longest life of an API token that ends, in seconds: a hundred years.
+const LONGEST: u64 = 36_500 * 86_400;
 
 impl Gateway {
     /// The keys, with the classes they protect.
@@ -51,7 +54,12 @@ impl Gateway {
     ///
     /// # Errors
     /// When the key is not known, may not rotate so, or the store or the record is away.
-    pub fn rotate_key(&self, actor: &str, name: &str) -> Result<KeyView, Problem> {
+    pub fn rotate_key(
+        &self,
+        actor: &str,
+        name: &str,
+        from_version: Option<u32>,
+    ) -> Result<KeyView, Problem> {
         let _one = self.lock();
         let key = self
             .store
@@ -60,9 +68,14 @@ impl Gateway {
             .into_iter()
             .find(|key| key.name == name)
             .ok_or_else(|| Problem::new("key-unknown", format!("there is no key `{name}`")))?;
-        crate::plan::check_rotation(&self.plan(), &self.current.load().config, &key)?;
+        let current = self.current.load_full();
+        crate::plan::check_rotation(&self.plan(), &current.config, &key, from_version)?;
         self.on_the_record(actor, "keys.rotate", &[("key", name)], || {
-            let version = self.store.rotate(key.id, SystemTime::now())?;
+            let now = SystemTime::now();
+            let version = match from_version.and_then(KeyVersion::new) {
+                Some(least) => self.store.rotate_from(key.id, least, now)?,
+                None => self.store.rotate(key.id, now)?,
+            };
             Ok((version, vec![("version", version.to_string())]))
         })?;
         self.refresh_keys()?;
@@ -89,8 +102,9 @@ impl Gateway {
     ) -> Result<String, Problem> {
         let _one = self.lock();
         self.check_new_token(name, role, purpose.as_deref())?;
-        let token = ApiToken::mint().map_err(|_| Problem::new("internal", "no randomness"))?;
         let created = SystemTime::now();
+        let expires = expires_in.map(|seconds| end(created, seconds)).transpose()?;
+        let token = ApiToken::mint().map_err(|_| Problem::new("internal", "no randomness"))?;
         let row = ApiTokenRow {
             id: token.id().to_owned(),
             name: name.to_owned(),
@@ -99,7 +113,7 @@ impl Gateway {
             claims: serde_json::json!(claims),
             hash: self.tokens.hash(&token),
             created,
-            expires: expires_in.and_then(|seconds| created.checked_add(Duration::from_secs(seconds))),
+            expires,
             revoked: None,
         };
         let named = [("name", name), ("role", role)];
@@ -193,34 +207,26 @@ impl Gateway {
     /// # Errors
     /// When it cannot be read.
     pub fn audit_tail(&self, lines: usize) -> Result<Vec<String>, Problem> {
-        let folder = self.current.load().config.audit.path.clone();
-        let entries = allonym_audit::tail(&folder, lines.min(100_000))
+        let entries = allonym_audit::tail(&self.audit_folder(), lines.min(100_000))
             .map_err(|error| Problem::new("audit-unreadable", error.to_string()))?;
         Ok(entries.iter().filter_map(line).collect())
     }
 
-    /// Walks the whole record and compares its end with what the store remembers.
-    ///
-    /// # Errors
-    /// When it was altered, or cannot be read.
-    pub fn audit_verify(&self) -> Result<String, Problem> {
-        let folder = self.current.load().config.audit.path.clone();
-        let anchor = self.anchor().map_err(|error| store_problem(&error))?;
-        let report = allonym_audit::verify(&folder, anchor)
-            .map_err(|error| Problem::new("audit-altered", error.to_string()))?;
-        let span = match (&report.first, &report.last) {
-            (Some(first), Some(last)) => format!(", from {first} to {last}"),
-            _ => String::new(),
+    /// Puts on the record what an operator asked for and has no right to.
+    pub(crate) async fn record_refusal(&self, operator: &str, action: &str, rule: &str) {
+        let event = Event::new(EventKind::Refused, format!("operator:{operator}"), action);
+        let event = Event {
+            outcome: Some("refused".to_owned()),
+            rule: Some(rule.to_owned()),
+            ..event
         };
-        let anchored = if anchor.is_some() { ", and the store's anchor is in it" } else { "" };
-        Ok(format!(
-            "{} events, every link of the chain holds{anchored}{span}; {} intents without a result",
-            report.lines, report.open_intents
-        ))
+        if self.audit.accept(event, Durability::Process).await.is_err() {
+            self.shared.metrics.audit_refused();
+        }
     }
 
     /// Intent, act, result. An act whose intent is not accepted does not happen.
-    fn on_the_record<T>(
+    pub(super) fn on_the_record<T>(
         &self,
         actor: &str,
         action: &str,
@@ -250,6 +256,18 @@ impl Gateway {
         }
         outcome.map(|(value, _)| value).map_err(|error| store_problem(&error))
     }
+}
+
+/// When a token ends. An end that cannot be kept is refused: a token without one never ends.
+fn end(created: SystemTime, seconds: u64) -> Result<SystemTime, Problem> {
+    (1..=LONGEST)
+        .contains(&seconds)
+        .then(|| created.checked_add(Duration::from_secs(seconds)))
+        .flatten()
+        .ok_or_else(|| {
+            let detail = format!("a token ends after 1 second to {} days", LONGEST / 86_400);
+            Problem::new("expiry-invalid", detail)
+        })
 }
 
 /// The key under which API tokens are hashed.

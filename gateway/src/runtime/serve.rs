@@ -9,7 +9,7 @@ use allonym_contract::{Connector, Guard};
 use allonym_http::HttpConnector;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::{Gateway, StartError};
 use crate::config::ConnectorConfig;
@@ -32,45 +32,56 @@ impl Gateway {
         let mut terminate = signal(SignalKind::terminate()).map_err(system("signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("signals"))?;
         let (stop, stopping) = watch::channel(false);
+        let said = Arc::new(said);
+        let hear = Arc::clone(&said);
+        self.compare_record(move |line| hear(line)).await?;
         let start = Event::new(EventKind::Start, "allonym", "serve")
             .with_detail("version", env!("CARGO_PKG_VERSION"));
         self.audit.accept(start, Durability::Power).await?;
+        // The start is on the disk, and so is every line before it.
+        let _ = self.drop_anchor(&self.audit.head());
         self.build_connectors()?;
+        self.take_newest_keys()?;
         let mut tasks = self.spawn_connectors(&stopping).await?;
         self.serving.store(true, Ordering::Release);
         self.spawn_control(&mut tasks, &stopping).await?;
-        let _ = self.refresh_keys();
         for (name, address) in self.status().connectors {
             said(&format!("{name} listens on {address}"));
         }
-        loop {
+        let outcome = loop {
             tokio::select! {
-                _ = terminate.recv() => break said("stopping: running requests are finished first"),
-                _ = interrupt.recv() => break said("stopping: running requests are finished first"),
+                _ = terminate.recv() => break Ok(()),
+                _ = interrupt.recv() => break Ok(()),
                 _ = hangup.recv() => {
                     let gateway = Arc::clone(&self);
-                    match tokio::task::spawn_blocking(move || gateway.reload()).await {
+                    match tokio::task::spawn_blocking(move || gateway.reload("signal:HUP")).await {
                         Ok(Ok(revision)) => said(&format!("reloaded: revision {revision} is in force")),
                         Ok(Err(problem)) => said(&format!("not reloaded, the old configuration stays: {}", problem.detail)),
                         Err(_) => said("not reloaded: the task ended early"),
                     }
                 }
-                Some(ended) = tasks.join_next() => {
-                    if let Ok(Err(error)) = ended {
-                        let _ = stop.send(true);
-                        return Err(error);
-                    }
-                }
+                // None of them ends before it is told to.
+                Some(ended) = tasks.join_next() => break Err(ending(ended).err().unwrap_or(TASK)),
             }
-        }
-        let _ = stop.send(true);
-        while tasks.join_next().await.is_some() {}
+        };
+        said("stopping: running requests are finished first");
+        let outcome = wind_up(outcome, tasks, &stop).await;
         self.serving.store(false, Ordering::Release);
+        outcome?;
         let stop = Event::new(EventKind::Stop, "allonym", "serve");
         if self.audit.accept(stop, Durability::Power).await.is_ok() {
             let _ = self.drop_anchor(&self.audit.head());
         }
         Ok(())
+    }
+
+    /// Takes the keys as they are in the store, and shows their versions as metrics.
+    fn take_newest_keys(&self) -> Result<(), StartError> {
+        let _one = self.lock();
+        self.refresh_keys().map_err(|problem| StartError::System {
+            what: "keys".to_owned(),
+            cause: std::io::Error::other(problem.detail),
+        })
     }
 
     fn build_connectors(&self) -> Result<(), StartError> {
@@ -116,14 +127,11 @@ impl Gateway {
             });
             tokio::select! {
                 _ = connector.listening() => {}
-                Some(Ok(Err(error))) = tasks.join_next() => return Err(error),
+                Some(ended) = tasks.join_next() => return Err(ending(ended).err().unwrap_or(TASK)),
             }
         }
         let (gateway, stopping) = (Arc::clone(self), stopping.clone());
-        tasks.spawn(async move {
-            gateway.upkeep(stopping).await;
-            Ok(())
-        });
+        tasks.spawn(gateway.upkeep(stopping));
         Ok(tasks)
     }
 
@@ -141,7 +149,7 @@ impl Gateway {
         let (gateway, stop) = (Arc::clone(self), stopping.clone());
         tasks.spawn(async move {
             crate::api::socket::serve(gateway, listener, stop).await;
-            let _ = std::fs::remove_file(&socket);
+            let _ = crate::api::socket::remove(&socket);
             Ok(())
         });
         let Some(listen) = &current.config.admin.listen else { return Ok(()) };
@@ -155,4 +163,24 @@ impl Gateway {
         });
         Ok(())
     }
+}
+
+const TASK: StartError = StartError::Ended("a task of the gateway");
+
+/// How a task ended. One that panicked is a failure of the gateway.
+fn ending(ended: Result<Result<(), StartError>, JoinError>) -> Result<(), StartError> {
+    ended.unwrap_or(Err(TASK))
+}
+
+/// Tells the tasks to stop and waits for them. The first failure is what is reported.
+async fn wind_up(
+    mut outcome: Result<(), StartError>,
+    mut tasks: JoinSet<Result<(), StartError>>,
+    stop: &watch::Sender<bool>,
+) -> Result<(), StartError> {
+    let _ = stop.send(true);
+    while let Some(ended) = tasks.join_next().await {
+        outcome = outcome.and(ending(ended));
+    }
+    outcome
 }

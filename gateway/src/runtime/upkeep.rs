@@ -1,43 +1,50 @@
 //! What happens by itself: rotation by the clock, resealing after a rotation, the
 //! anchor of the audit log.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use allonym_audit::Head;
 use allonym_contract::Shutdown;
-use allonym_keyring::{KeyState, Keyring};
+use allonym_keyring::{DomainId, KeyState, KeyVersion, Keyring};
 use allonym_protect::{MethodSpec, TokenDomain, TokenStore};
-use allonym_store::StoreError;
 
-use super::Gateway;
+use super::{Gateway, StartError};
 use crate::config::Rotate;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(5);
 /// Vaulted values resealed in one transaction.
 const RESEAL: usize = 1_000;
-/// The setting that holds the audit log's anchor.
-const ANCHOR: &str = "audit.anchor";
+/// After which time a domain that was resealed is looked at again: a request that began
+/// before a rotation may have stored a value under the older version after it.
+const AGAIN: Duration = Duration::from_secs(3600);
+
+/// For each domain the version all of it was sealed under, and when that was seen.
+type Resealed = HashMap<DomainId, (KeyVersion, Instant)>;
 
 impl Gateway {
     /// Looks after the gateway until it stops.
-    pub(super) async fn upkeep(self: Arc<Self>, mut shutdown: Shutdown) {
+    ///
+    /// # Errors
+    /// When a part of it ended early.
+    pub(super) async fn upkeep(self: Arc<Self>, mut shutdown: Shutdown) -> Result<(), StartError> {
+        let mut resealed = Resealed::new();
         loop {
             // An anchor must not be ahead of the log: it is dropped a round later, when
             // what it names has long been on the disk.
             let head = self.audit.head();
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
-                _ = shutdown.wait_for(|stop| *stop) => return,
+                _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
             }
             let gateway = Arc::clone(&self);
-            let _ = tokio::task::spawn_blocking(move || {
+            let round = tokio::task::spawn_blocking(move || {
                 gateway.rotate_by_the_clock(SystemTime::now());
                 let _ = gateway.drop_anchor(&head);
-            })
-            .await;
-            self.reseal().await;
+            });
+            round.await.map_err(|_| StartError::Ended("upkeep"))?;
+            self.reseal(&mut resealed, &shutdown).await;
         }
     }
 
@@ -53,13 +60,14 @@ impl Gateway {
             let active = key.versions.iter().rev().find(|v| v.state == KeyState::Active);
             let due = active.and_then(|version| version.created.checked_add(every));
             if due.is_some_and(|due| due <= now) {
-                let _ = self.rotate_key("rotation-by-the-clock", &key.name);
+                let _ = self.rotate_key("rotation-by-the-clock", &key.name, None);
             }
         }
     }
 
     /// Seals vaulted values that are under an older key version again; their tokens stay.
-    async fn reseal(&self) {
+    /// A domain that is through is left alone until its key has another version.
+    async fn reseal(&self, resealed: &mut Resealed, shutdown: &Shutdown) {
         let plan = self.plan();
         for class in &plan.classes {
             let Some(protected) = class.method_of() else { continue };
@@ -72,27 +80,22 @@ impl Gateway {
             };
             let keys = self.shared.newest.load_full();
             let keyring: &dyn Keyring = &*keys;
-            while let Ok(done) = self.vault.reseal(&domain, keyring, RESEAL).await {
-                if done == 0 {
-                    break;
+            let Some(active) = protected.active_version(keyring) else { continue };
+            let through = resealed.get(&protected.domain.id);
+            if through.is_some_and(|(version, at)| *version == active && at.elapsed() < AGAIN) {
+                continue;
+            }
+            while !*shutdown.borrow() {
+                match self.vault.reseal(&domain, keyring, RESEAL).await {
+                    Ok(0) => {
+                        resealed.insert(protected.domain.id, (active, Instant::now()));
+                        break;
+                    }
+                    Ok(_) => {}
+                    // Left for the next round.
+                    Err(_) => break,
                 }
             }
         }
-    }
-
-    /// Makes the store remember where the audit log ends, so that lines cut off its end
-    /// are found out.
-    pub(super) fn drop_anchor(&self, head: &Head) -> Result<(), StoreError> {
-        let head = head.to_string();
-        if self.store.setting(ANCHOR)?.is_some_and(|held| **held == *head.as_bytes()) {
-            return Ok(());
-        }
-        self.store.put_setting(ANCHOR, head.as_bytes())
-    }
-
-    /// Where the audit log ended when the store last looked.
-    pub(super) fn anchor(&self) -> Result<Option<Head>, StoreError> {
-        let text = self.store.setting(ANCHOR)?;
-        Ok(text.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok()))
     }
 }

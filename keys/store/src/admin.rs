@@ -17,7 +17,8 @@ const LONGEST_BODY: usize = 1024 * 1024;
 const OWN: &str = "store/";
 
 /// An API token, without the token: only its keyed hash is kept. All of it but id and
-/// name is sealed, so nobody widens a role by an edit of the file.
+/// name is sealed, so nobody widens a role by an edit of the file. Whoever can write the
+/// file can put a whole earlier row back, though, such as that of a token revoked since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiTokenRow {
     /// Its permanent id, part of the token.
@@ -114,7 +115,12 @@ impl Store {
         if name.starts_with(OWN) {
             return Err(StoreError::NameTaken { what: "setting", name: name.to_owned() });
         }
-        self.put_any_setting(name, value)
+        check_name("the name of a setting", name)?;
+        if value.len() > LONGEST_BODY {
+            return Err(StoreError::Length { what: "a setting", limit: LONGEST_BODY });
+        }
+        let hierarchy = &self.inner.hierarchy;
+        self.change(|transaction| put_setting(transaction, hierarchy, name, value))
     }
 
     /// A setting, if there is one.
@@ -123,47 +129,52 @@ impl Store {
     /// When the disk says no, or the row was altered.
     pub fn setting(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let hierarchy = &self.inner.hierarchy;
-        self.look(|transaction| {
-            let found: Option<(i64, Vec<u8>)> = transaction
-                .query_row(
-                    "SELECT generation, body FROM settings WHERE namespace = ?1 AND name = ?2",
-                    params![hierarchy.namespace, name],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()?;
-            let Some((generation, body)) = found else {
-                return Ok(None);
-            };
-            let row = Row { table: SETTINGS, id: name.as_bytes(), generation };
-            hierarchy.rows.open(row, &body).map(Some)
-        })
+        self.look(|transaction| setting(transaction, hierarchy, name))
     }
+}
 
-    /// Also the store's own settings.
-    pub(crate) fn put_any_setting(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
-        check_name("the name of a setting", name)?;
-        if value.len() > LONGEST_BODY {
-            return Err(StoreError::Length { what: "a setting", limit: LONGEST_BODY });
-        }
-        let hierarchy = &self.inner.hierarchy;
-        self.change(|transaction| {
-            let generation: Option<i64> = transaction
-                .query_row(
-                    "SELECT generation FROM settings WHERE namespace = ?1 AND name = ?2",
-                    params![hierarchy.namespace, name],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            let generation = generation.unwrap_or(0) + 1;
-            let row = Row { table: SETTINGS, id: name.as_bytes(), generation };
-            transaction.execute(
-                "INSERT INTO settings (namespace, name, generation, body) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET generation = excluded.generation, body = excluded.body",
-                params![hierarchy.namespace, name, generation, hierarchy.rows.seal(row, value)?],
-            )?;
-            Ok(())
-        })
-    }
+/// A setting, also one of the store's own.
+pub(crate) fn setting(
+    transaction: &Transaction<'_>,
+    hierarchy: &Hierarchy,
+    name: &str,
+) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    let found: Option<(i64, Vec<u8>)> = transaction
+        .query_row(
+            "SELECT generation, body FROM settings WHERE namespace = ?1 AND name = ?2",
+            params![hierarchy.namespace, name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((generation, body)) = found else {
+        return Ok(None);
+    };
+    let row = Row { table: SETTINGS, id: name.as_bytes(), generation };
+    hierarchy.rows.open(row, &body).map(Some)
+}
+
+/// Keeps a setting, also one of the store's own.
+pub(crate) fn put_setting(
+    transaction: &Transaction<'_>,
+    hierarchy: &Hierarchy,
+    name: &str,
+    value: &[u8],
+) -> Result<(), StoreError> {
+    let generation: Option<i64> = transaction
+        .query_row(
+            "SELECT generation FROM settings WHERE namespace = ?1 AND name = ?2",
+            params![hierarchy.namespace, name],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let generation = generation.unwrap_or(0) + 1;
+    let row = Row { table: SETTINGS, id: name.as_bytes(), generation };
+    transaction.execute(
+        "INSERT INTO settings (namespace, name, generation, body) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET generation = excluded.generation, body = excluded.body",
+        params![hierarchy.namespace, name, generation, hierarchy.rows.seal(row, value)?],
+    )?;
+    Ok(())
 }
 
 /// The tokens with the generations of their rows. Opens every row.

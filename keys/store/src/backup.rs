@@ -6,22 +6,23 @@ use std::time::SystemTime;
 
 use allonym_keyring::{NamespaceId, Secret};
 use allonym_seal::{Seal, WrappedRoot};
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::census::Census;
+use crate::census::{self, Census};
 use crate::file::{self, Scratch, beside};
 use crate::hierarchy::{Hierarchy, backup_key, unseal, wraps};
 use crate::store::{from_millis, to_millis};
-use crate::{Store, StoreError, admin, connection, keys, pins, schema, stream};
+use crate::{Store, StoreError, admin, connection, keys, pins, restored, schema, stream};
 
 const MAGIC: &[u8; 16] = b"allonym backup\r\n";
 const FORMAT: u32 = 1;
 /// More is no header of ours.
 const LONGEST_HEADER: u32 = 1024 * 1024;
-/// When the last backup was verified: milliseconds since 1970, eight bytes.
+/// When the last backup was verified (milliseconds since 1970, eight bytes), and the
+/// digest of the keys and domains it holds.
 const VERIFIED: &str = "store/backup_verified";
 
 /// What a backup holds. It was opened and compared before this was returned.
@@ -68,13 +69,15 @@ impl Store {
     /// When the name is that of a file which is no backup, the disk says no, or the
     /// backup does not open or differs.
     pub fn backup(&self, to: &Path, now: SystemTime) -> Result<BackupReport, StoreError> {
+        // A store opened for reading only could not remember it: said before the work.
+        self.inner.writing()?;
         let _one_at_a_time = self.inner.backup.lock().unwrap_or_else(PoisonError::into_inner);
         if to.exists() && !is_backup(to)? {
             return Err(StoreError::Exists(to.to_owned()));
         }
         file::make_folder(to)?;
         let copy = Scratch::new(beside(to, ".copy"));
-        let (census, wraps) = copy_database(&self.inner.path, copy.path())?;
+        let Moment { census, wraps, state } = copy_database(&self.inner.path, copy.path())?;
         let mut id = [0; 16];
         getrandom::fill(&mut id)?;
         let header = Header {
@@ -89,9 +92,11 @@ impl Store {
         write(&header, &self.inner.hierarchy.backup_key(&id), copy.path(), partial.path())?;
         drop(copy);
         let check = Scratch::new(beside(to, ".check"));
-        let report = read(partial.path(), check.path(), |_| self.inner.hierarchy.root())?;
+        let (report, ..) = read(partial.path(), check.path(), |_| self.inner.hierarchy.root())?;
         file::rename(partial.path(), to)?;
-        self.put_any_setting(VERIFIED, &to_millis(now).to_be_bytes())?;
+        let verified = [to_millis(now).to_be_bytes().as_slice(), &state].concat();
+        let hierarchy = &self.inner.hierarchy;
+        self.change(|transaction| admin::put_setting(transaction, hierarchy, VERIFIED, &verified))?;
         Ok(report)
     }
 
@@ -100,16 +105,34 @@ impl Store {
     /// # Errors
     /// When the disk says no, or the record was altered.
     pub fn last_verified_backup(&self) -> Result<Option<SystemTime>, StoreError> {
-        let Some(value) = self.setting(VERIFIED)? else {
-            return Ok(None);
-        };
-        let bytes = value.as_slice().try_into().map_err(|_| StoreError::Altered("settings"))?;
-        Ok(Some(from_millis(i64::from_be_bytes(bytes))))
+        let hierarchy = &self.inner.hierarchy;
+        let verified = self.look(|transaction| verified(transaction, hierarchy))?;
+        Ok(verified.map(|verified| verified.at))
+    }
+
+    /// Whether a key, a key version or a domain was made or changed since the last
+    /// verified backup, or before any: what is lost with them cannot be made again.
+    /// Compares what is there with what was backed up, so no clock matters.
+    ///
+    /// # Errors
+    /// When the disk says no, or the record was altered.
+    pub fn newer_than_backup(&self) -> Result<bool, StoreError> {
+        let hierarchy = &self.inner.hierarchy;
+        self.look(|transaction| {
+            let Some(Verified { state, .. }) = verified(transaction, hierarchy)? else {
+                let any = transaction
+                    .query_row("SELECT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0));
+                return Ok(any?);
+            };
+            Ok(state != Some(census::keys_and_domains(transaction)?))
+        })
     }
 
     /// Makes a store out of a backup, where there is none. Any seal of the store that
-    /// was backed up opens it. The store gets its name only after every row was
-    /// compared and every sealed one opened.
+    /// was backed up opens it. The store gets its name only after every row was compared
+    /// and the keys, domains, places, API tokens and settings were opened; vaulted values
+    /// are sealed by whoever put them and not opened. From then on the store knows that
+    /// it was restored, see [`Store::restored_since`].
     ///
     /// # Errors
     /// When a store is there already, no seal fits, or the backup was altered or cut.
@@ -117,6 +140,7 @@ impl Store {
         from: &Path,
         to: &Path,
         seals: &[Box<dyn Seal>],
+        now: SystemTime,
     ) -> Result<BackupReport, StoreError> {
         file::make_folder(to)?;
         let _lock = file::lock(to)?;
@@ -126,23 +150,55 @@ impl Store {
             }
         }
         let restored = Scratch::new(beside(to, ".restored"));
-        let report = read(from, restored.path(), |header| {
+        let (report, mut connection, hierarchy) = read(from, restored.path(), |header| {
             unseal(seals, header.wraps.iter()).map(|(root, _)| root)
         })?;
+        let transaction = connection.transaction()?;
+        restored::record(&transaction, &hierarchy, now)?;
+        transaction.commit()?;
+        connection.close().map_err(|(_, error)| error)?;
         File::open(restored.path())?.sync_all()?;
         file::rename(restored.path(), to)?;
         Ok(report)
     }
 }
 
+/// What a store held when it was copied.
+struct Moment {
+    census: Census,
+    wraps: Vec<WrappedRoot>,
+    /// See [`census::keys_and_domains`].
+    state: [u8; 32],
+}
+
+/// The last verified backup.
+struct Verified {
+    at: SystemTime,
+    /// See [`Moment`]; none where it was not recorded yet.
+    state: Option<[u8; 32]>,
+}
+
+fn verified(
+    transaction: &Transaction<'_>,
+    hierarchy: &Hierarchy,
+) -> Result<Option<Verified>, StoreError> {
+    let Some(value) = admin::setting(transaction, hierarchy, VERIFIED)? else {
+        return Ok(None);
+    };
+    let (at, state) = value.split_first_chunk().ok_or(StoreError::Altered("settings"))?;
+    let at = from_millis(i64::from_be_bytes(*at));
+    Ok(Some(Verified { at, state: state.try_into().ok() }))
+}
+
 /// Copies the database as it is at one moment, and says what it holds then. What is
 /// secret in it is sealed already; the copy is for the owner only all the same.
-fn copy_database(path: &Path, to: &Path) -> Result<(Census, Vec<WrappedRoot>), StoreError> {
+fn copy_database(path: &Path, to: &Path) -> Result<Moment, StoreError> {
     file::make_private(to)?;
     let source = connection::reader(path)?;
     let mut copy = connection::alone(to)?;
     source.execute_batch("BEGIN")?;
     let census = Census::take(&source)?;
+    let state = census::keys_and_domains(&source)?;
     let wraps = wraps(&source)?.into_iter().map(|(_, wrap)| wrap).collect();
     let step = Backup::new(&source, &mut copy)?.step(-1)?;
     if step != StepResult::Done {
@@ -152,7 +208,7 @@ fn copy_database(path: &Path, to: &Path) -> Result<(Census, Vec<WrappedRoot>), S
     // One file, without a log beside it.
     copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
     copy.close().map_err(|(_, error)| error)?;
-    Ok((census, wraps))
+    Ok(Moment { census, wraps, state })
 }
 
 fn write(header: &Header, key: &Secret, from: &Path, to: &Path) -> Result<(), StoreError> {
@@ -168,12 +224,13 @@ fn write(header: &Header, key: &Secret, from: &Path, to: &Path) -> Result<(), St
 }
 
 /// Opens a backup into a new file and proves that it is whole: every chunk, every row
-/// as counted when it was made, SQLite's own check, every wrap and sealed row.
+/// as counted when it was made, SQLite's own check, every key, domain, place, API token
+/// and setting. Vaulted values are compared and not opened.
 fn read(
     from: &Path,
     to: &Path,
     root: impl FnOnce(&Header) -> Result<Secret, StoreError>,
-) -> Result<BackupReport, StoreError> {
+) -> Result<(BackupReport, Connection, Hierarchy), StoreError> {
     let file = File::open(from)?;
     let bytes = file.metadata()?.len();
     let mut input = BufReader::new(file);
@@ -182,10 +239,9 @@ fn read(
     let out = BufWriter::new(file::make_private(to)?);
     stream::open(&backup_key(&root, &header.id), &digest, input, out)?;
     let mut copy = connection::alone(to)?;
-    verify(&mut copy, &header.census, root)?;
-    copy.close().map_err(|(_, error)| error)?;
+    let hierarchy = verify(&mut copy, &header.census, root)?;
     let census = header.census;
-    Ok(BackupReport {
+    let report = BackupReport {
         created: from_millis(header.created),
         bytes,
         keys: census.count("keys"),
@@ -194,7 +250,8 @@ fn read(
         tokens: census.count("tokens"),
         api_tokens: census.count("api_tokens"),
         digest: census.digest,
-    })
+    };
+    Ok((report, copy, hierarchy))
 }
 
 fn read_header(path: &Path, input: &mut impl Read) -> Result<(Header, [u8; 32]), StoreError> {
@@ -225,7 +282,7 @@ fn read_header(path: &Path, input: &mut impl Read) -> Result<(Header, [u8; 32]),
     Ok((header, Sha256::digest(&text).into()))
 }
 
-fn verify(copy: &mut Connection, census: &Census, root: Secret) -> Result<(), StoreError> {
+fn verify(copy: &mut Connection, census: &Census, root: Secret) -> Result<Hierarchy, StoreError> {
     if Census::take(copy)? != *census {
         return Err(StoreError::BackupDiffers("other rows"));
     }
@@ -238,7 +295,9 @@ fn verify(copy: &mut Connection, census: &Census, root: Secret) -> Result<(), St
     let transaction = copy.transaction()?;
     keys::key_set(&transaction, &hierarchy)?;
     pins::open_all(&transaction, &hierarchy)?;
-    admin::open_all(&transaction, &hierarchy)
+    admin::open_all(&transaction, &hierarchy)?;
+    drop(transaction);
+    Ok(hierarchy)
 }
 
 fn is_backup(path: &Path) -> Result<bool, StoreError> {

@@ -22,8 +22,7 @@ impl Census {
         let mut counts = BTreeMap::new();
         let mut digest = Sha256::new();
         for table in tables(connection)? {
-            let mut rows = 0;
-            count(connection, &table, &mut digest, &mut rows)?;
+            let rows = hash_table(connection, &table, &mut digest)?;
             counts.insert(table, rows);
         }
         Ok(Self { counts, digest: digest.finalize().into() })
@@ -33,6 +32,21 @@ impl Census {
     pub(crate) fn count(&self, table: &str) -> u64 {
         self.counts.get(table).copied().unwrap_or(0)
     }
+}
+
+/// SHA-256 over which keys, key versions and domains there are and how often each was
+/// changed: every change of one of them raises its generation or its name.
+pub(crate) fn keys_and_domains(connection: &Connection) -> Result<[u8; 32], StoreError> {
+    let mut digest = Sha256::new();
+    for rows in [
+        "SELECT namespace, id, name FROM keys ORDER BY 1, 2",
+        "SELECT namespace, key, version, generation FROM key_versions ORDER BY 1, 2, 3",
+        "SELECT namespace, id, generation FROM domains ORDER BY 1, 2",
+    ] {
+        hash(&mut digest, b't', b"");
+        hash_rows(connection, rows, &mut digest)?;
+    }
+    Ok(digest.finalize().into())
 }
 
 fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
@@ -46,21 +60,26 @@ fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
 
 /// In every table the key is the first columns, at most three: the rows come in order
 /// without being sorted.
-fn count(
+fn hash_table(
     connection: &Connection,
     table: &str,
     digest: &mut Sha256,
-    counted: &mut u64,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let quoted = table.replace('"', "\"\"");
     let columns = connection.prepare(&format!("SELECT * FROM \"{quoted}\""))?.column_count();
     let order = ["1", "1, 2", "1, 2, 3"].get(columns.clamp(1, 3) - 1).copied().unwrap_or("1");
-    let mut statement =
-        connection.prepare(&format!("SELECT * FROM \"{quoted}\" ORDER BY {order}"))?;
-    let mut rows = statement.query([])?;
     hash(digest, b't', table.as_bytes());
+    hash_rows(connection, &format!("SELECT * FROM \"{quoted}\" ORDER BY {order}"), digest)
+}
+
+/// Hashes what a statement selects, and counts the rows.
+fn hash_rows(connection: &Connection, sql: &str, digest: &mut Sha256) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    let mut counted = 0;
     while let Some(row) = rows.next()? {
-        *counted += 1;
+        counted += 1;
         for column in 0..columns {
             match row.get_ref(column)? {
                 ValueRef::Null => hash(digest, b'n', b""),
@@ -71,7 +90,7 @@ fn count(
             }
         }
     }
-    Ok(())
+    Ok(counted)
 }
 
 fn hash(digest: &mut Sha256, tag: u8, content: &[u8]) {

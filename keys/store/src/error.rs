@@ -23,6 +23,17 @@ pub enum StoreError {
         /// The newest schema this release knows.
         known: u32,
     },
+    /// An older release wrote it, and it was opened for reading only.
+    #[error(
+        "the store has schema {found}, this release reads {known}: start the gateway once, it \
+         brings the store up"
+    )]
+    Older {
+        /// The schema found.
+        found: u32,
+        /// The schema this release reads.
+        known: u32,
+    },
     /// No seal was given.
     #[error("a store needs a seal")]
     NoSeal,
@@ -83,6 +94,16 @@ pub enum StoreError {
     /// No version number is left.
     #[error("key {0} has no version number left")]
     VersionsSpent(KeyId),
+    /// The store came from a backup, and the key was not rotated to a named number since:
+    /// the next number may be that of a version which the backup does not hold.
+    #[error(
+        "the store was restored from a backup, and versions of key `{name}` made after the \
+         backup may have protected values: name the next version number (see the audit log)"
+    )]
+    RestoredKey {
+        /// The name of the key.
+        name: String,
+    },
     /// A name is taken, so nothing can be made or renamed to it.
     #[error("{what} `{name}` exists already")]
     NameTaken {

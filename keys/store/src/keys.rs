@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::hierarchy::Hierarchy;
 use crate::sealing::{Row, secret};
 use crate::store::{from_millis, to_millis, write_back};
-use crate::{Store, StoreError, pins};
+use crate::{Store, StoreError, pins, restored};
 
 const TABLE: &str = "key_versions";
 /// The longest name of anything, in bytes.
@@ -107,35 +107,38 @@ impl Store {
     /// Gives a key a new active version and deactivates the one before, in one step.
     ///
     /// # Errors
-    /// When the key is not known, or the disk says no.
+    /// [`StoreError::RestoredKey`] when the store came from a backup and the key was not
+    /// rotated by [`Store::rotate_from`] since; when the key is not known, or the disk
+    /// says no.
     pub fn rotate(&self, key: KeyId, now: SystemTime) -> Result<KeyVersion, StoreError> {
         let hierarchy = &self.inner.hierarchy;
         self.change(|transaction| {
-            let versions = versions(transaction, hierarchy, key)?;
-            let newest = versions.last().ok_or(StoreError::UnknownKey(key))?.info.version;
-            let next = newest.next().ok_or(StoreError::VersionsSpent(key))?;
-            for version in versions.iter().filter(|v| v.info.state == KeyState::Active) {
-                let Some(secret) = &version.secret else {
-                    continue;
-                };
-                let generation = version.generation + 1;
-                let number = version.info.version;
-                let wrap = wrap(hierarchy, key, number, generation, KeyState::Deactivated, secret)?;
-                transaction.execute(
-                    "UPDATE key_versions SET generation = ?4, wrap = ?5, changed = ?6
-                     WHERE namespace = ?1 AND key = ?2 AND version = ?3",
-                    params![
-                        hierarchy.namespace,
-                        key.as_bytes(),
-                        number.number(),
-                        generation,
-                        wrap,
-                        to_millis(now)
-                    ],
-                )?;
+            let name = name(transaction, hierarchy, key)?;
+            if restored::awaits(transaction, hierarchy, key)? {
+                return Err(StoreError::RestoredKey { name });
             }
-            insert(transaction, hierarchy, key, next, now)?;
-            Ok(next)
+            rotate(transaction, hierarchy, key, KeyVersion::FIRST, now)
+        })
+    }
+
+    /// Rotates a key to the version after its last, or to this number if that is higher.
+    /// Numbers in between stay unused: they belong to versions that were lost when the
+    /// store was restored from a backup made before them, and a value protected under
+    /// one of them must never be taken for one of another version.
+    ///
+    /// # Errors
+    /// When the key is not known, or the disk says no.
+    pub fn rotate_from(
+        &self,
+        key: KeyId,
+        at_least: KeyVersion,
+        now: SystemTime,
+    ) -> Result<KeyVersion, StoreError> {
+        let hierarchy = &self.inner.hierarchy;
+        self.change(|transaction| {
+            let version = rotate(transaction, hierarchy, key, at_least, now)?;
+            restored::rotated(transaction, hierarchy, key)?;
+            Ok(version)
         })
     }
 
@@ -174,7 +177,8 @@ impl Store {
             Ok(())
         })?;
         // The log still holds the page as it was.
-        write_back(&self.inner.write.take())
+        let connection = self.inner.turn()?;
+        write_back(&connection)
     }
 }
 
@@ -230,6 +234,19 @@ fn names(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+fn name(
+    transaction: &Transaction<'_>,
+    hierarchy: &Hierarchy,
+    key: KeyId,
+) -> Result<String, StoreError> {
+    let name = transaction.query_row(
+        "SELECT name FROM keys WHERE namespace = ?1 AND id = ?2",
+        params![hierarchy.namespace, key.as_bytes()],
+        |row| row.get(0),
+    );
+    name.optional()?.ok_or(StoreError::UnknownKey(key))
+}
+
 fn named(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
@@ -258,6 +275,41 @@ fn create(
     Ok(id)
 }
 
+/// The number after the last one, destroyed versions included, or `at_least`.
+fn rotate(
+    transaction: &Transaction<'_>,
+    hierarchy: &Hierarchy,
+    key: KeyId,
+    at_least: KeyVersion,
+    now: SystemTime,
+) -> Result<KeyVersion, StoreError> {
+    let versions = versions(transaction, hierarchy, key)?;
+    let newest = versions.last().ok_or(StoreError::UnknownKey(key))?.info.version;
+    let next = newest.next().ok_or(StoreError::VersionsSpent(key))?.max(at_least);
+    for version in versions.iter().filter(|v| v.info.state == KeyState::Active) {
+        let Some(secret) = &version.secret else {
+            continue;
+        };
+        let generation = version.generation + 1;
+        let number = version.info.version;
+        let wrap = wrap(hierarchy, key, number, generation, KeyState::Deactivated, secret)?;
+        transaction.execute(
+            "UPDATE key_versions SET generation = ?4, wrap = ?5, changed = ?6
+             WHERE namespace = ?1 AND key = ?2 AND version = ?3",
+            params![
+                hierarchy.namespace,
+                key.as_bytes(),
+                number.number(),
+                generation,
+                wrap,
+                to_millis(now)
+            ],
+        )?;
+    }
+    insert(transaction, hierarchy, key, next, now)?;
+    Ok(next)
+}
+
 /// A new active version with a fresh secret.
 fn insert(
     transaction: &Transaction<'_>,
@@ -276,7 +328,7 @@ fn insert(
 }
 
 /// The state is sealed together with the secret: nobody brings an old version back to
-/// protecting by changing a row.
+/// protecting by changing a column, short of putting its whole earlier row back.
 fn wrap(
     hierarchy: &Hierarchy,
     key: KeyId,

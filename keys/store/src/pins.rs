@@ -1,3 +1,5 @@
+use std::sync::PoisonError;
+
 use allonym_keyring::{DomainId, KeyId, KeyVersion, Secret};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -80,12 +82,9 @@ impl Store {
     /// [`StoreError::DomainRetired`], or the key is not known.
     pub fn put_domain(&self, name: &str, spec: &str, key: KeyId) -> Result<DomainId, StoreError> {
         check_name("the name of a domain", name)?;
-        if spec.is_empty() || spec.len() > LONGEST_SPECIFICATION {
-            let what = "the specification of a domain";
-            return Err(StoreError::Length { what, limit: LONGEST_SPECIFICATION });
-        }
+        check_specification(spec)?;
         let hierarchy = &self.inner.hierarchy;
-        let (id, number) = self.change(|transaction| {
+        let put = |transaction: &Transaction<'_>| {
             if !keys::exists(transaction, hierarchy, key)? {
                 return Err(StoreError::UnknownKey(key));
             }
@@ -104,11 +103,14 @@ impl Store {
                 update(transaction, hierarchy, &domain)?;
             }
             Ok((domain.id, None))
+        };
+        // Whoever sees the domain finds its number.
+        let (id, _) = self.change_then(put, |(id, number)| {
+            if let Some(number) = number {
+                let numbers = &self.inner.numbers;
+                numbers.write().unwrap_or_else(PoisonError::into_inner).insert(*id, *number);
+            }
         })?;
-        if let Some(number) = number {
-            let numbers = &self.inner.numbers;
-            numbers.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id, number);
-        }
         Ok(id)
     }
 
@@ -145,13 +147,17 @@ impl Store {
         })
     }
 
-    /// Remembers that values are protected in a domain, before the first one is.
+    /// Remembers that values are protected in a domain, before the first one is, and
+    /// pins what protects them: this specification and key, whatever was put since the
+    /// caller read them.
     ///
     /// # Errors
-    /// When the domain is not known or retired.
-    pub fn mark_domain_used(&self, domain: DomainId) -> Result<(), StoreError> {
+    /// [`StoreError::DomainPinned`] when values were protected under another
+    /// specification or key; when domain or key are not known, or the domain is retired.
+    pub fn mark_domain_used(&self, id: DomainId, spec: &str, key: KeyId) -> Result<(), StoreError> {
+        check_specification(spec)?;
         let hierarchy = &self.inner.hierarchy;
-        self.change(|transaction| mark_used(transaction, hierarchy, domain))
+        self.change(|transaction| mark_used(transaction, hierarchy, id, spec, key))
     }
 
     /// The secret that was made with a domain and stays for its life, whatever becomes
@@ -174,21 +180,25 @@ impl Store {
     }
 
     /// Remembers that a field at a place holds values of a domain, before the first
-    /// one does; marks the domain used as well.
+    /// one does; marks the domain used as well, in the same step.
     ///
     /// # Errors
-    /// [`StoreError::PlacePinned`] when it holds values of another domain; when the
-    /// domain is not known or retired.
+    /// [`StoreError::PlacePinned`] when it holds values of another domain, and as for
+    /// [`Store::mark_domain_used`]. Then nothing is remembered.
     pub fn mark_place_used(
         &self,
         place: &str,
         field: &str,
         domain: DomainId,
+        spec: &str,
+        key: KeyId,
     ) -> Result<(), StoreError> {
         check_name("a place", place)?;
         check_name("a field", field)?;
+        check_specification(spec)?;
         let hierarchy = &self.inner.hierarchy;
         self.change(|transaction| {
+            mark_used(transaction, hierarchy, domain, spec, key)?;
             let all = places(transaction, hierarchy)?;
             match all.iter().find(|pin| pin.place == place && pin.field == field) {
                 Some(pin) if pin.domain == domain => return Ok(()),
@@ -201,7 +211,6 @@ impl Store {
                 }
                 None => {}
             }
-            mark_used(transaction, hierarchy, domain)?;
             let id = place_id(place, field);
             let row = Row { table: PLACES, id: &id, generation: 1 };
             let body = hierarchy.rows.seal(row, domain.as_bytes())?;
@@ -222,6 +231,14 @@ impl Stored {
     }
 }
 
+fn check_specification(spec: &str) -> Result<(), StoreError> {
+    if spec.is_empty() || spec.len() > LONGEST_SPECIFICATION {
+        let what = "the specification of a domain";
+        return Err(StoreError::Length { what, limit: LONGEST_SPECIFICATION });
+    }
+    Ok(())
+}
+
 /// Whether a token is sealed under this version.
 pub(crate) fn seals_tokens(
     transaction: &Transaction<'_>,
@@ -231,7 +248,7 @@ pub(crate) fn seals_tokens(
 ) -> Result<bool, StoreError> {
     let found = transaction
         .query_row(
-            "SELECT 1 FROM tokens WHERE namespace = ?1 AND version = ?3 AND domain IN
+            "SELECT 1 FROM tokens INDEXED BY tokens_by_version WHERE namespace = ?1 AND version = ?3 AND domain IN
                  (SELECT number FROM domains WHERE namespace = ?1 AND key = ?2) LIMIT 1",
             params![hierarchy.namespace, key.as_bytes(), version.number()],
             |_| Ok(()),
@@ -358,6 +375,8 @@ fn mark_used(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
     id: DomainId,
+    spec: &str,
+    key: KeyId,
 ) -> Result<(), StoreError> {
     let all = domains(transaction, hierarchy)?;
     let mut domain =
@@ -365,9 +384,17 @@ fn mark_used(
     if domain.body.retired {
         return Err(StoreError::DomainRetired(domain.body.name));
     }
-    if domain.body.used {
-        return Ok(());
+    let same = domain.body.spec == spec && domain.body.key == key;
+    match (domain.body.used, same) {
+        (true, true) => return Ok(()),
+        (true, false) => return Err(StoreError::DomainPinned(domain.body.name)),
+        (false, _) => {}
     }
+    if !keys::exists(transaction, hierarchy, key)? {
+        return Err(StoreError::UnknownKey(key));
+    }
+    spec.clone_into(&mut domain.body.spec);
+    domain.body.key = key;
     domain.body.used = true;
     update(transaction, hierarchy, &domain)
 }
@@ -414,4 +441,47 @@ fn places(
 
 fn place_id(place: &str, field: &str) -> Vec<u8> {
     typed(&[place.as_bytes(), field.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use allonym_seal::{FileSeal, Seal};
+
+    use super::*;
+    use crate::connection;
+
+    /// Between the commit of a domain and its number being known, nobody else has a turn
+    /// to see the domain.
+    #[test]
+    fn who_sees_a_domain_finds_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let seals: Vec<Box<dyn Seal>> =
+            vec![Box::new(FileSeal::create(folder.path().join("seal.key")).unwrap())];
+        let path = folder.path().join("store.db");
+        let store = Store::open(&path, &seals, SystemTime::UNIX_EPOCH).unwrap();
+        let key = store.ensure_key("contact", None, SystemTime::UNIX_EPOCH).unwrap();
+        let outside = connection::reader(&path).unwrap();
+        let committed = || -> bool {
+            outside
+                .query_row("SELECT EXISTS (SELECT 1 FROM domains)", [], |row| row.get(0))
+                .unwrap()
+        };
+        let numbers = store.inner.numbers.read().unwrap();
+        std::thread::scope(|scope| {
+            let put = scope.spawn(|| store.put_domain("email", "{}", key).unwrap());
+            while !committed() {
+                assert!(!put.is_finished());
+                std::thread::yield_now();
+            }
+            let writing = store.inner.writing().unwrap();
+            assert!(writing.write.is_taken(), "the number waits for the lock held here");
+            assert!(numbers.is_empty());
+            drop(numbers);
+            let domain = put.join().unwrap();
+            assert_eq!(store.number(domain), Ok(1));
+        });
+        assert!(!store.inner.writing().unwrap().write.is_taken());
+    }
 }

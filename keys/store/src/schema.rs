@@ -4,7 +4,7 @@ use crate::StoreError;
 
 /// Each brings the schema from its index to the next number. One that was released is
 /// never edited: add another.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// Namespaces, domains and their rows have small numbers inside the file, since ids of
 /// 16 bytes in every token would cost more than the token. Tokens are appended, and only
@@ -99,6 +99,12 @@ CREATE TABLE settings (
     body BLOB NOT NULL,
     PRIMARY KEY (namespace, name)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// New tokens go to the end of their version, so this index costs an insert one or two
+/// per cent, and a search for old ones that finds none one seek.
+const V3: &str = "
+CREATE INDEX tokens_by_version ON tokens (namespace, domain, version);
 ";
 
 /// The schema this release writes.

@@ -15,7 +15,9 @@ pub(crate) struct Sealer {
 }
 
 /// Where a sealed value stands. A value moved to another row, table or namespace does
-/// not open there, nor does one that was replaced since.
+/// not open there, nor under another generation. An earlier value does open again when
+/// it is put back together with its generation: nothing outside the file says which is
+/// the newest, so whoever can write the file can roll a row back unseen.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'a> {
     pub(crate) table: &'static str,

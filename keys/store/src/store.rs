@@ -11,9 +11,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::file::{self, Scratch, beside};
 use crate::hierarchy::{Hierarchy, SealInfo, seal_infos};
-use crate::turn::Turn;
+use crate::turn::{Taken, Turn};
+use crate::vault::Position;
 use crate::worker::Workers;
-use crate::{StoreError, connection, schema};
+use crate::{StoreError, connection, reading, schema};
 
 /// An open store. Clones share it; when the last one is dropped, its threads end, the
 /// log is written back, and another may open it.
@@ -25,14 +26,20 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) path: PathBuf,
     pub(crate) hierarchy: Hierarchy,
-    pub(crate) write: Arc<Turn>,
-    pub(crate) workers: Workers,
+    /// None where the store is opened for reading only.
+    pub(crate) writing: Option<Writing>,
     /// The numbers of domains inside the file. Domains are never deleted.
     pub(crate) numbers: RwLock<HashMap<DomainId, i64>>,
     /// Where the search for tokens under an old version goes on, by domain.
-    pub(crate) scanned: Mutex<HashMap<DomainId, i64>>,
+    pub(crate) scanned: Mutex<HashMap<DomainId, Position>>,
     /// One backup at a time.
     pub(crate) backup: Mutex<()>,
+}
+
+/// What a store that may change has beside its file.
+pub(crate) struct Writing {
+    pub(crate) write: Arc<Turn>,
+    workers: Workers,
     /// Held until everything else is closed.
     _lock: File,
 }
@@ -64,18 +71,26 @@ impl Store {
         let numbers = numbers(&transaction, hierarchy.namespace)?;
         transaction.commit()?;
         let write = Arc::new(Turn::new(connection));
-        Ok(Self {
-            inner: Arc::new(Inner {
-                path: path.to_owned(),
-                hierarchy,
-                workers: Workers::start(path, Arc::clone(&write))?,
-                write,
-                numbers: RwLock::new(numbers),
-                scanned: Mutex::default(),
-                backup: Mutex::default(),
-                _lock: lock,
-            }),
-        })
+        let workers = Workers::start(path, Arc::clone(&write))?;
+        let writing = Writing { write, workers, _lock: lock };
+        Ok(Self::with(path, hierarchy, numbers, Some(writing)))
+    }
+
+    pub(crate) fn with(
+        path: &Path,
+        hierarchy: Hierarchy,
+        numbers: HashMap<DomainId, i64>,
+        writing: Option<Writing>,
+    ) -> Self {
+        let inner = Inner {
+            path: path.to_owned(),
+            hierarchy,
+            writing,
+            numbers: RwLock::new(numbers),
+            scanned: Mutex::default(),
+            backup: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The seals that open this store, oldest first.
@@ -98,19 +113,33 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.inner.write.take();
+        self.change_then(work, |_| ())
+    }
+
+    /// Changes the store, and does what belongs to it in memory before anybody can see
+    /// the change through this store.
+    pub(crate) fn change_then<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        then: impl FnOnce(&T),
+    ) -> Result<T, StoreError> {
+        let mut connection = self.inner.turn()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = work(&transaction)?;
         transaction.commit()?;
+        then(&done);
         Ok(done)
     }
 
-    /// Looks at the store as it is now.
+    /// Looks at the store as it is now. The work may be done more than once.
     pub(crate) fn look<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.inner.write.take();
+        let Some(writing) = &self.inner.writing else {
+            return reading::look(&self.inner.path, work);
+        };
+        let mut connection = writing.write.take();
         let transaction = connection.transaction()?;
         work(&transaction)
     }
@@ -128,7 +157,25 @@ impl fmt::Debug for Store {
     }
 }
 
-impl Drop for Inner {
+impl Inner {
+    /// The connection that writes, when it is one's turn.
+    pub(crate) fn turn(&self) -> Result<Taken<'_>, StoreError> {
+        Ok(self.writing()?.write.take())
+    }
+
+    /// The threads behind the asynchronous interface.
+    pub(crate) fn workers(&self) -> Result<&Workers, StoreError> {
+        Ok(&self.writing()?.workers)
+    }
+
+    /// Refuses where the store is opened for reading only.
+    pub(crate) fn writing(&self) -> Result<&Writing, StoreError> {
+        let refused = || StoreError::Unavailable("opened for reading only".to_owned());
+        self.writing.as_ref().ok_or_else(refused)
+    }
+}
+
+impl Drop for Writing {
     /// The log is written back for tidiness; what was acknowledged is safe without.
     fn drop(&mut self) {
         self.workers.stop();
@@ -172,7 +219,11 @@ fn create(path: &Path, seals: &[Box<dyn Seal>], now: SystemTime) -> Result<(), S
     file::rename(fresh.path(), path)
 }
 
-fn numbers(connection: &Connection, namespace: i64) -> Result<HashMap<DomainId, i64>, StoreError> {
+/// The numbers of all domains inside the file.
+pub(crate) fn numbers(
+    connection: &Connection,
+    namespace: i64,
+) -> Result<HashMap<DomainId, i64>, StoreError> {
     let mut statement =
         connection.prepare("SELECT id, number FROM domains WHERE namespace = ?1")?;
     let rows = statement

@@ -40,6 +40,15 @@ impl Turn {
     }
 }
 
+#[cfg(test)]
+impl Turn {
+    /// Whether somebody has the turn now.
+    pub(crate) fn is_taken(&self) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.serving != queue.next
+    }
+}
+
 /// A turn; the next one begins when it is dropped.
 pub(crate) struct Taken<'a> {
     turn: &'a Turn,

@@ -10,6 +10,12 @@ use crate::{Store, StoreError};
 const LARGEST_BATCH: usize = 65_536;
 const LONGEST_TOKEN: usize = 4096;
 const LONGEST_SEALED: usize = 1024 * 1024;
+/// Version by version: within one, the index has the rows in their order.
+const LOWEST_VERSION: &str = "SELECT min(version) FROM tokens INDEXED BY tokens_by_version
+     WHERE namespace = ?1 AND domain = ?2 AND version >= ?3 AND version < ?4";
+const OF_VERSION: &str = "SELECT lookup, token, version, sealed, id
+     FROM tokens INDEXED BY tokens_by_version
+     WHERE namespace = ?1 AND domain = ?2 AND version = ?3 AND id > ?4 ORDER BY id LIMIT ?5";
 
 /// A vaulted token and what it stands for, sealed by the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +28,14 @@ pub struct TokenRow {
     pub version: u32,
     /// The sealed value: the store neither opens nor interprets it.
     pub sealed: Vec<u8>,
+}
+
+/// Where a search for old tokens stands: at this row of this version. The default is
+/// before all rows.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    version: u32,
+    id: i64,
 }
 
 /// What became of a row that was put.
@@ -61,7 +75,7 @@ impl Store {
                 None => put(transaction, at, &rows).map(Ok),
             }
         };
-        self.inner.workers.write(count, put).await?
+        self.inner.workers()?.write(count, put).await?
     }
 
     /// For each look-up its row, if there is one.
@@ -79,7 +93,7 @@ impl Store {
             let rows = lookups.iter().map(|lookup| by_lookup(transaction, at, lookup));
             rows.collect()
         };
-        self.inner.workers.read(Lane::Gets, find).await
+        self.inner.workers()?.read(Lane::Gets, find).await
     }
 
     /// For each token its row, if there is one.
@@ -105,12 +119,13 @@ impl Store {
             }
             Ok(rows)
         };
-        self.inner.workers.read(Lane::Gets, find).await
+        self.inner.workers()?.read(Lane::Gets, find).await
     }
 
-    /// Up to `limit` rows sealed under a version below this one. An empty answer says
-    /// that there are none. Goes on where the last call stopped, so a whole reseal
-    /// reads all tokens about twice, not once for each batch.
+    /// Up to `limit` rows sealed under a version below this one, of the lowest versions
+    /// first. An empty answer says that there are none, and costs one look into an index
+    /// however many tokens there are. Goes on where the last call stopped, so rows that
+    /// stay as they are do not come again before the others came.
     ///
     /// # Errors
     /// When the domain is not known, or the disk says no.
@@ -124,17 +139,18 @@ impl Store {
         let limit = limit.clamp(1, LARGEST_BATCH);
         let after = self.resume_scan(domain);
         let scan = move |transaction: &Transaction<'_>| {
-            let from = |after: i64| below(transaction, at, version, after, limit);
+            let from = |after| below(transaction, at, version, after, limit);
             let rows = from(after)?;
-            if rows.is_empty() && after > 0 {
-                return from(0);
+            if rows.is_empty() && after != Position::default() {
+                return from(Position::default());
             }
             Ok(rows)
         };
-        let rows = self.inner.workers.read(Lane::Scans, scan).await?;
-        if let Some((last, _)) = rows.last() {
+        let rows = self.inner.workers()?.read(Lane::Scans, scan).await?;
+        if let Some((id, row)) = rows.last() {
+            let last = Position { version: row.version, id: *id };
             let mut scanned = self.inner.scanned.lock().unwrap_or_else(PoisonError::into_inner);
-            scanned.insert(domain, *last);
+            scanned.insert(domain, last);
         }
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
@@ -175,7 +191,7 @@ impl Store {
             }
             Ok(Ok(replaced))
         };
-        self.inner.workers.write(count, reseal).await?
+        self.inner.workers()?.write(count, reseal).await?
     }
 
     /// How many tokens a domain has.
@@ -192,11 +208,11 @@ impl Store {
             )?;
             Ok(u64::try_from(count).unwrap_or(0))
         };
-        self.inner.workers.read(Lane::Scans, count).await
+        self.inner.workers()?.read(Lane::Scans, count).await
     }
 
-    /// After which row the next scan begins; 0 is the start.
-    fn resume_scan(&self, domain: DomainId) -> i64 {
+    /// After which row the next scan begins.
+    fn resume_scan(&self, domain: DomainId) -> Position {
         let mut scanned = self.inner.scanned.lock().unwrap_or_else(PoisonError::into_inner);
         scanned.remove(&domain).unwrap_or_default()
     }
@@ -279,21 +295,31 @@ fn below(
     transaction: &Transaction<'_>,
     at: [i64; 2],
     version: u32,
-    after: i64,
+    mut after: Position,
     limit: usize,
 ) -> Result<Vec<(i64, TokenRow)>, StoreError> {
-    // In the order of the rows: the unary plus keeps SQLite from an index it would have
-    // to sort.
-    let mut statement = transaction.prepare_cached(
-        "SELECT lookup, token, version, sealed, id FROM tokens
-         WHERE +namespace = ?1 AND +domain = ?2 AND id > ?3 AND version < ?4
-         ORDER BY id LIMIT ?5",
-    )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![at[0], at[1], after, version, limit], |row| {
-        Ok((row.get(4)?, read_row(row)?))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut lowest = transaction.prepare_cached(LOWEST_VERSION)?;
+    let mut of_version = transaction.prepare_cached(OF_VERSION)?;
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let range = params![at[0], at[1], after.version, version];
+        let Some(lowest) = lowest.query_row(range, |row| row.get::<_, Option<u32>>(0))? else {
+            break;
+        };
+        if lowest != after.version {
+            after = Position { version: lowest, id: 0 };
+        }
+        let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
+        let rows = of_version.query_map(params![at[0], at[1], lowest, after.id, left], |row| {
+            Ok((row.get(4)?, read_row(row)?))
+        })?;
+        for row in rows {
+            found.push(row?);
+        }
+        // The version is below another, so there is one after it.
+        after = Position { version: lowest.saturating_add(1), id: 0 };
+    }
+    Ok(found)
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
@@ -350,12 +376,12 @@ mod tests {
         let domain = store.put_domain("email", "{}", key).unwrap();
         store.token_put(domain, vec![row(0)]).await.unwrap();
         let pragma = |name: &str, value: i64| {
-            let connection = store.inner.write.take();
+            let connection = store.inner.turn().unwrap();
             let set = connection.pragma_update_and_check(None, name, value, |row| row.get(0));
             set.or_else(|_| connection.pragma_update(None, name, value).map(|()| 0_i64)).unwrap()
         };
         let pages: i64 = {
-            let connection = store.inner.write.take();
+            let connection = store.inner.turn().unwrap();
             connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap()
         };
         let mut next = 1;
@@ -381,6 +407,43 @@ mod tests {
         assert_eq!(store.token_count(domain).await, Ok(201));
     }
 
+    /// However many tokens there are, to find that none is old costs the same.
+    #[tokio::test]
+    async fn an_idle_scan_is_cheap() {
+        let folder = tempfile::tempdir().unwrap();
+        let seals: Vec<Box<dyn Seal>> =
+            vec![Box::new(FileSeal::create(folder.path().join("seal.key")).unwrap())];
+        let now = SystemTime::now();
+        let store = Store::open(&folder.path().join("store.db"), &seals, now).unwrap();
+        let key = store.ensure_key("contact", None, now).unwrap();
+        let domain = store.put_domain("email", "{}", key).unwrap();
+        let at = store.numbers(domain).unwrap();
+        let rows = (0..5000).map(|number| TokenRow { sealed: vec![7], ..row(number) });
+        store.token_put(domain, rows.collect()).await.unwrap();
+        let steps = |version: u32| {
+            let work = |transaction: &Transaction<'_>| {
+                let found = below(transaction, at, version, Position::default(), 10)?.len();
+                let steps = [LOWEST_VERSION, OF_VERSION].map(|sql| {
+                    let statement = transaction.prepare_cached(sql).unwrap();
+                    statement.reset_status(rusqlite::StatementStatus::VmStep)
+                });
+                Ok((found, steps.iter().sum::<i32>()))
+            };
+            store.look(work).unwrap()
+        };
+        let (found, idle) = steps(1);
+        assert_eq!(found, 0);
+        assert!((1..100).contains(&idle), "{idle} steps");
+        let (found, busy) = steps(2);
+        assert_eq!(found, 10);
+        assert!(busy > idle && busy < 1000, "{busy} steps");
+        let old = store.look(|transaction| {
+            let version = allonym_keyring::KeyVersion::new(2).unwrap();
+            crate::pins::seals_tokens(transaction, &store.inner.hierarchy, key, version)
+        });
+        assert_eq!(old, Ok(false));
+    }
+
     /// A refused request in a group leaves the others alone.
     #[tokio::test]
     async fn a_refusal_is_of_one_request_only() {
@@ -394,7 +457,7 @@ mod tests {
         let put =
             |number, version| store.token_put(domain, vec![TokenRow { version, ..row(number) }]);
         // While the turn is held the requests wait and are taken together.
-        let turn = store.inner.write.take();
+        let turn = store.inner.turn().unwrap();
         let release = async {
             tokio::task::yield_now().await;
             drop(turn);

@@ -62,7 +62,11 @@ const MOST_DOCUMENTS: usize = 1_000;
 ///
 /// # Errors
 /// When a sample is not JSON.
-pub fn propose(upstream: &str, samples: &[Sample]) -> Result<Proposal, NotJson> {
+pub fn propose(
+    upstream: &str,
+    operator: &str,
+    samples: &[Sample],
+) -> Result<Proposal, NotJson> {
     let mut routes: BTreeMap<&str, Fields> = BTreeMap::new();
     let mut unsure = Vec::new();
     for sample in samples {
@@ -91,7 +95,7 @@ pub fn propose(upstream: &str, samples: &[Sample]) -> Result<Proposal, NotJson> 
             }
         }
     }
-    let yaml = write(upstream, routes.keys().copied(), &sure, &unsure);
+    let yaml = write(upstream, operator, routes.keys().copied(), &sure, &unsure);
     Ok(Proposal { yaml, sure, unsure })
 }
 
@@ -209,6 +213,7 @@ const KEYS: [(&str, &str); 4] = [
 
 fn write<'r>(
     upstream: &str,
+    operator: &str,
     routes: impl Iterator<Item = &'r str>,
     sure: &[Finding],
     unsure: &[Finding],
@@ -228,7 +233,12 @@ fn write<'r>(
          seal: { file: ./allonym-data/seal.key }      # made by `allonym seal create`; keep a copy elsewhere\n\
          store: ./allonym-data/store/store.db\n\
          audit: ./allonym-data/audit\n\
-         admin: { listen: 127.0.0.1:9464 }\n",
+",
+    );
+    let operator = quoted(operator);
+    let _ = writeln!(
+        yaml,
+        "admin: {{ listen: 127.0.0.1:9464, operators: {{ {operator}: [keys, tokens, audit] }} }}"
     );
     let keys: BTreeSet<&str> = classes().map(|class| class.key).collect();
     section(

@@ -12,7 +12,7 @@ fn posted(body: &str) -> Vec<Sample> {
 
 /// Path, class (`-` for none) and whether it is sure, of everything found.
 fn check(body: &str, expected: &[(&str, &str, bool)]) {
-    let proposal = propose("http://127.0.0.1:9000", &posted(body)).unwrap();
+    let proposal = propose("http://127.0.0.1:9000", "zoe", &posted(body)).unwrap();
     let of = |findings: &[Finding], sure: bool| {
         let told = |f: &Finding| {
             (
@@ -177,7 +177,7 @@ fn keys_that_are_values_are_not_repeated() {
             ("$.by_mail[*].surname", "full_name", true),
         ],
     );
-    let proposal = propose("http://127.0.0.1:9000", &posted(body)).unwrap();
+    let proposal = propose("http://127.0.0.1:9000", "zoe", &posted(body)).unwrap();
     let told = serde_json::to_string(&proposal).unwrap();
     for secret in ["zoe", "max@", "Müller"] {
         assert!(!told.contains(secret), "{told}");
@@ -191,7 +191,7 @@ fn a_sample_without_a_route_says_so() {
         name: "b".to_owned(),
         body: b"{}".to_vec(),
     }];
-    let proposal = propose("https://api.internal", &samples).unwrap();
+    let proposal = propose("https://api.internal", "zoe", &samples).unwrap();
     assert_eq!(proposal.unsure.len(), 1);
     assert!(proposal.unsure[0].reason.contains("route"));
     Config::parse(&proposal.yaml, "proposal").unwrap();
@@ -204,13 +204,13 @@ fn what_is_not_json_is_named() {
         name: "b".to_owned(),
         body: b"{\n\"a\": secret}".to_vec(),
     }];
-    let error = propose("https://api.internal", &samples).unwrap_err();
+    let error = propose("https://api.internal", "zoe", &samples).unwrap_err();
     assert_eq!(error.to_string(), "b: not JSON at line 2, column 6");
 }
 
 #[test]
 fn an_upstream_that_is_none_is_an_error_of_the_proposal() {
-    let proposal = propose("not a url\"\n", &posted("{}")).unwrap();
+    let proposal = propose("not a url\"\n", "zoe", &posted("{}")).unwrap();
     let errors = Config::parse(&proposal.yaml, "proposal")
         .unwrap_err()
         .to_string();

@@ -11,14 +11,15 @@ async fn filled(home: &Home) -> (Store, DomainId) {
     let (store, domain) = with_domain(home);
     let rows = (0..4000).map(|number| TokenRow { sealed: vec![7; 200], ..token_row(number) });
     store.token_put(domain, rows.collect()).await.unwrap();
-    store.mark_place_used("orders", "$.email", domain).unwrap();
+    let key = store.keys().unwrap()[0].id;
+    store.mark_place_used("orders", "$.email", domain, SPEC, key).unwrap();
     store.api_token_put(&api_token("a", "alpha")).unwrap();
     store.put_setting("anchor", b"here").unwrap();
     (store, domain)
 }
 
-fn restore(home: &Home, from: &str) -> Result<BackupReport, StoreError> {
-    Store::restore(&home.at(from), &home.at("restored/store.db"), &home.seals())
+pub(crate) fn restore(home: &Home, from: &str) -> Result<BackupReport, StoreError> {
+    Store::restore(&home.at(from), &home.at("restored/store.db"), &home.seals(), later(9))
 }
 
 #[tokio::test]
@@ -69,15 +70,15 @@ async fn a_backup_needs_a_seal_and_overwrites_nothing_else() {
     assert_eq!(std::fs::read(home.at("letter")).unwrap(), b"dear");
 
     let to = home.at("restored/store.db");
-    let wrong = Store::restore(&backup, &to, &home.other_seals());
+    let wrong = Store::restore(&backup, &to, &home.other_seals(), now());
     assert_eq!(wrong, Err(StoreError::WrongSeal));
-    assert_eq!(Store::restore(&backup, &to, &[]), Err(StoreError::NoSeal));
+    assert_eq!(Store::restore(&backup, &to, &[], now()), Err(StoreError::NoSeal));
     assert_eq!(restore(&home, "letter"), Err(StoreError::NotABackup(home.at("letter"))));
     assert!(matches!(restore(&home, "missing"), Err(StoreError::Unavailable(_))));
-    let over = Store::restore(&backup, &home.path(), &home.seals());
+    let over = Store::restore(&backup, &home.path(), &home.seals(), now());
     assert_eq!(over, Err(StoreError::InUse(home.path())));
     drop(store);
-    let over = Store::restore(&backup, &home.path(), &home.seals());
+    let over = Store::restore(&backup, &home.path(), &home.seals(), now());
     assert_eq!(over, Err(StoreError::Exists(home.path())));
     assert_eq!(restore(&home, "backup").unwrap().created, later(2));
     #[cfg(unix)]
@@ -177,4 +178,37 @@ async fn a_backup_is_of_one_moment_while_others_write() {
     assert_eq!(report.tokens, last);
     let restored = Store::open(&home.at("restored/store.db"), &home.seals(), now()).unwrap();
     assert_eq!(restored.token_count(domain).await, Ok(last));
+}
+
+#[tokio::test]
+async fn what_no_backup_holds_is_known() {
+    let home = Home::new();
+    let store = home.open();
+    assert_eq!(store.newer_than_backup(), Ok(false), "there is nothing to lose");
+    let key = store.ensure_key("contact", None, now()).unwrap();
+    assert_eq!(store.newer_than_backup(), Ok(true), "never backed up");
+    // The clock stands still: it must not matter.
+    let backup = || store.backup(&home.at("backup"), now()).map(drop);
+    let check = |what: &str, change: &dyn Fn() -> Result<(), StoreError>| {
+        backup().unwrap();
+        assert_eq!(store.newer_than_backup(), Ok(false), "before: {what}");
+        change().unwrap();
+        assert_eq!(store.newer_than_backup(), Ok(true), "{what}");
+    };
+    check("a key", &|| store.ensure_key("pan", None, now()).map(drop));
+    check("a renamed key", &|| store.ensure_key("card", Some("pan"), now()).map(drop));
+    check("a version", &|| store.rotate(key, now()).map(drop));
+    check("a destroyed version", &|| store.destroy(key, KeyVersion::FIRST, now()));
+    check("a domain", &|| store.put_domain("email", SPEC, key).map(drop));
+    let email = store.domains().unwrap()[0].id;
+    check("a used domain", &|| store.mark_domain_used(email, SPEC, key));
+    check("a renamed domain", &|| store.rename_domain("email", "mail"));
+    check("a retired domain", &|| store.retire_domain("mail"));
+    backup().unwrap();
+    store.put_setting("anchor", b"there").unwrap();
+    store.api_token_put(&api_token("a", "alpha")).unwrap();
+    assert_eq!(store.newer_than_backup(), Ok(false), "neither key nor domain");
+    assert_eq!(store.last_verified_backup(), Ok(Some(now())));
+    drop(store);
+    assert_eq!(home.open().newer_than_backup(), Ok(false));
 }

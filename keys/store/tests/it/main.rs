@@ -6,6 +6,8 @@ mod backups;
 mod domains;
 mod keys;
 mod opening;
+mod reading;
+mod restored;
 mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -65,11 +67,14 @@ fn later(days: u64) -> SystemTime {
     now() + Duration::from_secs(days * 86_400)
 }
 
+/// The specification of [`with_domain`].
+const SPEC: &str = r#"{"method":"token"}"#;
+
 /// A store with a domain for tokens.
 fn with_domain(home: &Home) -> (Store, DomainId) {
     let store = home.open();
     let key = store.ensure_key("contact", None, now()).unwrap();
-    let domain = store.put_domain("email", r#"{"method":"token"}"#, key).unwrap();
+    let domain = store.put_domain("email", SPEC, key).unwrap();
     (store, domain)
 }
 

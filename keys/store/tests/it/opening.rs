@@ -123,7 +123,7 @@ fn files_are_for_the_owner_only() {
 }
 
 #[test]
-fn rows_cannot_be_swapped_changed_or_put_back() {
+fn rows_cannot_be_swapped_or_changed() {
     let home = Home::new();
     {
         let store = home.open();
@@ -136,8 +136,8 @@ fn rows_cannot_be_swapped_changed_or_put_back() {
         store.rotate(key, now()).unwrap();
         let domain = store.put_domain("email", "{}", key).unwrap();
         store.put_domain("phone", "{}", key).unwrap();
-        store.mark_place_used("orders", "$.email", domain).unwrap();
-        store.mark_place_used("orders", "$.phone", domain).unwrap();
+        store.mark_place_used("orders", "$.email", domain, "{}", key).unwrap();
+        store.mark_place_used("orders", "$.phone", domain, "{}", key).unwrap();
     }
     let pristine = std::fs::read(home.path()).unwrap();
     let check = |sql: &str, table: &'static str, read: &dyn Fn(&Store) -> Option<StoreError>| {

@@ -146,6 +146,35 @@ async fn a_scan_comes_back_to_what_was_not_resealed() {
     assert_eq!(store.token_scan_below(domain, 1, 5).await, Ok(Vec::new()));
 }
 
+#[tokio::test]
+async fn a_scan_goes_from_version_to_version() {
+    let home = Home::new();
+    let (store, domain) = with_domain(&home);
+    let key = store.keys().unwrap()[0].id;
+    let phone = store.put_domain("phone", "{}", key).unwrap();
+    for _ in 0..3 {
+        store.rotate(key, now()).unwrap();
+    }
+    // Versions 1, 2 and 4 in turn; none has 3.
+    let rows = (0..30)
+        .map(|number| TokenRow { version: [1, 2, 4][number as usize % 3], ..token_row(number) });
+    let rows: Vec<_> = rows.collect();
+    store.token_put(domain, rows.clone()).await.unwrap();
+    store.token_put(phone, rows.clone()).await.unwrap();
+    let of = |version| rows.iter().filter(move |row| row.version == version).cloned();
+    let all: Vec<_> = of(1).chain(of(2)).collect();
+    let scan = async |version, limit| store.token_scan_below(domain, version, limit).await.unwrap();
+    assert_eq!(scan(4, 7).await, all[..7]);
+    assert_eq!(scan(4, 7).await, all[7..14], "over the end of a version");
+    assert_eq!(scan(4, 7).await, all[14..]);
+    assert_eq!(scan(4, 100).await, all, "from the start again");
+    assert_eq!(scan(2, 100).await, of(1).collect::<Vec<_>>());
+    assert_eq!(scan(5, 100).await.len(), 20, "it goes on with the next version");
+    assert_eq!(scan(u32::MAX, 100).await.len(), 30);
+    assert_eq!(scan(1, 100).await, []);
+    assert_eq!(scan(0, 100).await, []);
+}
+
 /// What a power cut leaves: the files as they are while the store is open.
 #[tokio::test]
 async fn what_was_acknowledged_is_there_without_a_clean_end() {
