@@ -202,5 +202,7 @@ fn ask(config: &std::path::Path, request: Request) -> Result<Reply, Failure> {
 }
 
 fn unexpected() -> Failure {
-    Failure::new("allonym: the gateway gave another answer than was asked for: is it another version?")
+    Failure::new(
+        "allonym: the gateway gave another answer than was asked for: is it another version?",
+    )
 }

@@ -203,20 +203,9 @@ impl FileTyped {
                 .into_iter()
                 .filter_map(|(name, typed)| class::convert(name, typed, problems))
                 .collect(),
-            access: self
-                .access
-                .into_iter()
-                .map(|rule| access::convert(rule, problems))
-                .collect(),
+            access: self.access.into_iter().map(|rule| access::convert(rule, problems)).collect(),
             connectors: connectors::convert(connectors, problems),
-            tests: self
-                .tests
-                .into_iter()
-                .map(|case| Case {
-                    at: case.at,
-                    ..case.value
-                })
-                .collect(),
+            tests: self.tests.into_iter().map(|case| Case { at: case.at, ..case.value }).collect(),
         }
     }
 }

@@ -28,7 +28,11 @@ pub fn explain(
 }
 
 /// Finds a place by its name, or by a concrete path that matches it.
-fn find<'a>(plan: &'a Plan, connector: &str, place: &str) -> Result<(String, &'a PlacePlan), Problem> {
+fn find<'a>(
+    plan: &'a Plan,
+    connector: &str,
+    place: &str,
+) -> Result<(String, &'a PlacePlan), Problem> {
     let exact = format!("{connector} {place}");
     if let Some(found) = plan.places.get(exact.as_str()) {
         return Ok((exact, found));
@@ -117,7 +121,8 @@ impl Asked<'_> {
             .iter()
             .map(|missed| format!("access[{}] {}", missed.rule, reason(missed.reason)))
             .collect();
-        let missed = if missed.is_empty() { String::new() } else { format!(" ({})", missed.join(", ")) };
+        let missed =
+            if missed.is_empty() { String::new() } else { format!(" ({})", missed.join(", ")) };
         match decision.ranked.first() {
             Some(granted) => {
                 let word = if granted.outcome == Outcome::Plain { "plain" } else { "masked" };

@@ -114,11 +114,7 @@ impl Identifier {
         jwt: Option<Arc<JwtVerifier>>,
         anonymous: Anonymous,
     ) -> Self {
-        Self {
-            tokens,
-            jwt,
-            anonymous,
-        }
+        Self { tokens, jwt, anonymous }
     }
 
     /// Who this is, now.

@@ -114,8 +114,7 @@ impl Metrics {
 
     /// A caller was not identified.
     pub fn stranger(&self, connector: &str, reason: &str) {
-        let labels =
-            StrangerLabels { connector: connector.to_owned(), reason: reason.to_owned() };
+        let labels = StrangerLabels { connector: connector.to_owned(), reason: reason.to_owned() };
         self.strangers.get_or_create(&labels).inc();
     }
 

@@ -26,13 +26,17 @@ impl Sandbox {
             cause,
         })?;
         let seal = folder.join("seal.key");
-        let opened = allonym_seal::FileSeal::create(&seal).map_err(StartError::from).and_then(|_| {
-            config.seals = vec![Seal { at: allonym_contract::Location::default(), kind: SealKind::File(seal) }];
-            config.store.path = folder.join("store").join("store.db");
-            config.audit.path = folder.join("audit");
-            config.admin.listen = None::<Located<std::net::SocketAddr>>;
-            Gateway::examine(config)
-        });
+        let opened =
+            allonym_seal::FileSeal::create(&seal).map_err(StartError::from).and_then(|_| {
+                config.seals = vec![Seal {
+                    at: allonym_contract::Location::default(),
+                    kind: SealKind::File(seal),
+                }];
+                config.store.path = folder.join("store").join("store.db");
+                config.audit.path = folder.join("audit");
+                config.admin.listen = None::<Located<std::net::SocketAddr>>;
+                Gateway::examine(config)
+            });
         match opened {
             Ok(gateway) => Ok(Self { gateway, folder }),
             Err(error) => {

@@ -58,11 +58,23 @@ fn requests_that_cannot_be_judged() {
         ("a lone surrogate", 400, "malformed-json", vec![json], &surrogate),
         ("an object where a value is meant", 422, "not-a-single-value", vec![json], &object),
         ("text", 415, "content-type", vec!["Content-Type: text/plain"], &valid),
-        ("another charset", 415, "content-type", vec!["Content-Type: application/json; charset=utf-16"], &valid),
+        (
+            "another charset",
+            415,
+            "content-type",
+            vec!["Content-Type: application/json; charset=utf-16"],
+            &valid,
+        ),
         ("no type", 415, "content-type", vec!["Content-Type:"], &valid),
         ("an unknown coding", 415, "content-encoding", vec![json, "Content-Encoding: br"], &valid),
         ("a coding that lies", 400, "bad-gzip", vec![json, "Content-Encoding: gzip"], &valid),
-        ("an upgrade", 400, "upgrade", vec![json, "Connection: Upgrade", "Upgrade: websocket"], &valid),
+        (
+            "an upgrade",
+            400,
+            "upgrade",
+            vec![json, "Connection: Upgrade", "Upgrade: websocket"],
+            &valid,
+        ),
         ("a range", 400, "range", vec![json, "Range: bytes=0-3"], &valid),
     ] {
         let mut all = vec![&*credential];

@@ -116,7 +116,11 @@ fn a_backup_brings_everything_back() {
     assert_eq!(seen.json()["card"], customer("c1")["card"]);
     // Versions made after the backup are gone: their numbers must not come back.
     let refused = stand.allonym(&["keys", "rotate", "contact"]);
-    assert!(!refused.status.success() && text(&refused).contains("audit log"), "{}", text(&refused));
+    assert!(
+        !refused.status.success() && text(&refused).contains("audit log"),
+        "{}",
+        text(&refused)
+    );
     assert!(text(&stand.allonym(&["check"])).contains("--from-version"));
     let rotated = stand.allonym(&["keys", "rotate", "contact", "--from-version", "5"]);
     assert!(rotated.status.success() && text(&rotated).contains("version 5"), "{}", text(&rotated));

@@ -171,7 +171,9 @@ fn a_refused_reload_pins_nothing() {
     let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string()));
     assert_eq!(answer.status, 201, "{}", answer.body);
     stand.stop();
-    stand.configure(&CONFIG.replace("template: pan, keep: { first: 6 }", "template: pan, keep: { first: 4 }"));
+    stand.configure(
+        &CONFIG.replace("template: pan, keep: { first: 6 }", "template: pan, keep: { first: 4 }"),
+    );
     assert!(stand.start_fails().contains("in use with another specification"));
     stand.configure(CONFIG);
     stand.start();

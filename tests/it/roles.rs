@@ -188,9 +188,11 @@ fn searching_needs_its_right_and_stores_nothing() {
 /// what a class shows on its way out does not come back in.
 #[test]
 fn what_carries_no_mark_is_not_handed_to_writers() {
-    let config = CONFIG
-        .replace("    mask: [phone, account, code]\n", "    mask: [phone, code]\n")
-        .replace("  birth_date:  { stored: plain, mask: { keep: { first: 4 } } }", "  birth_date:  { stored: plain, method: siv, key: contact }");
+    let config =
+        CONFIG.replace("    mask: [phone, account, code]\n", "    mask: [phone, code]\n").replace(
+            "  birth_date:  { stored: plain, mask: { keep: { first: 4 } } }",
+            "  birth_date:  { stored: plain, method: siv, key: contact }",
+        );
     let stand = Stand::new(&config);
     let (shop, billing) = (stand.token("shop"), stand.token("billing"));
     let sent = customer("c1");
@@ -198,7 +200,8 @@ fn what_carries_no_mark_is_not_handed_to_writers() {
     assert_eq!(answer.json()["rule"], "unmarked-and-writable", "{}", answer.body);
     let read = |token: &str, headers: &[&str]| {
         let credential = format!("Allonym-Token: {token}");
-        let headers: Vec<&str> = [&*credential].into_iter().chain(headers.iter().copied()).collect();
+        let headers: Vec<&str> =
+            [&*credential].into_iter().chain(headers.iter().copied()).collect();
         stand.curl("GET", "/v1/customers/c1", &headers, None)
     };
     assert_eq!(read(&shop, &[]).status, 403);
@@ -236,7 +239,8 @@ fn a_mask_is_never_taken_for_a_value() {
     // A request refused for one field stores no token of another.
     let body = json!({ "id": "c1", "reference": "no token for this", "full_name": "Bo*" });
     assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&body.to_string())).status, 422);
-    let report = crate::stand::text(&stand.allonym(&["backup", stand.folder.join("b").to_str().unwrap()]));
+    let report =
+        crate::stand::text(&stand.allonym(&["backup", stand.folder.join("b").to_str().unwrap()]));
     assert!(report.contains(" 0 vaulted tokens"), "{report}");
 }
 
@@ -244,7 +248,10 @@ fn a_mask_is_never_taken_for_a_value() {
 fn a_purpose_nobody_declared_is_not_on_the_record() {
     let stand = Stand::new(CONFIG);
     let (shop, support) = (stand.token("shop"), stand.token("support"));
-    assert_eq!(stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string())).status, 201);
+    assert_eq!(
+        stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string())).status,
+        201
+    );
     let headers = [&*format!("Allonym-Token: {support}"), "X-Purpose: canary-4929120000006466"];
     assert_eq!(stand.curl("GET", "/v1/customers/c1", &headers, None).status, 200);
     let audit = stand.audit();

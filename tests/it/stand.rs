@@ -88,7 +88,16 @@ impl Stand {
     /// Starts the gateway, which is expected not to come up, and gives back what it says.
     pub(crate) fn start_fails(&mut self) -> String {
         self.spawn(|command| command);
-        let status = self.process.take().unwrap().wait().unwrap();
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
+                break status;
+            }
+            assert!(!self.is_ready(), "the gateway came up");
+            assert!(start.elapsed() < Duration::from_secs(30), "it does not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        self.process = None;
         assert!(!status.success(), "the gateway came up");
         self.log()
     }
@@ -329,8 +338,18 @@ fn start_upstream(folder: &Path) -> (Child, String) {
     (child, address)
 }
 
+/// An address to listen on that nobody else will have: no other test, and no connection,
+/// since the kernel gives those ports from 32768 on.
 pub(crate) fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let port = 12_000 + (std::process::id().wrapping_mul(97).wrapping_add(number)) % 20_000;
+        let address = format!("127.0.0.1:{port}");
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A folder under `target/`, which no other test has.

@@ -25,10 +25,9 @@ impl Customers {
             ("GET", ["v1", "customers", id] | ["debug", "stored", id]) => self.show(&decoded(id)),
             ("PUT", ["v1", "customers", id]) => self.store(Some(decoded(id)), body),
             ("DELETE", ["v1", "customers", id]) => self.delete(&decoded(id)),
-            (_, ["v1", "customers"] | ["v1", "customers", _] | ["debug", "stored", _]) => problem(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this method is not for this path",
-            ),
+            (_, ["v1", "customers"] | ["v1", "customers", _] | ["debug", "stored", _]) => {
+                problem(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this path")
+            }
             _ => problem(StatusCode::NOT_FOUND, "no such path"),
         }
     }
@@ -79,10 +78,7 @@ impl Customers {
     fn list(&self, query: &str) -> Response<Full<Bytes>> {
         let parameter = |name: &str| {
             let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs
-                .into_iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| form_decoded(value))
+            pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| form_decoded(value))
         };
         let limit = match parameter("limit").map(|limit| limit.parse::<usize>()) {
             None => MOST,
@@ -132,9 +128,7 @@ fn decoded(text: &str) -> String {
             .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(escaped.unwrap_or(first));
-        rest = after
-            .get(if escaped.is_some() { 2 } else { 0 }..)
-            .unwrap_or_default();
+        rest = after.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -143,18 +137,13 @@ fn json(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let json = http::HeaderValue::from_static("application/json");
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, json);
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
     response
 }
 
 /// An error as JSON.
 pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
-    json(
-        status,
-        serde_json::json!({ "error": detail }).to_string().into(),
-    )
+    json(status, serde_json::json!({ "error": detail }).to_string().into())
 }
 
 #[cfg(test)]
@@ -166,18 +155,9 @@ mod tests {
     fn check(customers: &Customers, method: Method, path: &str, body: &str, expected: (u16, &str)) {
         let response = customers.answer(&method, &path.parse().unwrap(), body.to_owned().into());
         let status = response.status().as_u16();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let body = runtime
-            .block_on(response.into_body().collect())
-            .unwrap()
-            .to_bytes();
-        assert_eq!(
-            (status, std::str::from_utf8(&body).unwrap()),
-            expected,
-            "{method} {path}"
-        );
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let body = runtime.block_on(response.into_body().collect()).unwrap().to_bytes();
+        assert_eq!((status, std::str::from_utf8(&body).unwrap()), expected, "{method} {path}");
     }
 
     #[test]
@@ -188,80 +168,26 @@ mod tests {
         let (post, get, put, delete) = (Method::POST, Method::GET, Method::PUT, Method::DELETE);
         check(&customers, post.clone(), "/v1/customers", anna, (201, anna));
         check(&customers, post, "/v1/customers", zoe, (201, zoe));
-        check(
-            &customers,
-            get.clone(),
-            "/v1/customers/a%201",
-            "",
-            (200, anna),
-        );
+        check(&customers, get.clone(), "/v1/customers/a%201", "", (200, anna));
         check(&customers, get.clone(), "/debug/stored/z", "", (200, zoe));
-        check(
-            &customers,
-            get.clone(),
-            "/v1/customers",
-            "",
-            (200, &format!("[{anna},{zoe}]")),
-        );
-        check(
-            &customers,
-            get.clone(),
-            "/v1/customers?limit=1",
-            "",
-            (200, &format!("[{anna}]")),
-        );
+        check(&customers, get.clone(), "/v1/customers", "", (200, &format!("[{anna},{zoe}]")));
+        check(&customers, get.clone(), "/v1/customers?limit=1", "", (200, &format!("[{anna}]")));
         let by_email = "/v1/customers?email=anna%2Bx%40example.com";
-        check(
-            &customers,
-            get.clone(),
-            by_email,
-            "",
-            (200, &format!("[{anna}]")),
-        );
-        check(
-            &customers,
-            get.clone(),
-            "/v1/customers?email=none",
-            "",
-            (200, "[]"),
-        );
+        check(&customers, get.clone(), by_email, "", (200, &format!("[{anna}]")));
+        check(&customers, get.clone(), "/v1/customers?email=none", "", (200, "[]"));
         let changed = r#"{"id":"z"}"#;
         check(&customers, put, "/v1/customers/z", changed, (200, changed));
-        check(
-            &customers,
-            get.clone(),
-            "/v1/customers/z",
-            "",
-            (200, changed),
-        );
+        check(&customers, get.clone(), "/v1/customers/z", "", (200, changed));
         check(&customers, delete, "/v1/customers/z", "", (204, ""));
-        check(
-            &customers,
-            get,
-            "/v1/customers/z",
-            "",
-            (404, r#"{"error":"no such customer"}"#),
-        );
+        check(&customers, get, "/v1/customers/z", "", (404, r#"{"error":"no such customer"}"#));
     }
 
     #[test]
     fn errors_are_json() {
         let customers = Customers::default();
         for (method, path, body, status, detail) in [
-            (
-                Method::POST,
-                "/v1/customers",
-                "{",
-                400,
-                "the body is not JSON",
-            ),
-            (
-                Method::POST,
-                "/v1/customers",
-                "{}",
-                422,
-                "the body has no `id`",
-            ),
+            (Method::POST, "/v1/customers", "{", 400, "the body is not JSON"),
+            (Method::POST, "/v1/customers", "{}", 422, "the body has no `id`"),
             (
                 Method::PUT,
                 "/v1/customers/b",
@@ -269,20 +195,8 @@ mod tests {
                 409,
                 "the `id` of the body is not that of the path",
             ),
-            (
-                Method::GET,
-                "/v1/customers?limit=x",
-                "",
-                400,
-                "`limit` is not a number",
-            ),
-            (
-                Method::PATCH,
-                "/v1/customers",
-                "",
-                405,
-                "this method is not for this path",
-            ),
+            (Method::GET, "/v1/customers?limit=x", "", 400, "`limit` is not a number"),
+            (Method::PATCH, "/v1/customers", "", 405, "this method is not for this path"),
             (Method::GET, "/", "", 404, "no such path"),
         ] {
             let expected = serde_json::json!({ "error": detail }).to_string();

@@ -73,15 +73,11 @@ fn serve(options: Options) -> Result<(), String> {
         .build()
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|e| format!("{address}: {e}"))?;
+        let listener = TcpListener::bind(address).await.map_err(|e| format!("{address}: {e}"))?;
         let bound = listener.local_addr().map_err(|error| error.to_string())?;
         // Whoever started it on port 0 reads the port here.
         let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{bound}")
-            .and_then(|()| stdout.flush())
-            .map_err(|e| e.to_string())?;
+        writeln!(stdout, "{bound}").and_then(|()| stdout.flush()).map_err(|e| e.to_string())?;
         drop(stdout);
         accept(listener, options.record.map(Mutex::new)).await;
         Ok(())
@@ -100,9 +96,8 @@ async fn accept(listener: TcpListener, record: Option<Mutex<File>>) {
         let _ = stream.set_nodelay(true);
         let customers = Arc::clone(&customers);
         let record = Arc::clone(&record);
-        let service = service_fn(move |request| {
-            answer(Arc::clone(&customers), Arc::clone(&record), request)
-        });
+        let service =
+            service_fn(move |request| answer(Arc::clone(&customers), Arc::clone(&record), request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
@@ -123,10 +118,7 @@ async fn answer(
     let body = match Limited::new(body, LONGEST).collect().await {
         Ok(body) => body.to_bytes(),
         Err(_) => {
-            return Ok(api::problem(
-                http::StatusCode::BAD_REQUEST,
-                "the body cannot be read",
-            ));
+            return Ok(api::problem(http::StatusCode::BAD_REQUEST, "the body cannot be read"));
         }
     };
     if let Some(record) = &*record {

@@ -47,7 +47,12 @@ impl Client {
         self.send(Method::GET, path, String::new()).await
     }
 
-    pub(crate) async fn send(&mut self, method: Method, path: &str, body: String) -> Result<Answer, Failure> {
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<Answer, Failure> {
         let mut request = Request::builder().method(method).uri(path).header("host", &self.address);
         if let Some(token) = &self.token {
             request = request.header("allonym-token", token);

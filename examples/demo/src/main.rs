@@ -24,7 +24,14 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const CUSTOMERS: usize = 1_000;
 const FIELDS: [&str; 8] = [
-    "/full_name", "/email", "/phone", "/card/number", "/iban", "/national_id", "/birth_date", "/address/street",
+    "/full_name",
+    "/email",
+    "/phone",
+    "/card/number",
+    "/iban",
+    "/national_id",
+    "/birth_date",
+    "/address/street",
 ];
 
 #[tokio::main]
@@ -49,7 +56,10 @@ async fn tell() -> Result<(), Failure> {
     let programs = std::env::current_exe()?.parent().ok_or("no folder")?.to_owned();
     let start = Instant::now();
     let stage = Stage::set(&programs, &std::path::absolute(folder)?).await?;
-    println!("an example API listens on http://{}, the gateway in front of it on http://{}", stage.upstream, stage.gateway);
+    println!(
+        "an example API listens on http://{}, the gateway in front of it on http://{}",
+        stage.upstream, stage.gateway
+    );
 
     let tokens = Tokens {
         shop: token(&stage, "shop").await?,
@@ -91,11 +101,19 @@ async fn post_all(stage: &Stage, tokens: &Tokens, customers: &[String]) -> Resul
         expect(&answer, 201, "a customer is stored")?;
     }
     let each = start.elapsed().as_micros() / customers.len() as u128;
-    println!("{} customers posted through the gateway, {each} µs each, one after another", customers.len());
+    println!(
+        "{} customers posted through the gateway, {each} µs each, one after another",
+        customers.len()
+    );
     Ok(())
 }
 
-async fn who_sees_what(stage: &Stage, tokens: &Tokens, sent: &str, id: &str) -> Result<(), Failure> {
+async fn who_sees_what(
+    stage: &Stage,
+    tokens: &Tokens,
+    sent: &str,
+    id: &str,
+) -> Result<(), Failure> {
     let path = format!("/v1/customers/{id}");
     let mut upstream = Client::connect(&stage.upstream, None).await?;
     let stored = upstream.get(&format!("/debug/stored/{id}")).await?;
@@ -185,7 +203,12 @@ async fn traffic(
 }
 
 /// Support writes a stranger's token into a record of its own, to read it back in plain.
-async fn launder(stage: &Stage, tokens: &Tokens, customers: &[String], stranger: &str) -> Result<(), Failure> {
+async fn launder(
+    stage: &Stage,
+    tokens: &Tokens,
+    customers: &[String],
+    stranger: &str,
+) -> Result<(), Failure> {
     let mut upstream = Client::connect(&stage.upstream, None).await?;
     let stored = upstream.get(&format!("/debug/stored/{stranger}")).await?;
     let stolen = member(&stored.body, "/email")?;
@@ -215,11 +238,17 @@ async fn account(stage: &Stage, id: &str) -> Result<(), Failure> {
 
 async fn stay(stage: &Stage, tokens: &Tokens, id: &str) -> Result<(), Failure> {
     let url = format!("http://{}/v1/customers/{id}", stage.gateway);
-    println!("\ngateway   http://{}\nupstream  http://{}\nmetrics   http://{}/metrics", stage.gateway, stage.upstream, stage.admin);
+    println!(
+        "\ngateway   http://{}\nupstream  http://{}\nmetrics   http://{}/metrics",
+        stage.gateway, stage.upstream, stage.admin
+    );
     println!("\ntry:");
     println!("  curl -s {url}");
     println!("  curl -s {url} -H 'Allonym-Token: {}'", tokens.support);
-    println!("  curl -s {url} -H 'Allonym-Token: {}' -H 'Allonym-Purpose: chargeback'", tokens.billing);
+    println!(
+        "  curl -s {url} -H 'Allonym-Token: {}' -H 'Allonym-Purpose: chargeback'",
+        tokens.billing
+    );
     println!("\nCtrl-C stops everything; what was made lies in {}", stage.folder.display());
     tokio::signal::ctrl_c().await?;
     Ok(())
@@ -230,7 +259,11 @@ fn show(title: &str, body: &str) {
     let document: Value = serde_json::from_str(body).unwrap_or(Value::Null);
     for field in FIELDS {
         let value = document.pointer(field).map_or_else(|| "-".to_owned(), text);
-        println!("    {:<16} {}", field.trim_start_matches('/').replace('/', "."), shortened(&value));
+        println!(
+            "    {:<16} {}",
+            field.trim_start_matches('/').replace('/', "."),
+            shortened(&value)
+        );
     }
 }
 

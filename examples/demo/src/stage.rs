@@ -122,7 +122,8 @@ async fn start_upstream(programs: &Path) -> Result<(Child, String), Failure> {
     let output = child.stdout.take().ok_or("the upstream has no output")?;
     let mut lines = BufReader::new(output).lines();
     let line = lines.next_line().await?.ok_or("the upstream did not say where it listens")?;
-    let address = line.rsplit(' ').next().unwrap_or_default().trim_start_matches("http://").to_owned();
+    let address =
+        line.rsplit(' ').next().unwrap_or_default().trim_start_matches("http://").to_owned();
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok((child, address))
 }

@@ -58,11 +58,7 @@ impl Budgets {
             return false;
         };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let request = Request {
-            slot,
-            amount,
-            limit: limit_per_minute,
-        };
+        let request = Request { slot, amount, limit: limit_per_minute };
         shard.take(key, (rule, right), request, self.room)
     }
 }
@@ -109,10 +105,7 @@ impl Shard {
         // Whoever used the shared counter a moment ago must not start from nothing.
         let mut counter = self.shared.get(&used).copied().unwrap_or_default();
         let granted = counter.take(request);
-        self.counters
-            .entry(key.into())
-            .or_default()
-            .push((used, counter));
+        self.counters.entry(key.into()).or_default().push((used, counter));
         self.held += 1;
         granted
     }
@@ -143,19 +136,9 @@ struct Counter {
 }
 
 impl Counter {
-    fn take(
-        &mut self,
-        Request {
-            slot,
-            amount,
-            limit,
-        }: Request,
-    ) -> bool {
+    fn take(&mut self, Request { slot, amount, limit }: Request) -> bool {
         self.advance(slot);
-        let used = self
-            .slots
-            .iter()
-            .fold(0u64, |sum, slot| sum.saturating_add(*slot));
+        let used = self.slots.iter().fold(0u64, |sum, slot| sum.saturating_add(*slot));
         if used.saturating_add(amount) > limit {
             return false;
         }
@@ -168,9 +151,7 @@ impl Counter {
     /// Moves to a slot; the newest is first. A time before the latest one counts as the
     /// latest: threads may arrive out of order.
     fn advance(&mut self, slot: u64) {
-        let steps = usize::try_from(slot.saturating_sub(self.latest))
-            .unwrap_or(SLOTS)
-            .min(SLOTS);
+        let steps = usize::try_from(slot.saturating_sub(self.latest)).unwrap_or(SLOTS).min(SLOTS);
         self.slots.rotate_right(steps % SLOTS);
         self.slots.iter_mut().take(steps).for_each(|slot| *slot = 0);
         self.latest = self.latest.max(slot);
@@ -238,15 +219,9 @@ mod tests {
         let budgets = Budgets::with_room(Instant::now(), 1);
         let shard =
             |key: &str| usize::try_from(budgets.hasher.hash_one(key) >> 32).unwrap() % SHARDS;
-        let other = (0..)
-            .map(|n| format!("k{n}"))
-            .find(|key| shard(key) == shard("late"))
-            .unwrap();
+        let other = (0..).map(|n| format!("k{n}")).find(|key| shard(key) == shard("late")).unwrap();
         assert!(budgets.take(&other, 0, Right::Write, 5, 5, at(&budgets, 0)));
-        assert!(
-            budgets.take("late", 0, Right::Write, 5, 5, at(&budgets, 50)),
-            "shared"
-        );
+        assert!(budgets.take("late", 0, Right::Write, 5, 5, at(&budgets, 50)), "shared");
         // The first counter is forgotten at 65 s, and there is room for a new one.
         assert!(!budgets.take("late", 0, Right::Write, 1, 5, at(&budgets, 66)));
         assert_eq!(budgets.shards[shard("late")].lock().unwrap().held, 1);

@@ -42,18 +42,12 @@ struct Held {
 impl Cache {
     pub(crate) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self {
-            hasher: RandomState::new(),
-            shards,
-        }
+        Self { hasher: RandomState::new(), shards }
     }
 
     /// The decision, if it was made and holds at this time.
     pub(crate) fn find(&self, key: &Key, now: i64) -> Option<Decision> {
-        let shard = self
-            .shard(key)?
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shard(key)?.read().unwrap_or_else(PoisonError::into_inner);
         let held = shard.get(key)?;
         (held.span.from <= now && now < held.span.until).then(|| held.decision.clone())
     }
@@ -83,31 +77,15 @@ mod tests {
     use std::sync::Arc;
 
     fn key(class: u32) -> Key {
-        Key {
-            roles: vec![1],
-            right: Right::Mask,
-            class,
-            place: 0,
-            purpose: 0,
-        }
+        Key { roles: vec![1], right: Right::Mask, class, place: 0, purpose: 0 }
     }
 
     #[test]
     fn a_decision_holds_in_its_span_only() {
         let cache = Cache::new();
-        let decision = Decision {
-            permits: Arc::from([3]),
-            forbidden: false,
-            missed: Arc::from([]),
-        };
-        cache.keep(
-            key(0),
-            decision.clone(),
-            Span {
-                from: 10,
-                until: 20,
-            },
-        );
+        let decision =
+            Decision { permits: Arc::from([3]), forbidden: false, missed: Arc::from([]) };
+        cache.keep(key(0), decision.clone(), Span { from: 10, until: 20 });
         for (now, found) in [(9, false), (10, true), (19, true), (20, false)] {
             assert_eq!(cache.find(&key(0), now).is_some(), found, "at {now}");
         }
@@ -121,11 +99,7 @@ mod tests {
         for class in 0..bound * 3 {
             cache.keep(key(class), Decision::nothing(), Span { from: 0, until: 1 });
         }
-        let kept: usize = cache
-            .shards
-            .iter()
-            .map(|shard| shard.read().unwrap().len())
-            .sum();
+        let kept: usize = cache.shards.iter().map(|shard| shard.read().unwrap().len()).sum();
         assert!(kept <= DECISIONS && kept > 0, "{kept}");
         assert!(cache.find(&key(bound * 3 - 1), 0).is_some());
     }

@@ -46,12 +46,8 @@ pub(crate) fn compile(input: &PolicyInput) -> Result<Compiled, Vec<PolicyError>>
     if !errors.is_empty() {
         return Err(errors);
     }
-    let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| {
-        vec![PolicyError {
-            rule: 0,
-            message: error.to_string(),
-        }]
-    })?;
+    let (schema, _) = Schema::from_cedarschema_str(SCHEMA)
+        .map_err(|error| vec![PolicyError { rule: 0, message: error.to_string() }])?;
     let mut policies = PolicySet::new();
     let mut text = String::new();
     for (rule, access) in input.rules.iter().enumerate() {
@@ -62,20 +58,9 @@ pub(crate) fn compile(input: &PolicyInput) -> Result<Compiled, Vec<PolicyError>>
     let verdict = Validator::new(schema.clone()).validate(&policies, ValidationMode::default());
     for error in verdict.validation_errors() {
         let rule = rule_of(error.policy_id()).unwrap_or_default();
-        errors.push(PolicyError {
-            rule,
-            message: error.to_string(),
-        });
+        errors.push(PolicyError { rule, message: error.to_string() });
     }
-    if errors.is_empty() {
-        Ok(Compiled {
-            schema,
-            policies,
-            text,
-        })
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(Compiled { schema, policies, text }) } else { Err(errors) }
 }
 
 /// Which rule a Cedar policy was made from.
@@ -103,13 +88,8 @@ fn check(rule: &AccessRule, input: &PolicyInput) -> Vec<String> {
         wrong.push("it names no data class under any right".to_owned());
     }
     let named: BTreeSet<&String> = rule.rights.values().flatten().collect();
-    for class in named
-        .into_iter()
-        .filter(|class| !input.classes.contains(class))
-    {
-        wrong.push(format!(
-            "data class {class:?} is not declared under `data:`"
-        ));
+    for class in named.into_iter().filter(|class| !input.classes.contains(class)) {
+        wrong.push(format!("data class {class:?} is not declared under `data:`"));
     }
     if rule.places.as_ref().is_some_and(Vec::is_empty) {
         wrong.push("`places` is an empty list: leave it out to mean everywhere".to_owned());
@@ -135,13 +115,8 @@ fn check_purpose(rule: &AccessRule, input: &PolicyInput) -> Vec<String> {
             if these.is_empty() {
                 wrong.push("its list of purposes is empty".to_owned());
             }
-            for purpose in these
-                .iter()
-                .filter(|purpose| !input.purposes.contains(purpose))
-            {
-                wrong.push(format!(
-                    "purpose {purpose:?} is not declared under `purposes:`"
-                ));
+            for purpose in these.iter().filter(|purpose| !input.purposes.contains(purpose)) {
+                wrong.push(format!("purpose {purpose:?} is not declared under `purposes:`"));
             }
         }
     }
@@ -166,9 +141,7 @@ fn add(
     let form = policy_form(&name, rule, &input.purposes);
     let policy = cedar_policy::Policy::from_json(Some(PolicyId::new(&name)), form)
         .map_err(|error| error.to_string())?;
-    let words = policy
-        .to_cedar()
-        .ok_or("it has no form in Cedar's syntax")?;
+    let words = policy.to_cedar().ok_or("it has no form in Cedar's syntax")?;
     text.push_str(words.trim_end());
     text.push('\n');
     policies.add(policy).map_err(|error| error.to_string())
@@ -177,22 +150,14 @@ fn add(
 /// One rule in Cedar's JSON policy format. Names go in as JSON strings and are never
 /// part of any text that is parsed, so no name can end a literal and begin a policy.
 fn policy_form(name: &str, rule: &AccessRule, purposes: &[String]) -> Value {
-    let given = || {
-        rule.rights
-            .iter()
-            .filter(|(_, classes)| !classes.is_empty())
-    };
+    let given = || rule.rights.iter().filter(|(_, classes)| !classes.is_empty());
     let actions: Vec<Value> = given().map(|(right, _)| action(*right)).collect();
     let mut conditions = vec![any(given().map(|(right, classes)| {
         let is_right = json!({ "==": { "left": { "Var": "action" },
                                        "right": { "Value": { "__entity": action(*right) } } } });
         both(is_right, is_one_of_classes(classes))
     }))];
-    conditions.extend(
-        rule.places
-            .as_deref()
-            .map(|places| among(places, &attribute("place"))),
-    );
+    conditions.extend(rule.places.as_deref().map(|places| among(places, &attribute("place"))));
     match &rule.purpose {
         PurposeRule::None => {}
         PurposeRule::Required => conditions.push(has_purpose(purposes)),
@@ -206,10 +171,8 @@ fn policy_form(name: &str, rule: &AccessRule, purposes: &[String]) -> Value {
         conditions.push(json!({ "<": { "left": attribute("now"),
                                        "right": { "Value": micros(until) } } }));
     }
-    let conditions: Vec<Value> = conditions
-        .into_iter()
-        .map(|body| json!({ "kind": "when", "body": body }))
-        .collect();
+    let conditions: Vec<Value> =
+        conditions.into_iter().map(|body| json!({ "kind": "when", "body": body })).collect();
     json!({
         "effect": match rule.effect { Effect::Permit => "permit", Effect::Forbid => "forbid" },
         "principal": { "op": "in", "entity": { "type": "Role", "id": rule.role } },
@@ -242,10 +205,7 @@ fn has_purpose(purposes: &[String]) -> Value {
 }
 
 fn among(strings: &[String], what: &Value) -> Value {
-    let set: Vec<Value> = strings
-        .iter()
-        .map(|string| json!({ "Value": string }))
-        .collect();
+    let set: Vec<Value> = strings.iter().map(|string| json!({ "Value": string })).collect();
     json!({ "contains": { "left": { "Set": set }, "right": what } })
 }
 

@@ -169,8 +169,7 @@ impl Policy {
             return decision;
         }
         let decision = self.evaluate(question, now);
-        self.cache
-            .keep(key, decision.clone(), self.span(question, now));
+        self.cache.keep(key, decision.clone(), self.span(question, now));
         decision
     }
 
@@ -192,50 +191,23 @@ impl Policy {
     /// away; a forbidden `mask` takes both, since plain is more than masked.
     #[must_use]
     pub fn outcome(&self, question: &ReadQuestion<'_>) -> ReadDecision {
-        let &ReadQuestion {
-            roles,
-            class,
-            place,
-            purpose,
-            now,
-        } = question;
-        let ask = |right| {
-            self.decide(&Question {
-                roles,
-                right,
-                class,
-                place,
-                purpose,
-                now,
-            })
-        };
+        let &ReadQuestion { roles, class, place, purpose, now } = question;
+        let ask = |right| self.decide(&Question { roles, right, class, place, purpose, now });
         let masked = ask(Right::Mask);
         if masked.forbidden {
-            return ReadDecision {
-                ranked: Vec::new(),
-                missed: Vec::new(),
-            };
+            return ReadDecision { ranked: Vec::new(), missed: Vec::new() };
         }
         let plain = ask(Right::Reveal);
         let grants = |decision: &Decision, outcome| {
             let permits = Arc::clone(&decision.permits);
-            (0..permits.len()).filter_map(move |at| {
-                Some(Granted {
-                    rule: *permits.get(at)?,
-                    outcome,
-                })
-            })
+            (0..permits.len())
+                .filter_map(move |at| Some(Granted { rule: *permits.get(at)?, outcome }))
         };
         ReadDecision {
             ranked: grants(&plain, Outcome::Plain)
                 .chain(grants(&masked, Outcome::Masked))
                 .collect(),
-            missed: plain
-                .missed
-                .iter()
-                .chain(masked.missed.iter())
-                .copied()
-                .collect(),
+            missed: plain.missed.iter().chain(masked.missed.iter()).copied().collect(),
         }
     }
 
@@ -263,19 +235,12 @@ impl Policy {
                 reason: Reason::of(access, question, now),
             })
             .collect();
-        Decision {
-            permits: permits.into(),
-            forbidden: false,
-            missed,
-        }
+        Decision { permits: permits.into(), forbidden: false, missed }
     }
 
     fn ask_cedar(&self, question: &Question<'_>, now: i64) -> Option<Response> {
         let caller = self.kinds.uid(&self.kinds.caller, "caller");
-        let roles = question
-            .roles
-            .iter()
-            .map(|role| self.kinds.uid(&self.kinds.role, role));
+        let roles = question.roles.iter().map(|role| self.kinds.uid(&self.kinds.role, role));
         let entity = Entity::new_no_attrs(caller.clone(), roles.collect());
         let entities = Entities::from_entities([entity], None).ok()?;
         let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
@@ -294,25 +259,15 @@ impl Policy {
             Some(&self.compiled.schema),
         );
         let policies = &self.compiled.policies;
-        Some(
-            self.authorizer
-                .is_authorized(&request.ok()?, policies, &entities),
-        )
+        Some(self.authorizer.is_authorized(&request.ok()?, policies, &entities))
     }
 
     /// For how long a decision holds: until the next beginning or end of a rule that
     /// was looked at, and not before the last one.
     fn span(&self, question: &Question<'_>, now: i64) -> Span {
-        let mut span = Span {
-            from: i64::MIN,
-            until: i64::MAX,
-        };
+        let mut span = Span { from: i64::MIN, until: i64::MAX };
         for (_, rule) in self.concerned(question) {
-            for boundary in [rule.not_before, rule.valid_until]
-                .into_iter()
-                .flatten()
-                .map(micros)
-            {
+            for boundary in [rule.not_before, rule.valid_until].into_iter().flatten().map(micros) {
                 if boundary <= now {
                     span.from = span.from.max(boundary);
                 } else {
@@ -346,18 +301,11 @@ impl Policy {
 impl Decision {
     /// No rule speaks of it.
     pub(crate) fn nothing() -> Self {
-        Self {
-            permits: Arc::from([]),
-            forbidden: false,
-            missed: Arc::from([]),
-        }
+        Self { permits: Arc::from([]), forbidden: false, missed: Arc::from([]) }
     }
 
     fn refused() -> Self {
-        Self {
-            forbidden: true,
-            ..Self::nothing()
-        }
+        Self { forbidden: true, ..Self::nothing() }
     }
 
     /// Whether any rule permits it.
@@ -371,11 +319,8 @@ impl ReadDecision {
     /// Why it was not more than this outcome: the rules that would have given more.
     pub fn missed_above(&self, reached: Outcome) -> impl Iterator<Item = &Missed> {
         self.missed.iter().filter(move |missed| {
-            let would = if missed.right == Right::Reveal {
-                Outcome::Plain
-            } else {
-                Outcome::Masked
-            };
+            let would =
+                if missed.right == Right::Reveal { Outcome::Plain } else { Outcome::Masked };
             would > reached
         })
     }

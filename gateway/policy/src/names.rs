@@ -38,17 +38,13 @@ impl Names {
             right: question.right,
             class,
             place: number(&self.places, question.place),
-            purpose: question
-                .purpose
-                .map_or(NO_PURPOSE, |purpose| number(&self.purposes, purpose)),
+            purpose: question.purpose.map_or(NO_PURPOSE, |purpose| number(&self.purposes, purpose)),
         })
     }
 
     fn roles_of(&self, roles: &[String]) -> Vec<u32> {
-        let mut known: Vec<u32> = roles
-            .iter()
-            .filter_map(|role| self.roles.get(role).copied())
-            .collect();
+        let mut known: Vec<u32> =
+            roles.iter().filter_map(|role| self.roles.get(role).copied()).collect();
         known.sort_unstable();
         known.dedup();
         known
@@ -74,10 +70,7 @@ pub(crate) struct Kinds {
 
 impl Kinds {
     pub(crate) fn new() -> Result<Self, String> {
-        let kind = |name: &str| {
-            name.parse()
-                .map_err(|_| format!("{name} is no entity type"))
-        };
+        let kind = |name: &str| name.parse().map_err(|_| format!("{name} is no entity type"));
         Ok(Self {
             caller: kind("Caller")?,
             role: kind("Role")?,

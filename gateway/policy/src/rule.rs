@@ -57,13 +57,8 @@ pub enum Right {
 
 impl Right {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Reveal,
-        Self::Mask,
-        Self::Search,
-        Self::Write,
-        Self::WriteToken,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Reveal, Self::Mask, Self::Search, Self::Write, Self::WriteToken];
 
     /// The word in the configuration, and the name of the Cedar action.
     #[must_use]

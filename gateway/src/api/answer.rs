@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use allonym_contract::{Crossing, Direction, Guard, Namespace, Principal, PrincipalKind, RequestId};
+use allonym_contract::{
+    Crossing, Direction, Guard, Namespace, Principal, PrincipalKind, RequestId,
+};
 use allonym_keyring::NamespaceId;
 use allonym_record::{CannotInsert, Field, Record, Value};
 
@@ -150,9 +152,9 @@ fn administer(
         Request::AuditVerify => gateway.audit_verify().map(Reply::Done),
         Request::AuditAcceptCut => gateway.accept_cut(&operator.name).map(Reply::Done),
         Request::Check => gateway.check().map(Reply::Warnings),
-        Request::Reload => gateway.reload(&format!("operator:{}", operator.name)).map(|revision| {
-            Reply::Done(format!("revision {revision} is in force"))
-        }),
+        Request::Reload => gateway
+            .reload(&format!("operator:{}", operator.name))
+            .map(|revision| Reply::Done(format!("revision {revision} is in force"))),
         _ => Err(Problem::new("internal", "not an administrative request")),
     }
 }
@@ -173,7 +175,8 @@ async fn transform(
     }
     let principal = principal(gateway, operator, &batch)?;
     let pipeline = gateway.pipeline();
-    let plain = pipeline.plan().class(&batch.class).is_some_and(|class| class.protected().is_none());
+    let plain =
+        pipeline.plan().class(&batch.class).is_some_and(|class| class.protected().is_none());
     if plain {
         let detail = format!(
             "class `{}` is `stored: plain`: there is no protected form of it to make or to reveal",
@@ -205,9 +208,8 @@ async fn transform(
 
 /// The least that a value of the crossing met.
 fn outcome(crossing: &Crossing) -> &'static str {
-    let met = |fates: &[&str]| {
-        crossing.ledger.counts.iter().any(|(_, fate, _)| fates.contains(fate))
-    };
+    let met =
+        |fates: &[&str]| crossing.ledger.counts.iter().any(|(_, fate, _)| fates.contains(fate));
     if met(&["protected", "passed", "withheld"]) {
         "protected"
     } else if met(&["masked"]) {

@@ -147,7 +147,8 @@ impl Drop for Slot {
 
 /// Says why, and waits for nothing: a new socket has room for a line.
 fn turn_away(stream: UnixStream) {
-    let why = "this user has as many connections as it may have at a time, or all users together have";
+    let why =
+        "this user has as many connections as it may have at a time, or all users together have";
     let reply = Reply::Refused(Problem::new("too-many-connections", why));
     if let (Ok(mut stream), Ok(mut text)) = (stream.into_std(), serde_json::to_vec(&reply)) {
         text.push(b'\n');

@@ -16,7 +16,9 @@ pub struct Arguments {
 pub(super) fn run(config: &Path, arguments: Arguments, out: &Out) -> Outcome {
     // The gateway has its own working directory.
     let file = std::path::absolute(&arguments.file).unwrap_or(arguments.file);
-    let Reply::Done(text) = ask(config, Request::Backup { file })? else { return Err(unexpected()) };
+    let Reply::Done(text) = ask(config, Request::Backup { file })? else {
+        return Err(unexpected());
+    };
     out.document(&serde_json::json!({ "backup": text }));
     out.say(&text);
     Ok(ExitCode::SUCCESS)

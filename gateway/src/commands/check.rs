@@ -45,16 +45,16 @@ pub(super) fn run(path: &Path, out: &Out) -> Outcome {
 
 /// What is to be known of the installation itself: asked of the gateway if it runs, else
 /// read from the store. `None` if there is no store yet.
-fn installation(
-    config: &Config,
-    plan: &Plan,
-) -> Result<Option<Vec<String>>, Failure> {
+fn installation(config: &Config, plan: &Plan) -> Result<Option<Vec<String>>, Failure> {
     if let Some(mut client) = Client::connect(&config.admin.socket) {
         return match client.ask(&Request::Check) {
             Ok(Reply::Warnings(warnings)) => Ok(Some(warnings)),
             Ok(_) => Err(super::unexpected()),
             Err(problem) if problem.rule == "config-invalid" => Err(Failure::new(problem.detail)),
-            Err(problem) => Ok(Some(vec![format!("of the running gateway nothing is known: {}", problem.detail)])),
+            Err(problem) => Ok(Some(vec![format!(
+                "of the running gateway nothing is known: {}",
+                problem.detail
+            )])),
         };
     }
     if !config.store.path.exists() {
@@ -75,7 +75,9 @@ fn meaning(plan: &Plan) -> Vec<String> {
     for class in &plan.classes {
         let how = match &class.stored {
             Stored::Plain(None) => "stored plain".to_owned(),
-            Stored::Plain(Some(protected)) => format!("stored plain, {} on the way out", protected.method_name()),
+            Stored::Plain(Some(protected)) => {
+                format!("stored plain, {} on the way out", protected.method_name())
+            }
             Stored::Protected(protected) => format!(
                 "{}, key {}, {}",
                 protected.method_name(),
@@ -86,7 +88,8 @@ fn meaning(plan: &Plan) -> Vec<String> {
         lines.push(format!("  {:<18} {how}", class.name));
     }
     lines.push("places".to_owned());
-    let mut places: Vec<_> = plan.places.iter().filter(|(name, _)| !name.starts_with("local ")).collect();
+    let mut places: Vec<_> =
+        plan.places.iter().filter(|(name, _)| !name.starts_with("local ")).collect();
     places.sort_by(|a, b| a.0.cmp(b.0));
     for (name, place) in places {
         lines.push(format!("  {name}"));
@@ -102,7 +105,8 @@ fn meaning(plan: &Plan) -> Vec<String> {
 
 fn document(plan: &Plan, installation: Option<&[String]>) -> serde_json::Value {
     let classes: Vec<_> = plan.classes.iter().map(|class| class.name.to_string()).collect();
-    let mut places: Vec<_> = plan.places.keys().filter(|name| !name.starts_with("local ")).collect();
+    let mut places: Vec<_> =
+        plan.places.keys().filter(|name| !name.starts_with("local ")).collect();
     places.sort();
     let warnings: Vec<_> = plan
         .warnings

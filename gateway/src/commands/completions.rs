@@ -15,6 +15,11 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let mut command = super::Arguments::command();
-    clap_complete::generate(arguments.shell, &mut command, "allonym", &mut std::io::stdout().lock());
+    clap_complete::generate(
+        arguments.shell,
+        &mut command,
+        "allonym",
+        &mut std::io::stdout().lock(),
+    );
     Ok(ExitCode::SUCCESS)
 }

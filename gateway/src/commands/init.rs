@@ -42,11 +42,7 @@ const LONGEST: u64 = 64 << 20;
 pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     let fail = |message: String| Failure::new(format!("allonym: {message}"));
     let operator = own_name().unwrap_or_else(|| "root".to_owned());
-    let samples = arguments
-        .sample
-        .iter()
-        .map(|typed| sample(typed))
-        .collect::<Result<Vec<_>, _>>();
+    let samples = arguments.sample.iter().map(|typed| sample(typed)).collect::<Result<Vec<_>, _>>();
     let proposal = propose(&arguments.upstream, &operator, &samples.map_err(fail)?)
         .map_err(|error| fail(error.to_string()))?;
     let path = arguments.out.as_deref().unwrap_or(config);
@@ -71,17 +67,11 @@ fn sample(typed: &str) -> Result<Sample, String> {
     let unreadable = |error: std::io::Error| format!("{name}: {error}");
     let file = std::fs::File::open(name).map_err(unreadable)?;
     let mut body = Vec::new();
-    file.take(LONGEST + 1)
-        .read_to_end(&mut body)
-        .map_err(unreadable)?;
+    file.take(LONGEST + 1).read_to_end(&mut body).map_err(unreadable)?;
     if body.len() as u64 > LONGEST {
         return Err(format!("{name}: longer than {LONGEST} bytes"));
     }
-    Ok(Sample {
-        route,
-        name: name.to_owned(),
-        body,
-    })
+    Ok(Sample { route, name: name.to_owned(), body })
 }
 
 fn save(path: &Path, yaml: &str, force: bool) -> Result<(), String> {
@@ -101,8 +91,7 @@ fn save(path: &Path, yaml: &str, force: bool) -> Result<(), String> {
         }
         _ => format!("{}: {error}", path.display()),
     })?;
-    file.write_all(yaml.as_bytes())
-        .map_err(|error| format!("{}: {error}", path.display()))
+    file.write_all(yaml.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn report(path: &Path, proposal: &Proposal, out: &Out) {
@@ -124,10 +113,10 @@ fn report(path: &Path, proposal: &Proposal, out: &Out) {
         out.say("not sure:");
     }
     for finding in &proposal.unsure {
-        let class = finding.class.as_deref().map_or_else(
-            || "is left as it is".to_owned(),
-            |class| format!("is taken for {class}"),
-        );
+        let class = finding
+            .class
+            .as_deref()
+            .map_or_else(|| "is left as it is".to_owned(), |class| format!("is taken for {class}"));
         out.say(&format!(
             "  {}  {} {class}: {}",
             finding.route,
@@ -144,9 +133,7 @@ fn report(path: &Path, proposal: &Proposal, out: &Out) {
 
 /// A path as a terminal may see it.
 fn shown(path: &str) -> String {
-    path.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    path.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -38,7 +38,10 @@ pub(super) fn run(config: &Path, verb: Verb, out: &Out) -> Outcome {
         Reply::Rotated(key) => {
             out.document(&key);
             let version = key.versions.last().map_or(0, |(version, _)| *version);
-            out.say(&format!("`{}` protects with version {version} now; older values stay readable", key.name));
+            out.say(&format!(
+                "`{}` protects with version {version} now; older values stay readable",
+                key.name
+            ));
         }
         _ => return Err(unexpected()),
     }

@@ -27,17 +27,13 @@ pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     if let Some(threads) = arguments.threads {
         builder.worker_threads(threads.max(1));
     }
-    let runtime = builder
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(format!("allonym: {error}")))?;
+    let runtime =
+        builder.enable_all().build().map_err(|error| Failure::new(format!("allonym: {error}")))?;
     let said = |line: &str| {
         use std::io::Write;
         let _ = writeln!(std::io::stderr().lock(), "{}", paint(line));
     };
-    runtime
-        .block_on(gateway.serve(said))
-        .map_err(|error| Failure::all(error.lines()))?;
+    runtime.block_on(gateway.serve(said)).map_err(|error| Failure::all(error.lines()))?;
     Ok(ExitCode::SUCCESS)
 }
 

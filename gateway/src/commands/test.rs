@@ -44,7 +44,8 @@ pub(super) fn run(path: &Path, out: &Out) -> Outcome {
 async fn run_case(pipeline: &Arc<Pipeline>, case: &Case) -> Result<(), String> {
     let place = format!("{} {}", case.given.connector.value, case.given.route.value);
     let plan = pipeline.plan();
-    let rules = plan.places.get(place.as_str()).ok_or_else(|| format!("there is no place `{place}`"))?;
+    let rules =
+        plan.places.get(place.as_str()).ok_or_else(|| format!("there is no place `{place}`"))?;
     let rule = |selector: &str| {
         rules
             .fields

@@ -145,10 +145,7 @@ impl<'de> Deserialize<'de> for PurposeTyped {
             }
         }
 
-        let Located {
-            value: Words(mut words),
-            at,
-        } = Located::<Words>::deserialize(deserializer)?;
+        let Located { value: Words(mut words), at } = Located::<Words>::deserialize(deserializer)?;
         for word in &mut words {
             if word.at == Location::default() {
                 word.at = at;
@@ -168,11 +165,7 @@ pub(super) fn convert(typed: Located<RuleTyped>, problems: &mut Problems) -> Rul
         }
         instant
     });
-    let budget = typed
-        .budget
-        .as_ref()
-        .map(|budget| budget.value)
-        .unwrap_or_default();
+    let budget = typed.budget.as_ref().map(|budget| budget.value).unwrap_or_default();
     if let Some(typed) = &typed.budget {
         let zero = [budget.write, budget.search, budget.reveal].contains(&Some(0));
         if zero {
@@ -222,11 +215,7 @@ fn check_sense(rule: &Rule, problems: &mut Problems) {
     }
     if rule.forbid && (rule.budget != Budget::default() || rule.purpose != Purpose::Any) {
         let hint = "what is forbidden is forbidden for every purpose and from the first value on";
-        problems.add(
-            rule.at,
-            "`forbid` with a `budget` or a `purpose` has no meaning",
-            hint,
-        );
+        problems.add(rule.at, "`forbid` with a `budget` or a `purpose` has no meaning", hint);
     }
     for (right, spent, classes) in [
         ("write", rule.budget.write, &rule.write),
@@ -235,11 +224,7 @@ fn check_sense(rule: &Rule, problems: &mut Problems) {
     ] {
         if spent.is_some() && classes.is_empty() {
             let message = format!("a budget for `{right}`, but no class to {right}");
-            problems.add(
-                rule.at,
-                message,
-                "a budget counts against the entry it stands in",
-            );
+            problems.add(rule.at, message, "a budget counts against the entry it stands in");
         }
     }
 }

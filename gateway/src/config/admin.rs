@@ -91,9 +91,7 @@ pub(super) fn convert(typed: Option<AdminTyped>, store: &Store, problems: &mut P
         };
     };
     Admin {
-        listen: typed
-            .listen
-            .and_then(|listen| address(listen, typed.tls, problems)),
+        listen: typed.listen.and_then(|listen| address(listen, typed.tls, problems)),
         socket: typed.socket.unwrap_or_else(beside_store),
         operators: typed
             .operators
@@ -105,11 +103,7 @@ pub(super) fn convert(typed: Option<AdminTyped>, store: &Store, problems: &mut P
             .users
             .0
             .into_iter()
-            .map(|(user, typed)| LocalUser {
-                user,
-                role: typed.role,
-                purpose: typed.purpose,
-            })
+            .map(|(user, typed)| LocalUser { user, role: typed.role, purpose: typed.purpose })
             .collect(),
     }
 }

@@ -77,10 +77,7 @@ impl<'de> Deserialize<'de> for Scalar {
             }
 
             fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Scalar, E> {
-                Err(custom(
-                    "a number with a fraction cannot be compared exactly",
-                    "quote it",
-                ))
+                Err(custom("a number with a fraction cannot be compared exactly", "quote it"))
             }
 
             fn visit_bool<E>(self, value: bool) -> Result<Scalar, E> {

@@ -237,15 +237,7 @@ pub(super) fn convert(
         );
     }
     let mask = mask.map(|(_, keep)| keep);
-    Some(Class {
-        name: name.value,
-        at: name.at,
-        stored,
-        protection,
-        mask,
-        was,
-        retired,
-    })
+    Some(Class { name: name.value, at: name.at, stored, protection, mask, was, retired })
 }
 
 fn without_method(name: &Located<String>, typed: ClassTyped, problems: &mut Problems) {
@@ -307,10 +299,7 @@ impl<'de> Deserialize<'de> for ScopeTyped {
             fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<ScopeTyped, E> {
                 match word {
                     "global" => Ok(ScopeTyped(Scope::Global)),
-                    _ => Err(custom(
-                        "this scope is not known",
-                        "`global` or `{ tenant: CLAIM }`",
-                    )),
+                    _ => Err(custom("this scope is not known", "`global` or `{ tenant: CLAIM }`")),
                 }
             }
 

@@ -82,20 +82,11 @@ pub(super) fn convert(
         };
         let places = places.unwrap_or_else(|faults| {
             for fault in faults {
-                problems.add(
-                    fault.location,
-                    fault.message,
-                    fault.hint.unwrap_or_default(),
-                );
+                problems.add(fault.location, fault.message, fault.hint.unwrap_or_default());
             }
             Vec::new()
         });
-        connectors.push(Connector {
-            name: name.value,
-            at: name.at,
-            config,
-            places,
-        });
+        connectors.push(Connector { name: name.value, at: name.at, config, places });
     }
     connectors
 }

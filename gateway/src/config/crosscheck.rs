@@ -25,10 +25,8 @@ fn keys(config: &Config, problems: &mut Problems) {
         if let Some(was) = &key.was
             && config.key(&was.value).is_some()
         {
-            let message = format!(
-                "key `{}` is still there: `was` is the name a key had before",
-                was.value
-            );
+            let message =
+                format!("key `{}` is still there: `was` is the name a key had before", was.value);
             problems.add(was.at, message, "remove the old entry, or the `was`");
         }
     }
@@ -55,10 +53,8 @@ fn classes(config: &Config, problems: &mut Problems) {
         if let Some(replaces) = &protection.replaces
             && config.class(&replaces.value).is_none_or(|old| !old.retired)
         {
-            let message = format!(
-                "`replaces` names `{}`, which is not a retired data class",
-                replaces.value
-            );
+            let message =
+                format!("`replaces` names `{}`, which is not a retired data class", replaces.value);
             let hint = match nearest(&replaces.value, names()) {
                 Some(near) if near != replaces.value => format!("did you mean `{near}`?"),
                 _ => "keep the old class with `retired: true` until the rewrap is done".to_owned(),
@@ -79,13 +75,7 @@ fn class_key(config: &Config, class: &Class, key: &Located<String>, problems: &m
         return;
     };
     let pinned = class.protection.as_ref().is_some_and(|protection| {
-        matches!(
-            protection.method,
-            ClassMethod::Fpe {
-                version: VersionMode::Pinned,
-                ..
-            }
-        )
+        matches!(protection.method, ClassMethod::Fpe { version: VersionMode::Pinned, .. })
     });
     if pinned && matches!(entry.rotate, Rotate::Every(_)) {
         let message = format!(
@@ -104,9 +94,7 @@ fn domains(config: &Config, problems: &mut Problems) {
         let Some(protection) = &class.protection else {
             continue;
         };
-        let other = *first
-            .entry(protection.domain.value.as_str())
-            .or_insert(class);
+        let other = *first.entry(protection.domain.value.as_str()).or_insert(class);
         let Some(shared) = &other.protection else {
             continue;
         };
@@ -135,36 +123,17 @@ fn purposes(config: &Config, problems: &mut Problems) {
                 "choose another word",
             );
         }
-        if config
-            .purposes
-            .iter()
-            .take(index)
-            .any(|before| before.value == purpose.value)
-        {
-            problems.add(
-                purpose.at,
-                format!("`{}` is there twice", purpose.value),
-                "keep one",
-            );
+        if config.purposes.iter().take(index).any(|before| before.value == purpose.value) {
+            problems.add(purpose.at, format!("`{}` is there twice", purpose.value), "keep one");
         }
     }
 }
 
 fn known_purpose(config: &Config, purpose: &Located<String>, problems: &mut Problems) {
-    if config
-        .purposes
-        .iter()
-        .all(|known| known.value != purpose.value)
-    {
-        let hint = suggest(
-            &purpose.value,
-            config.purposes.iter().map(|known| known.value.as_str()),
-        );
-        problems.add(
-            purpose.at,
-            format!("unknown purpose `{}`", purpose.value),
-            hint,
-        );
+    if config.purposes.iter().all(|known| known.value != purpose.value) {
+        let hint =
+            suggest(&purpose.value, config.purposes.iter().map(|known| known.value.as_str()));
+        problems.add(purpose.at, format!("unknown purpose `{}`", purpose.value), hint);
     }
 }
 
@@ -194,9 +163,9 @@ fn access(config: &Config, problems: &mut Problems) {
                 );
             }
             Purpose::Required => {}
-            Purpose::OneOf(list) => list
-                .iter()
-                .for_each(|one| known_purpose(config, one, problems)),
+            Purpose::OneOf(list) => {
+                list.iter().for_each(|one| known_purpose(config, one, problems))
+            }
         }
         for (right, classes) in rule.rights() {
             for name in classes {
@@ -245,10 +214,8 @@ fn right_has_meaning(right: &str, class: &Class, name: &Located<String>, problem
             );
         }
         "write_token" if !protection.method.is_reversible() => {
-            let message = format!(
-                "`{}` has no tokens: method `{method}` has no way back",
-                class.name
-            );
+            let message =
+                format!("`{}` has no tokens: method `{method}` has no way back", class.name);
             problems.add(name.at, message, "leave it out of `write_token`");
         }
         _ => {}
@@ -256,12 +223,7 @@ fn right_has_meaning(right: &str, class: &Class, name: &Located<String>, problem
 }
 
 fn places(config: &Config, problems: &mut Problems) {
-    for field in config
-        .connectors
-        .iter()
-        .flat_map(|c| &c.places)
-        .flat_map(|place| &place.fields)
-    {
+    for field in config.connectors.iter().flat_map(|c| &c.places).flat_map(|place| &place.fields) {
         known_class(config, &field.class, field.location, problems);
     }
     for place in config.access.iter().flat_map(|rule| &rule.places) {
@@ -286,31 +248,19 @@ fn known_connector<'c>(
     at: Location,
     problems: &mut Problems,
 ) -> Option<&'c Connector> {
-    let connector = config
-        .connectors
-        .iter()
-        .find(|connector| connector.name == name);
+    let connector = config.connectors.iter().find(|connector| connector.name == name);
     if connector.is_none() {
-        let known = config
-            .connectors
-            .iter()
-            .map(|connector| connector.name.as_str());
-        problems.add(
-            at,
-            format!("unknown connector `{name}`"),
-            suggest(name, known),
-        );
+        let known = config.connectors.iter().map(|connector| connector.name.as_str());
+        problems.add(at, format!("unknown connector `{name}`"), suggest(name, known));
     }
     connector
 }
 
 fn known_route(connector: &Connector, route: &str, at: Location, problems: &mut Problems) {
-    let routes = connector.places.iter().filter_map(|place| {
-        place
-            .name
-            .strip_prefix(connector.name.as_str())?
-            .strip_prefix(' ')
-    });
+    let routes = connector
+        .places
+        .iter()
+        .filter_map(|place| place.name.strip_prefix(connector.name.as_str())?.strip_prefix(' '));
     if !routes.clone().any(|known| known == route) {
         let message = format!("connector `{}` lists no route `{route}`", connector.name);
         problems.add(at, message, suggest(route, routes));

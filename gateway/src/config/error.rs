@@ -23,13 +23,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn whole_file(file: &str, message: String) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: 0,
-            column: 0,
-            message,
-            hint: None,
-        }
+        Self { file: file.to_owned(), line: 0, column: 0, message, hint: None }
     }
 }
 
@@ -74,10 +68,7 @@ pub(super) struct Problems {
 
 impl Problems {
     pub(super) fn new(file: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            found: Vec::new(),
-        }
+        Self { file: file.to_owned(), found: Vec::new() }
     }
 
     pub(super) fn add(
@@ -138,58 +129,33 @@ pub(super) fn translate(error: &serde_saphyr::Error, file: &str, text: &str) -> 
     let (message, hint) = match unquoted_selector(text, at.line) {
         Some(selector) => (
             format!("YAML reads the brackets of `{selector}` as a list"),
-            Some(format!(
-                "a path with brackets must be quoted: `\"{selector}\"`"
-            )),
+            Some(format!("a path with brackets must be quoted: `\"{selector}\"`")),
         ),
         None => words(error),
     };
-    ConfigError {
-        file: file.to_owned(),
-        line: at.line,
-        column: at.column,
-        message,
-        hint,
-    }
+    ConfigError { file: file.to_owned(), line: at.line, column: at.column, message, hint }
 }
 
 fn words(error: &serde_saphyr::Error) -> (String, Option<String>) {
     use serde_saphyr::Error;
     match error {
         Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => words(error),
-        Error::SerdeUnknownField {
-            field, expected, ..
-        } => (
-            format!("unknown key `{field}`"),
-            Some(suggest(field, expected.iter().copied())),
-        ),
-        Error::SerdeUnknownVariant {
-            variant, expected, ..
-        } => {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            (format!("unknown key `{field}`"), Some(suggest(field, expected.iter().copied())))
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
             let hint = suggest(variant, expected.iter().copied());
             (format!("`{variant}` is not known here"), Some(hint))
         }
-        Error::SerdeMissingField { field, .. } => (
-            format!("`{field}` is missing"),
-            (*field == "seal").then(|| NO_SEAL.to_owned()),
-        ),
-        Error::SerdeInvalidType {
-            unexpected,
-            expected,
-            ..
+        Error::SerdeMissingField { field, .. } => {
+            (format!("`{field}` is missing"), (*field == "seal").then(|| NO_SEAL.to_owned()))
         }
-        | Error::SerdeInvalidValue {
-            unexpected,
-            expected,
-            ..
-        } => (
-            format!("expected {expected}, found {}", kind(unexpected)),
-            None,
-        ),
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+            (format!("expected {expected}, found {}", kind(unexpected)), None)
+        }
         Error::DuplicateMappingKey { key, .. } => {
-            let key = key
-                .as_ref()
-                .map_or("a key".to_owned(), |key| format!("`{key}`"));
+            let key = key.as_ref().map_or("a key".to_owned(), |key| format!("`{key}`"));
             let hint = "one of the two would be ignored: keep one";
             (format!("{key} is there twice"), Some(hint.to_owned()))
         }
@@ -207,57 +173,36 @@ const NO_SEAL: &str = "there is no default: `seal: { file: /etc/allonym/seal.key
 fn of_the_parser(error: &serde_saphyr::Error) -> (String, Option<String>) {
     use serde_saphyr::Error;
     let told = |message: &str, hint: &str| {
-        (
-            message.to_owned(),
-            (!hint.is_empty()).then(|| hint.to_owned()),
-        )
+        (message.to_owned(), (!hint.is_empty()).then(|| hint.to_owned()))
     };
     match error {
-        Error::Unexpected {
-            expected: "sequence start",
-            ..
-        } => told("expected a list", "write it in brackets: `[a, b]`"),
-        Error::Unexpected {
-            expected: "mapping start",
-            ..
-        } => told("expected a map", "write it in braces: `{ key: value }`"),
+        Error::Unexpected { expected: "sequence start", .. } => {
+            told("expected a list", "write it in brackets: `[a, b]`")
+        }
+        Error::Unexpected { expected: "mapping start", .. } => {
+            told("expected a map", "write it in braces: `{ key: value }`")
+        }
         Error::InvalidBooleanStrict { .. } => told("expected true or false", ""),
         Error::MultipleDocuments { .. }
-        | Error::Budget {
-            breach: BudgetBreach::Documents { .. },
-            ..
-        } => {
+        | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             let hint = "a configuration is one document: remove the line `---`";
             told("a second document begins here", hint)
         }
-        Error::Budget { .. } => told(
-            "more, or more deeply nested, than a configuration may be",
-            "",
-        ),
-        other => (
-            DefaultMessageFormatter
-                .format_message(other)
-                .escape_debug()
-                .to_string(),
-            None,
-        ),
+        Error::Budget { .. } => {
+            told("more, or more deeply nested, than a configuration may be", "")
+        }
+        other => (DefaultMessageFormatter.format_message(other).escape_debug().to_string(), None),
     }
 }
 
 /// The kind of what serde did not expect, without the content it quotes.
 fn kind(unexpected: &str) -> &str {
-    unexpected
-        .split(['"', '`'])
-        .next()
-        .unwrap_or_default()
-        .trim()
+    unexpected.split(['"', '`']).next().unwrap_or_default().trim()
 }
 
 /// A selector with brackets that stands unquoted inside `{ }` on this line.
 fn unquoted_selector(text: &str, line: u32) -> Option<&str> {
-    let line = text
-        .lines()
-        .nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
+    let line = text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
     for (start, _) in line.match_indices('$') {
         let (before, rest) = line.split_at_checked(start)?;
         let selector: &str = rest.split([' ', ',', '}', '"', '\'']).next()?;

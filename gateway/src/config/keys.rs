@@ -45,12 +45,7 @@ pub(super) fn convert(typed: Entries<Option<KeyTyped>>, problems: &mut Problems)
         check_name("key", &name, problems);
         let (typed_rotate, was) = typed.map_or((None, None), |typed| (typed.rotate, typed.was));
         let rotate = typed_rotate.map_or(Rotate::default(), |typed| rotate(&typed, problems));
-        Key {
-            name: name.value,
-            at: name.at,
-            rotate,
-            was,
-        }
+        Key { name: name.value, at: name.at, rotate, was }
     };
     typed.0.into_iter().map(convert).collect()
 }

@@ -21,18 +21,12 @@ impl<T> Located<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<T>::deserialize(deserializer)?;
-        Ok(Self {
-            value: spanned.value,
-            at: location(spanned.referenced),
-        })
+        Ok(Self { value: spanned.value, at: location(spanned.referenced) })
     }
 }
 
 /// A parser's location as the contract says it.
 pub(super) fn location(at: serde_saphyr::Location) -> Location {
     let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    Location {
-        line: narrow(at.line()),
-        column: narrow(at.column()),
-    }
+    Location { line: narrow(at.line()), column: narrow(at.column()) }
 }

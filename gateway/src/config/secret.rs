@@ -52,10 +52,7 @@ impl SecretRef {
     }
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a config says { env: NAME }: this is that one place"
-)]
+#[allow(clippy::disallowed_methods, reason = "a config says { env: NAME }: this is that one place")]
 fn from_environment(name: &str) -> Result<Zeroizing<String>, SecretError> {
     match std::env::var(name) {
         Ok(secret) if !secret.is_empty() => Ok(Zeroizing::new(secret)),
@@ -64,16 +61,11 @@ fn from_environment(name: &str) -> Result<Zeroizing<String>, SecretError> {
 }
 
 fn from_file(path: &PathBuf) -> Result<Zeroizing<String>, SecretError> {
-    let unreadable = |cause| SecretError::Unreadable {
-        path: path.clone(),
-        cause,
-    };
+    let unreadable = |cause| SecretError::Unreadable { path: path.clone(), cause };
     let not_a_secret = || SecretError::NotASecret(path.clone());
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-    file.take(LONGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST {
         return Err(not_a_secret());
     }
@@ -88,11 +80,7 @@ fn from_file(path: &PathBuf) -> Result<Zeroizing<String>, SecretError> {
         }
     }
     let text = Zeroizing::new(text);
-    if text.is_empty() {
-        Err(not_a_secret())
-    } else {
-        Ok(text)
-    }
+    if text.is_empty() { Err(not_a_secret()) } else { Ok(text) }
 }
 
 /// What a literal secret is answered with: it must not be repeated.
@@ -130,10 +118,7 @@ impl<'de> Deserialize<'de> for SecretRef {
             }
 
             fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretRef, E> {
-                Err(custom(
-                    "a secret must not stand in the configuration",
-                    FORMS,
-                ))
+                Err(custom("a secret must not stand in the configuration", FORMS))
             }
 
             fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<SecretRef, E> {
@@ -186,16 +171,12 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_named() {
-        let error = SecretRef::Env("ALLONYM_NO_SUCH_VARIABLE".to_owned())
-            .resolve()
-            .unwrap_err();
+        let error = SecretRef::Env("ALLONYM_NO_SUCH_VARIABLE".to_owned()).resolve().unwrap_err();
         assert_eq!(
             error.to_string(),
             "the environment variable ALLONYM_NO_SUCH_VARIABLE is not set, empty or not UTF-8"
         );
-        let error = SecretRef::File("/no/such/file".into())
-            .resolve()
-            .unwrap_err();
+        let error = SecretRef::File("/no/such/file".into()).resolve().unwrap_err();
         assert!(error.to_string().starts_with("/no/such/file: "), "{error}");
     }
 }

@@ -105,10 +105,7 @@ impl<'de> Deserialize<'de> for SealsTyped {
             }
         }
 
-        let Located {
-            value: Seals(mut seals),
-            at,
-        } = Located::<Seals>::deserialize(deserializer)?;
+        let Located { value: Seals(mut seals), at } = Located::<Seals>::deserialize(deserializer)?;
         for seal in &mut seals {
             if seal.at == Location::default() {
                 seal.at = at;
@@ -149,10 +146,7 @@ impl<'de> Deserialize<'de> for AuditTyped {
 
             fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<AuditTyped, E> {
                 let durability = DurabilityMap::default();
-                Ok(AuditTyped(AuditMap {
-                    path: path.into(),
-                    durability,
-                }))
+                Ok(AuditTyped(AuditMap { path: path.into(), durability }))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AuditTyped, A::Error> {
@@ -180,22 +174,13 @@ pub(super) fn store(typed: Option<Located<String>>, problems: &mut Problems) -> 
     } else if path.is_empty() {
         problems.add(typed.at, "`store` is empty", "leave it out, or name a file");
     }
-    Store {
-        at: typed.at,
-        path: typed.value.into(),
-    }
+    Store { at: typed.at, path: typed.value.into() }
 }
 
 pub(super) fn audit(typed: Option<AuditTyped>, store: &Store) -> Audit {
     match typed {
-        Some(AuditTyped(map)) => Audit {
-            path: map.path,
-            reads: map.durability.reads,
-        },
-        None => Audit {
-            path: store.folder().join("audit"),
-            reads: Durability::default(),
-        },
+        Some(AuditTyped(map)) => Audit { path: map.path, reads: map.durability.reads },
+        None => Audit { path: store.folder().join("audit"), reads: Durability::default() },
     }
 }
 
@@ -241,10 +226,7 @@ pub(super) fn seals(typed: SealsTyped, store: &Store, problems: &mut Problems) -
 
 fn same_folder(seal: &Path, store: &Store) -> bool {
     let folder = seal.parent().unwrap_or(Path::new(""));
-    let plain = |path: &Path| {
-        path.components()
-            .filter(|c| c.as_os_str() != ".")
-            .collect::<PathBuf>()
-    };
+    let plain =
+        |path: &Path| path.components().filter(|c| c.as_os_str() != ".").collect::<PathBuf>();
     plain(folder) == plain(store.folder())
 }

@@ -58,55 +58,29 @@ tests:
 fn the_sample_is_read() {
     let config = Config::parse(SAMPLE, "allonym.yaml").unwrap();
     assert_eq!(config.seals.len(), 1);
-    assert_eq!(
-        config.seals[0].kind,
-        SealKind::File("/etc/allonym/seal.key".into())
-    );
+    assert_eq!(config.seals[0].kind, SealKind::File("/etc/allonym/seal.key".into()));
     assert_eq!(config.seals[0].at, Location { line: 2, column: 7 });
     assert_eq!(config.audit.reads, Durability::Process);
-    assert_eq!(
-        config.admin.socket,
-        Path::new("/var/lib/allonym/allonym.sock")
-    );
+    assert_eq!(config.admin.socket, Path::new("/var/lib/allonym/allonym.sock"));
     assert_eq!(config.admin.operators[0].rights.len(), 3);
     let half_a_year = Duration::from_secs(180 * 86_400);
-    assert_eq!(
-        config.key("contact").unwrap().rotate,
-        Rotate::Every(half_a_year)
-    );
+    assert_eq!(config.key("contact").unwrap().rotate, Rotate::Every(half_a_year));
     assert_eq!(config.key("pan").unwrap().rotate, Rotate::OnRewrap);
 
-    let names: Vec<&str> = config
-        .data
-        .iter()
-        .map(|class| class.name.as_str())
-        .collect();
+    let names: Vec<&str> = config.data.iter().map(|class| class.name.as_str()).collect();
     assert_eq!(names, ["card_number", "email", "full_name", "birth_date"]);
     let card = config.class("card_number").unwrap();
     let keep = Keep { first: 6, last: 0 };
-    let template = TemplateSpec::Pan {
-        keep,
-        min: 13,
-        max: 19,
-    };
+    let template = TemplateSpec::Pan { keep, min: 13, max: 19 };
     let version = VersionMode::Slack;
     let protection = card.protection.as_ref().unwrap();
     assert_eq!(protection.method, ClassMethod::Fpe { template, version });
     assert_eq!(protection.domain.value, "card_number");
     assert_eq!(card.mask, Some(Keep { first: 0, last: 4 }));
     let email = config.class("email").unwrap().protection.as_ref().unwrap();
-    let template = TokenTemplate::Email {
-        token_domain: "allonym.invalid".to_owned(),
-    };
+    let template = TokenTemplate::Email { token_domain: "allonym.invalid".to_owned() };
     let canonical = Canonical::Exact;
-    assert_eq!(
-        email.method,
-        ClassMethod::Token {
-            template,
-            random: false,
-            canonical
-        }
-    );
+    assert_eq!(email.method, ClassMethod::Token { template, random: false, canonical });
     assert_eq!(email.scope, Scope::Global);
     assert_eq!(config.class("birth_date").unwrap().stored, Stored::Plain);
     assert!(config.class("birth_date").unwrap().protection.is_none());
@@ -124,18 +98,8 @@ fn the_places_of_the_sample_are_read() {
     let case = &config.tests[0];
     assert_eq!(case.role.value, "support");
     assert_eq!(case.sees[0].1, Scalar::Text("************6466".to_owned()));
-    let line = SAMPLE
-        .lines()
-        .position(|line| line.contains("given:"))
-        .unwrap()
-        + 1;
-    assert_eq!(
-        case.at,
-        Location {
-            line: u32::try_from(line).unwrap(),
-            column: 5
-        }
-    );
+    let line = SAMPLE.lines().position(|line| line.contains("given:")).unwrap() + 1;
+    assert_eq!(case.at, Location { line: u32::try_from(line).unwrap(), column: 5 });
 }
 
 #[test]
@@ -159,17 +123,8 @@ access:
   - { role: support, reveal: [pin], forbid: true }
 "#;
     let config = Config::parse(text, "a.yaml").unwrap();
-    assert_eq!(
-        config.seals[1].kind,
-        SealKind::Passphrase(SecretRef::Env("SEAL".to_owned()))
-    );
-    assert_eq!(
-        config.audit,
-        Audit {
-            path: "log".into(),
-            reads: Durability::Power
-        }
-    );
+    assert_eq!(config.seals[1].kind, SealKind::Passphrase(SecretRef::Env("SEAL".to_owned())));
+    assert_eq!(config.audit, Audit { path: "log".into(), reads: Durability::Power });
     assert_eq!(config.admin.listen.as_ref().unwrap().value.port(), 9464);
     assert_eq!(config.admin.socket, Path::new("run/a.sock"));
     assert_eq!(config.key("a").unwrap().rotate, Rotate::Never);
@@ -177,11 +132,7 @@ access:
     let two = config.class("two").unwrap().protection.as_ref().unwrap();
     assert_eq!(two.scope, Scope::Tenant("org".to_owned()));
     assert_eq!(two.domain.value, "one");
-    let template = TemplateSpec::Digits {
-        keep: Keep::default(),
-        min: 9,
-        max: 9,
-    };
+    let template = TemplateSpec::Digits { keep: Keep::default(), min: 9, max: 9 };
     let version = VersionMode::Pinned;
     let pin = config.class("pin").unwrap().protection.as_ref().unwrap();
     assert_eq!(pin.method, ClassMethod::Fpe { template, version });
@@ -195,29 +146,15 @@ access:
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let errors = Config::load(Path::new("/no/such/allonym.yaml")).unwrap_err();
-    assert!(
-        errors
-            .to_string()
-            .starts_with("/no/such/allonym.yaml: cannot be read: "),
-        "{errors}"
-    );
+    assert!(errors.to_string().starts_with("/no/such/allonym.yaml: cannot be read: "), "{errors}");
 }
 
 #[test]
 fn a_literal_secret_is_never_repeated() {
-    for literal in [
-        "hunter2",
-        "[hunter2]",
-        "{ env: [hunter2] }",
-        "12345678",
-        "true",
-    ] {
+    for literal in ["hunter2", "[hunter2]", "{ env: [hunter2] }", "12345678", "true"] {
         let text = format!("seal: {{ passphrase: {literal} }}");
         let errors = Config::parse(&text, "a.yaml").unwrap_err().to_string();
-        assert!(
-            !errors.contains("hunter2") && !errors.contains("12345678"),
-            "{errors}"
-        );
+        assert!(!errors.contains("hunter2") && !errors.contains("12345678"), "{errors}");
     }
 }
 
@@ -239,11 +176,7 @@ fn the_demo_is_read() {
     let config = Config::parse(text, "demo.yaml").unwrap();
     let route = |name: &str| {
         let name = format!("customers {name}");
-        config.connectors[0]
-            .places
-            .iter()
-            .find(|place| *place.name == *name)
-            .unwrap()
+        config.connectors[0].places.iter().find(|place| *place.name == *name).unwrap()
     };
     let (written, read) = (route("POST /v1/customers"), route("GET /v1/customers/{id}"));
     let fields = |place: &allonym_contract::PlaceSpec| {

@@ -12,9 +12,7 @@ pub(super) fn duration(typed: &str) -> Option<Duration> {
     };
     let number = digits(number)?.checked_mul(seconds)?;
     // A century is longer than any setting means, and keeps later sums from overflowing.
-    (1..=100 * 365 * 24 * 60 * 60)
-        .contains(&number)
-        .then(|| Duration::from_secs(number))
+    (1..=100 * 365 * 24 * 60 * 60).contains(&number).then(|| Duration::from_secs(number))
 }
 
 /// A range of lengths: `15..19` (both included) or `16`.
@@ -32,11 +30,8 @@ pub(super) fn instant(typed: &str) -> Option<SystemTime> {
         None => (typed, None),
     };
     let mut parts = date.splitn(3, '-');
-    let (year, month, day) = (
-        fixed(parts.next()?, 4)?,
-        fixed(parts.next()?, 2)?,
-        fixed(parts.next()?, 2)?,
-    );
+    let (year, month, day) =
+        (fixed(parts.next()?, 4)?, fixed(parts.next()?, 2)?, fixed(parts.next()?, 2)?);
     if !(1..=12).contains(&month) || day == 0 || day > days_in(year, month) || year < 1970 {
         return None;
     }
@@ -53,12 +48,7 @@ pub(super) fn instant(typed: &str) -> Option<SystemTime> {
 fn time_of_day(typed: &str) -> Option<i64> {
     let (clock, rest) = typed.split_at_checked(8)?;
     let mut parts = clock.splitn(3, ':');
-    let mut part = |most: i64| {
-        parts
-            .next()
-            .and_then(|p| fixed(p, 2))
-            .filter(|n| *n <= most)
-    };
+    let mut part = |most: i64| parts.next().and_then(|p| fixed(p, 2)).filter(|n| *n <= most);
     let (hour, minute, second) = (part(23)?, part(59)?, part(60)?);
     let zone = match rest.strip_prefix('.') {
         Some(fraction) => {
@@ -80,9 +70,7 @@ fn time_of_day(typed: &str) -> Option<i64> {
 }
 
 fn fixed(typed: &str, length: usize) -> Option<i64> {
-    (typed.len() == length)
-        .then(|| digits(typed))?
-        .and_then(|n| i64::try_from(n).ok())
+    (typed.len() == length).then(|| digits(typed))?.and_then(|n| i64::try_from(n).ok())
 }
 
 fn digits(typed: &str) -> Option<u64> {

@@ -57,17 +57,11 @@ impl ApiToken {
     /// [`Reason::Malformed`] where it does not.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         let rest = text.strip_prefix(PREFIX).ok_or(Reason::Malformed)?;
-        let (body, checksum) = text
-            .split_at_checked(LENGTH - CHECKSUM)
-            .ok_or(Reason::Damaged)?;
+        let (body, checksum) = text.split_at_checked(LENGTH - CHECKSUM).ok_or(Reason::Damaged)?;
         let mut expected = String::with_capacity(CHECKSUM);
         push_base32(&mut expected, &Sha256::digest(body.as_bytes()), CHECKSUM);
         let in_alphabet = |(at, byte): (usize, u8)| {
-            if at == ID {
-                byte == b'_'
-            } else {
-                BASE32.contains(&byte)
-            }
+            if at == ID { byte == b'_' } else { BASE32.contains(&byte) }
         };
         if checksum != expected || !rest.bytes().enumerate().all(in_alphabet) {
             return Err(Reason::Damaged);
@@ -80,9 +74,7 @@ impl ApiToken {
     /// Its id: what it is found by, and no secret.
     #[must_use]
     pub fn id(&self) -> &str {
-        self.0
-            .get(PREFIX.len()..PREFIX.len() + ID)
-            .unwrap_or_default()
+        self.0.get(PREFIX.len()..PREFIX.len() + ID).unwrap_or_default()
     }
 
     /// All of it, to be shown to its owner once.
@@ -202,14 +194,7 @@ impl Entry {
             expires: record.expires,
         };
         let revoked = record.revoked.is_some();
-        (
-            record.id,
-            Self {
-                principal: Arc::new(principal),
-                hash: record.hash,
-                revoked,
-            },
-        )
+        (record.id, Self { principal: Arc::new(principal), hash: record.hash, revoked })
     }
 }
 
@@ -282,12 +267,7 @@ mod tests {
         let text = token.text();
         let other = ApiToken::mint().unwrap();
         let check = |text: &str, expected: Reason| {
-            assert_eq!(
-                ApiToken::parse(text).err(),
-                Some(expected),
-                "length {}",
-                text.len()
-            );
+            assert_eq!(ApiToken::parse(text).err(), Some(expected), "length {}", text.len());
         };
         for cut in 4..text.len() {
             check(&text[..cut], Reason::Damaged);
@@ -304,10 +284,7 @@ mod tests {
         check(&format!(" {text}"), Reason::Malformed);
         check(&format!("{text} "), Reason::Damaged);
         check(&text.to_uppercase(), Reason::Malformed);
-        check(
-            &format!("{}{}", &text[..40], &other.text()[40..]),
-            Reason::Damaged,
-        );
+        check(&format!("{}{}", &text[..40], &other.text()[40..]), Reason::Damaged);
         check(&format!("aln_{}", "é".repeat(35)), Reason::Damaged);
         check("aln_", Reason::Damaged);
         check("eyJhbGciOiJub25lIn0.e30.", Reason::Malformed);
@@ -327,27 +304,13 @@ mod tests {
         check(vec![], &good, 0, Some(Reason::UnknownToken));
         check(vec![base.clone()], &good, 0, None);
         check(vec![base.clone()], &stranger, 0, Some(Reason::UnknownToken));
-        let swapped = TokenRecord {
-            hash: book.hash(&stranger),
-            ..base.clone()
-        };
+        let swapped = TokenRecord { hash: book.hash(&stranger), ..base.clone() };
         check(vec![swapped], &good, 0, Some(Reason::WrongSecret));
-        let revoked = TokenRecord {
-            revoked: Some(time(500)),
-            ..base.clone()
-        };
+        let revoked = TokenRecord { revoked: Some(time(500)), ..base.clone() };
         check(vec![revoked.clone()], &good, 0, Some(Reason::Revoked));
         check(vec![revoked, base.clone()], &good, 0, Some(Reason::Revoked));
-        check(
-            vec![base.clone(), base.clone()],
-            &good,
-            0,
-            Some(Reason::Revoked),
-        );
-        let ending = TokenRecord {
-            expires: ends,
-            ..base.clone()
-        };
+        check(vec![base.clone(), base.clone()], &good, 0, Some(Reason::Revoked));
+        let ending = TokenRecord { expires: ends, ..base.clone() };
         check(vec![ending.clone()], &good, 99, None);
         check(vec![ending], &good, 100, Some(Reason::Expired));
     }

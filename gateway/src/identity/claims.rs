@@ -126,9 +126,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("no such number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("no such number"))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
@@ -175,15 +173,9 @@ mod tests {
         ] {
             assert_eq!(Claims::parse(json.as_bytes()).err(), expected, "{json}");
         }
-        assert_eq!(
-            Claims::parse(b"{\"a\":\"\xff\"}").err(),
-            Some(Reason::Malformed)
-        );
+        assert_eq!(Claims::parse(b"{\"a\":\"\xff\"}").err(), Some(Reason::Malformed));
         let deep = "[".repeat(100_000);
-        assert_eq!(
-            Claims::parse(deep.as_bytes()).err(),
-            Some(Reason::Malformed)
-        );
+        assert_eq!(Claims::parse(deep.as_bytes()).err(), Some(Reason::Malformed));
     }
 
     #[test]
@@ -191,10 +183,7 @@ mod tests {
         let json = r#"{"a.b":"literal","a":{"b":"nested","c":{"d":["x","y"]}},"n":{"e":"z"}}"#;
         let claims = Claims::parse(json.as_bytes()).unwrap();
         assert_eq!(claims.text("a.b"), Ok(Some("literal")));
-        assert_eq!(
-            claims.texts("a.c.d"),
-            Ok(vec!["x".to_owned(), "y".to_owned()])
-        );
+        assert_eq!(claims.texts("a.c.d"), Ok(vec!["x".to_owned(), "y".to_owned()]));
         assert_eq!(claims.text("n.e"), Ok(Some("z")));
         assert_eq!(claims.text("n.e.f"), Ok(None));
         assert_eq!(claims.text("a"), Err(Reason::Claims));

@@ -99,9 +99,7 @@ impl Keeper {
     pub(super) fn of(source: JwksSource, pace: JwksPace) -> Result<Arc<Self>, JwtConfigError> {
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(.., keeper)| keeper.strong_count() > 0);
-        let same = kept
-            .iter()
-            .find(|(from, at, _)| *from == source && *at == pace);
+        let same = kept.iter().find(|(from, at, _)| *from == source && *at == pace);
         if let Some(keeper) = same.and_then(|(.., keeper)| keeper.upgrade()) {
             if matches!(source, JwksSource::File(_)) {
                 let read = Reader::new(source)?.read_into(&keeper.state);
@@ -135,11 +133,7 @@ impl Keeper {
             .name("jwks".to_owned())
             .spawn(move || keep(&reader, &kept, &woken, pace))
             .map_err(|error| JwtConfigError::KeySet(error.to_string()))?;
-        Ok(Self {
-            state,
-            wake,
-            max_age: pace.max_age,
-        })
+        Ok(Self { state, wake, max_age: pace.max_age })
     }
 
     /// The key set in force, unless it is too old or was never read.
@@ -164,11 +158,7 @@ fn keep(reader: &Reader, state: &State, woken: &Receiver<()>, pace: JwksPace) {
     loop {
         let outcome = reader.read_into(state);
         let attempted = Instant::now();
-        let pause = if outcome.is_ok() {
-            pace.refresh
-        } else {
-            pace.retry
-        };
+        let pause = if outcome.is_ok() { pace.refresh } else { pace.retry };
         state.trouble.store(outcome.err().map(Arc::new));
         match woken.recv_timeout(pause) {
             Err(RecvTimeoutError::Disconnected) => return,
@@ -194,20 +184,12 @@ impl KeySet {
     pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
         let set: Jwks = serde_json::from_slice(json)
             .map_err(|error| format!("it is no JSON Web Key Set (line {})", error.line()))?;
-        let keys: Vec<PublicKey> = set
-            .keys
-            .into_iter()
-            .filter_map(PublicKey::of)
-            .take(KEYS)
-            .collect();
+        let keys: Vec<PublicKey> =
+            set.keys.into_iter().filter_map(PublicKey::of).take(KEYS).collect();
         if keys.is_empty() {
             return Err("it has no key for RS256, ES256 or EdDSA".to_owned());
         }
-        Ok(Self {
-            digest: Sha256::digest(json).into(),
-            read: Instant::now(),
-            keys,
-        })
+        Ok(Self { digest: Sha256::digest(json).into(), read: Instant::now(), keys })
     }
 
     /// The keys a token may have been signed with. A token without a `kid` can only
@@ -217,11 +199,7 @@ impl KeySet {
             key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid)
         };
         let found: Vec<&PublicKey> = self.keys.iter().filter(fits).collect();
-        if kid.is_none() && found.len() > 1 {
-            Vec::new()
-        } else {
-            found
-        }
+        if kid.is_none() && found.len() > 1 { Vec::new() } else { found }
     }
 }
 
@@ -253,11 +231,7 @@ impl PublicKey {
         if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") {
             return None;
         }
-        if jwk
-            .key_ops
-            .as_ref()
-            .is_some_and(|ops| !ops.iter().any(|op| op == "verify"))
-        {
+        if jwk.key_ops.as_ref().is_some_and(|ops| !ops.iter().any(|op| op == "verify")) {
             return None;
         }
         let (algorithm, key) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
@@ -266,24 +240,16 @@ impl PublicKey {
                 // Leading zeros would make a short modulus look long.
                 let modulus = URL_SAFE_NO_PAD.decode(&n).ok()?;
                 let long = (256..=1024).contains(&modulus.len()) && *modulus.first()? != 0;
-                let key = DecodingKey::from_rsa_components(&n, &e)
-                    .ok()
-                    .filter(|_| long)?;
+                let key = DecodingKey::from_rsa_components(&n, &e).ok().filter(|_| long)?;
                 (JwtAlgorithm::Rs256, key)
             }
             ("EC", Some("P-256")) => {
                 let (x, y) = (jwk.x.filter(is_32_bytes)?, jwk.y.filter(is_32_bytes)?);
-                (
-                    JwtAlgorithm::Es256,
-                    DecodingKey::from_ec_components(&x, &y).ok()?,
-                )
+                (JwtAlgorithm::Es256, DecodingKey::from_ec_components(&x, &y).ok()?)
             }
             ("OKP", Some("Ed25519")) => {
                 let x = jwk.x.filter(is_32_bytes)?;
-                (
-                    JwtAlgorithm::EdDsa,
-                    DecodingKey::from_ed_components(&x).ok()?,
-                )
+                (JwtAlgorithm::EdDsa, DecodingKey::from_ed_components(&x).ok()?)
             }
             _ => return None,
         };
@@ -291,18 +257,12 @@ impl PublicKey {
         let agrees = named.is_none_or(|alg| {
             alg == algorithm.word() || algorithm == JwtAlgorithm::EdDsa && alg == "Ed25519"
         });
-        agrees.then_some(Self {
-            kid: jwk.kid,
-            algorithm,
-            key,
-        })
+        agrees.then_some(Self { kid: jwk.kid, algorithm, key })
     }
 }
 
 fn is_32_bytes(text: &String) -> bool {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .is_ok_and(|bytes| bytes.len() == 32)
+    URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }
 
 /// How a key set is read.
@@ -325,15 +285,8 @@ impl Reader {
             .proxy(None)
             .https_only(secure)
             .max_idle_connections(0);
-        let config = if secure {
-            config.tls_config(tls(roots.as_deref())?)
-        } else {
-            config
-        };
-        Ok(Self::Url {
-            agent: config.build().new_agent(),
-            url,
-        })
+        let config = if secure { config.tls_config(tls(roots.as_deref())?) } else { config };
+        Ok(Self::Url { agent: config.build().new_agent(), url })
     }
 
     fn read_into(&self, state: &State) -> Result<(), String> {
@@ -363,10 +316,7 @@ impl Reader {
 
 fn read_bounded(reader: impl Read) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    reader
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
+    reader.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > LARGEST {
         return Err(format!("it is larger than {LARGEST} bytes"));
     }
@@ -375,28 +325,19 @@ fn read_bounded(reader: impl Read) -> Result<Vec<u8>, String> {
 
 /// Whether a URL is `https`; `http` is good enough only where nobody is in between.
 fn is_secure(url: &str) -> Result<bool, JwtConfigError> {
-    let uri: http::Uri = url
-        .parse()
-        .map_err(|_| JwtConfigError::Url("it is no URL"))?;
-    let authority = uri
-        .authority()
-        .ok_or(JwtConfigError::Url("it names no host"))?;
+    let uri: http::Uri = url.parse().map_err(|_| JwtConfigError::Url("it is no URL"))?;
+    let authority = uri.authority().ok_or(JwtConfigError::Url("it names no host"))?;
     if authority.as_str().contains('@') {
         return Err(JwtConfigError::Url("it holds a user name"));
     }
-    let host = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let address: Option<IpAddr> = host.parse().ok();
     match uri.scheme_str() {
         Some("https") => Ok(true),
         Some("http") if host == "localhost" || address.is_some_and(|at| at.is_loopback()) => {
             Ok(false)
         }
-        _ => Err(JwtConfigError::Url(
-            "it has to be `https`, or `http` on the loopback interface",
-        )),
+        _ => Err(JwtConfigError::Url("it has to be `https`, or `http` on the loopback interface")),
     }
 }
 
@@ -413,9 +354,7 @@ fn tls(roots: Option<&Path>) -> Result<ureq::tls::TlsConfig, JwtConfigError> {
     if found.is_empty() {
         return Err(wrong("there is none".to_owned()));
     }
-    let found = found
-        .iter()
-        .map(|der| ureq::tls::Certificate::from_der(der).to_owned());
+    let found = found.iter().map(|der| ureq::tls::Certificate::from_der(der).to_owned());
     Ok(ureq::tls::TlsConfig::builder()
         .root_certs(found.collect::<Vec<_>>().into())
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))

@@ -48,9 +48,7 @@ impl JwtAlgorithm {
     /// The one of this name.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.word() == word)
+        Self::ALL.into_iter().find(|algorithm| algorithm.word() == word)
     }
 
     const fn external(self) -> jsonwebtoken::Algorithm {
@@ -177,11 +175,7 @@ impl JwtVerifier {
     pub fn start(config: JwtConfig) -> Result<Arc<Self>, JwtConfigError> {
         config.check_settings()?;
         let keeper = Keeper::of(config.jwks.clone(), config.pace)?;
-        Ok(Arc::new(Self {
-            config,
-            keeper,
-            believed: RwLock::default(),
-        }))
+        Ok(Arc::new(Self { config, keeper, believed: RwLock::default() }))
     }
 
     /// Whether there is a key set to judge by.
@@ -249,17 +243,11 @@ impl JwtVerifier {
         }
         // RFC 8725 section 3.11: a token made for something else says so in `typ`.
         let kind = header.text("typ")?.map(str::to_ascii_lowercase);
-        let kind = kind
-            .as_deref()
-            .map(|kind| kind.strip_prefix("application/").unwrap_or(kind));
+        let kind = kind.as_deref().map(|kind| kind.strip_prefix("application/").unwrap_or(kind));
         if !matches!(kind, None | Some("jwt" | "at+jwt")) {
             return Err(Reason::Extension);
         }
-        let algorithm = header
-            .text("alg")
-            .ok()
-            .flatten()
-            .and_then(JwtAlgorithm::named);
+        let algorithm = header.text("alg").ok().flatten().and_then(JwtAlgorithm::named);
         let algorithm = algorithm
             .filter(|algorithm| self.config.algorithms.contains(algorithm))
             .ok_or(Reason::Algorithm)?;
@@ -276,10 +264,7 @@ impl JwtVerifier {
             return Err(Reason::Claims);
         }
         let meant_for = claims.texts("aud")?;
-        if !meant_for
-            .iter()
-            .any(|audience| config.audiences.contains(audience))
-        {
+        if !meant_for.iter().any(|audience| config.audiences.contains(audience)) {
             return Err(Reason::Audience);
         }
         let expires = claims.time("exp")?.ok_or(Reason::Claims)?;
@@ -329,16 +314,9 @@ impl JwtVerifier {
             return;
         };
         let until = principal.expires.map_or(until, |end| end.min(until));
-        let held = Believed {
-            principal: Arc::clone(principal),
-            key_set: keys.digest,
-            from: now,
-            until,
-        };
-        let mut believed = self
-            .believed
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let held =
+            Believed { principal: Arc::clone(principal), key_set: keys.digest, from: now, until };
+        let mut believed = self.believed.write().unwrap_or_else(PoisonError::into_inner);
         if believed.len() >= REMEMBERED {
             believed.clear();
         }

@@ -45,12 +45,7 @@ fn caller(brought: &[Brings<'_>], address: Option<IpAddr>) -> Caller<'static> {
         Brings::Junk => Credential::Unreadable,
     };
     let credentials = brought.iter().map(credential).collect();
-    Caller {
-        connector: "c",
-        address,
-        credentials,
-        purpose: None,
-    }
+    Caller { connector: "c", address, credentials, purpose: None }
 }
 
 #[test]
@@ -88,19 +83,12 @@ fn one_valid_credential_or_nobody() {
                 Err(IdentityError::Missing) if anonymous == Anonymous::Read => Ok("anonymous"),
                 expected => *expected,
             };
-            assert_eq!(
-                name.as_deref().map_err(|error| *error),
-                expected,
-                "row {row}"
-            );
+            assert_eq!(name.as_deref().map_err(|error| *error), expected, "row {row}");
         }
     }
     let without = Identifier::new(book, None, Anonymous::Read);
     let judged = without.judge(&caller(&[Jwt(&signed)], None), now());
-    assert_eq!(
-        judged.err(),
-        Some(IdentityError::Invalid(Reason::NotAccepted))
-    );
+    assert_eq!(judged.err(), Some(IdentityError::Invalid(Reason::NotAccepted)));
 }
 
 #[test]
@@ -118,20 +106,11 @@ fn a_caller_cannot_tell_one_invalid_credential_from_another() {
         told.push(identifier.identify(&caller(&[brought], None)).unwrap_err());
     }
     assert!(told.iter().all(|refusal| *refusal == told[0]), "{told:?}");
-    assert_eq!(
-        (told[0].fault, told[0].rule),
-        (Fault::Unauthenticated, "credential-invalid")
-    );
+    assert_eq!((told[0].fault, told[0].rule), (Fault::Unauthenticated, "credential-invalid"));
     let missing = identifier.identify(&caller(&[], None)).unwrap_err();
-    assert_eq!(
-        (missing.fault, missing.rule),
-        (Fault::Unauthenticated, "credential-missing")
-    );
+    assert_eq!((missing.fault, missing.rule), (Fault::Unauthenticated, "credential-missing"));
     let away = Refusal::from(IdentityError::Unavailable);
-    assert_eq!(
-        (away.fault, away.rule),
-        (Fault::Unavailable, "identity-unavailable")
-    );
+    assert_eq!((away.fault, away.rule), (Fault::Unavailable, "identity-unavailable"));
 }
 
 #[test]
@@ -158,15 +137,8 @@ fn strangers_have_no_roles_and_a_budget_per_address() {
 fn a_revocation_holds_for_the_next_request() {
     let (book, token) = token_book();
     let identifier = Identifier::new(Arc::clone(&book), None, Anonymous::Read);
-    assert!(
-        identifier
-            .judge(&caller(&[Brings::Token(&token)], None), now())
-            .is_ok()
-    );
+    assert!(identifier.judge(&caller(&[Brings::Token(&token)], None), now()).is_ok());
     book.replace(Vec::new());
     let judged = identifier.judge(&caller(&[Brings::Token(&token)], None), at(0));
-    assert_eq!(
-        judged.err(),
-        Some(IdentityError::Invalid(Reason::UnknownToken))
-    );
+    assert_eq!(judged.err(), Some(IdentityError::Invalid(Reason::UnknownToken)));
 }

@@ -58,7 +58,11 @@ impl Pipeline {
             });
             let outcome = decision.ranked.first()?.outcome;
             let outcome = if outcome == Outcome::Plain { "plain" } else { "masked" };
-            Some(ClassCount { class: class.name.to_string(), outcome: outcome.to_owned(), count: 0 })
+            Some(ClassCount {
+                class: class.name.to_string(),
+                outcome: outcome.to_owned(),
+                count: 0,
+            })
         });
         seen.collect()
     }

@@ -107,7 +107,8 @@ impl Pipeline {
         writing: &Writing,
         batch: &mut [Selection],
     ) -> Result<(), Refusal> {
-        let class = self.plan.classes.get(writing.class).ok_or_else(|| internal("no such class"))?;
+        let class =
+            self.plan.classes.get(writing.class).ok_or_else(|| internal("no such class"))?;
         let Some(protected) = class.protected() else {
             crossing.ledger.count(&class.name, "written", count(writing.plain.len()));
             return Ok(());
@@ -142,7 +143,8 @@ impl Pipeline {
         let groups = self.gather(place, &mut [&mut *record])?;
         let newest = self.shared.newest.load_full();
         for (class, mut batch) in groups {
-            let Some(protected) = self.plan.classes.get(class).and_then(ClassPlan::protected) else {
+            let Some(protected) = self.plan.classes.get(class).and_then(ClassPlan::protected)
+            else {
                 continue;
             };
             let context = Context { pinned: &*self.pinned, newest: &*newest, tenant: None };

@@ -81,7 +81,8 @@ impl Pipeline {
         if irreversible && held_plain.is_empty() {
             outcome = Outcome::Protected;
         }
-        let handed_out = !held_protected.is_empty() || matches!(class.stored, Stored::Plain(Some(_)));
+        let handed_out =
+            !held_protected.is_empty() || matches!(class.stored, Stored::Plain(Some(_)));
         if outcome == Outcome::Protected && !class.is_marked() && handed_out {
             self.refuse_unmarked_for_writers(crossing, place, class, batch)?;
         }
@@ -167,7 +168,11 @@ impl Pipeline {
             // can be told from a plain one.
             Err(refusal) if refusal.fault == Fault::Unavailable && class.is_marked() => {
                 notice(crossing, class, "reveal-unavailable");
-                crossing.ledger.count(&class.name, "protected", count(reading.held_protected.len()));
+                crossing.ledger.count(
+                    &class.name,
+                    "protected",
+                    count(reading.held_protected.len()),
+                );
             }
             Err(refusal) => return Err(refusal),
         }
@@ -244,10 +249,11 @@ fn is_held_protected(
         {
             Ok(false)
         }
-        Mark::Plain => refused("unprotected", "there is a plain value where a protected one should be".to_owned()),
-        Mark::Neither(rule) => {
-            refused("unreadable", format!("the value cannot be judged: {rule}"))
-        }
+        Mark::Plain => refused(
+            "unprotected",
+            "there is a plain value where a protected one should be".to_owned(),
+        ),
+        Mark::Neither(rule) => refused("unreadable", format!("the value cannot be judged: {rule}")),
     }
 }
 

@@ -45,8 +45,9 @@ impl Pipeline {
             }
             Method::Stored(vaulted) => vaulted.stored_forms(&[operand], &context).await,
         };
-        let forms = forms
-            .map_err(|fault| fault_to_refusal(&fault, place, std::slice::from_ref(&selection), &[0]))?;
+        let forms = forms.map_err(|fault| {
+            fault_to_refusal(&fault, place, std::slice::from_ref(&selection), &[0])
+        })?;
         crossing.ledger.count(&class.name, "searched", 1);
         Ok(forms)
     }

@@ -94,10 +94,11 @@ fn places(rule: &Rule, placed: &[Placed]) -> Option<Vec<String>> {
             names.extend(classes.map(|class| local_place(&class.value).to_string()));
             continue;
         }
-        let meant = |known: &&Placed| {
-            known.connector == place.value || *known.spec.name == *place.value
-        };
-        names.extend(placed.iter().filter(meant).map(|known| Arc::clone(&known.spec.name).to_string()));
+        let meant =
+            |known: &&Placed| known.connector == place.value || *known.spec.name == *place.value;
+        names.extend(
+            placed.iter().filter(meant).map(|known| Arc::clone(&known.spec.name).to_string()),
+        );
     }
     Some(names)
 }

@@ -35,7 +35,8 @@ pub(super) fn identifiers(
         let jwt = match &http.callers.jwt {
             None => None,
             Some(typed) => {
-                let accepted = accepted(typed, connector).map_err(|(what, hint)| wrong(what, hint))?;
+                let accepted =
+                    accepted(typed, connector).map_err(|(what, hint)| wrong(what, hint))?;
                 let jwt = match callers {
                     Callers::Identified => JwtVerifier::start(accepted).map(Some),
                     Callers::Examined => accepted.check().map(|()| None),
@@ -66,7 +67,10 @@ fn accepted(
         let named = |name: &String| {
             JwtAlgorithm::named(name).ok_or_else(|| {
                 let name = &connector.name;
-                (format!("connector `{name}`: an algorithm that is not accepted"), "RS256, ES256 or EdDSA")
+                (
+                    format!("connector `{name}`: an algorithm that is not accepted"),
+                    "RS256, ES256 or EdDSA",
+                )
             })
         };
         accepted.algorithms = names.iter().map(named).collect::<Result<_, _>>()?;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use allonym_keyring::{Keyring, KeyVersion};
+use allonym_keyring::{KeyVersion, Keyring};
 use allonym_protect::{
     Context, Domain, FaultRule, Mark, Mask, Method, MethodSpec, Spec, TemplateSpec, TokenTemplate,
     VersionMode,

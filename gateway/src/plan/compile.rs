@@ -13,8 +13,8 @@ use allonym_store::Store;
 use allonym_tokens::VaultStore;
 
 use super::{
-    Callers, ClassPlan, FieldPlan, LocalUser, PlacePlan, Plan, Protected, Stored, access, callers, local_place,
-    pins, warnings,
+    Callers, ClassPlan, FieldPlan, LocalUser, PlacePlan, Plan, Protected, Stored, access, callers,
+    local_place, pins, warnings,
 };
 use crate::config::{self, ClassMethod, Config, ConfigError, ConfigErrors, Protection};
 use crate::identity::{Identifier, TokenBook};
@@ -122,7 +122,10 @@ fn check_usage(config: &Config, placed: &[Placed]) -> Result<(), ConfigErrors> {
                 continue;
             };
             if class.retired {
-                wrong(format!("class `{}` is retired", class.name), "nothing new is protected under it: use another class here");
+                wrong(
+                    format!("class `{}` is retired", class.name),
+                    "nothing new is protected under it: use another class here",
+                );
             }
             let Some(protection) = &class.protection else { continue };
             if class.stored == config::Stored::Protected {
@@ -146,7 +149,9 @@ fn check_field(
     let reversible = protection.method.is_reversible();
     if !marked && reversible && !place.holds_protected_only {
         wrong(
-            format!("protected values of `{name}` carry no mark, so a plain one could not be told apart here"),
+            format!(
+                "protected values of `{name}` carry no mark, so a plain one could not be told apart here"
+            ),
             "write `holds: protected` at the place if the upstream holds protected values only",
         );
     }
@@ -156,13 +161,17 @@ fn check_field(
     );
     if slack && place.tokens == Tokens::Accept {
         wrong(
-            format!("`tokens: accept` cannot be here: the mark of `{name}` is a check digit, and a mistyped number has one too"),
+            format!(
+                "`tokens: accept` cannot be here: the mark of `{name}` is a check digit, and a mistyped number has one too"
+            ),
             "use `tokens: only`, or leave it out",
         );
     }
     if !marked && reversible && place.tokens == Tokens::Accept {
         wrong(
-            format!("`tokens: accept` cannot be here: protected values of `{name}` carry no mark, so they would be protected again"),
+            format!(
+                "`tokens: accept` cannot be here: protected values of `{name}` carry no mark, so they would be protected again"
+            ),
             "use `tokens: only`, or leave it out",
         );
     }
@@ -171,7 +180,9 @@ fn check_field(
     }
     if !protection.method.is_searchable() {
         wrong(
-            format!("`{name}` cannot be looked up: its method gives another value each time, or none"),
+            format!(
+                "`{name}` cannot be looked up: its method gives another value each time, or none"
+            ),
             "leave the rule out of path and query, or use a convergent method",
         );
     }
@@ -183,7 +194,9 @@ fn check_field(
         .is_some_and(|key| matches!(key.rotate, config::Rotate::Every(_)));
     if computed && clock {
         wrong(
-            format!("`{name}` is looked up here, and its key rotates by the clock: after a rotation old values would not be found"),
+            format!(
+                "`{name}` is looked up here, and its key rotates by the clock: after a rotation old values would not be found"
+            ),
             "give it a key with `rotate: on_rewrap`, or use `method: token`",
         );
     }
@@ -258,7 +271,10 @@ fn classes(
                     method,
                     domain: resolved.domain,
                     domain_name: protection.domain.value.clone(),
-                    key_name: protection.key.as_ref().map_or_else(String::new, |key| key.value.clone()),
+                    key_name: protection
+                        .key
+                        .as_ref()
+                        .map_or_else(String::new, |key| key.value.clone()),
                     spec_text: pins::text(&spec),
                     spec,
                     used: AtomicBool::new(resolved.used),

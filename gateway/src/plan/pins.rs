@@ -90,8 +90,13 @@ fn check_keys(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
     for key in &config.keys {
         let Some(was) = &key.was else { continue };
         if known(&was.value) && known(&key.name) {
-            let message = format!("there is a key `{}` and a key `{}` already", was.value, key.name);
-            errors.push(config.error_at(was.at, message, Some("drop `was:`: they are two keys".to_owned())));
+            let message =
+                format!("there is a key `{}` and a key `{}` already", was.value, key.name);
+            errors.push(config.error_at(
+                was.at,
+                message,
+                Some("drop `was:`: they are two keys".to_owned()),
+            ));
         }
     }
 }
@@ -136,7 +141,9 @@ fn check_domains(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
         };
         if text(&spec(protection)) != domain.spec {
             wrong(
-                format!("domain `{now}` is in use with another specification: values that are stored could not be revealed any more"),
+                format!(
+                    "domain `{now}` is in use with another specification: values that are stored could not be revealed any more"
+                ),
                 "take the change back, or give the class a new name and keep the old one with `retired: true`",
             );
         }
@@ -155,13 +162,17 @@ fn check_domains(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
             );
         }
         if let Some(replaces) = &protection.replaces {
-            let message = format!("`replaces: {}` needs a rewrap job, which is not built yet", replaces.value);
+            let message = format!(
+                "`replaces: {}` needs a rewrap job, which is not built yet",
+                replaces.value
+            );
             errors.push(config.error_at(replaces.at, message, None));
         }
     }
     for domain in &held.domains {
         if domain.used && !domain.retired && !claimed.contains(&domain.name) {
-            let message = format!("domain `{}` is in use and no class has it any more", domain.name);
+            let message =
+                format!("domain `{}` is in use and no class has it any more", domain.name);
             let hint = format!(
                 "if its class has a new name, write `was: {0}` there; if nothing needs it, keep the class with `retired: true`",
                 domain.name
@@ -175,9 +186,13 @@ fn check_domains(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
 /// on would pass in plain.
 fn check_dropped(config: &Config, placed: &[Placed], held: &Held, errors: &mut Vec<ConfigError>) {
     for used in &held.places {
-        let Some(place) = placed.iter().find(|place| *place.spec.name == *used.place) else { continue };
+        let Some(place) = placed.iter().find(|place| *place.spec.name == *used.place) else {
+            continue;
+        };
         let kept = place.spec.fields.iter().any(|field| field.selector.to_string() == used.field);
-        let Some(domain) = held.domains.iter().find(|domain| domain.id == used.domain) else { continue };
+        let Some(domain) = held.domains.iter().find(|domain| domain.id == used.domain) else {
+            continue;
+        };
         let retired = |class: &Class| {
             class.retired
                 && class.protection.as_ref().is_some_and(|p| names(class, p, held).0 == domain.name)
@@ -189,7 +204,8 @@ fn check_dropped(config: &Config, placed: &[Placed], held: &Held, errors: &mut V
             "`{}` of this place holds values of domain `{}` and has no rule any more: it would pass in plain",
             used.field, domain.name
         );
-        let hint = "put the rule back; if the class is given up everywhere, keep it with `retired: true`";
+        let hint =
+            "put the rule back; if the class is given up everywhere, keep it with `retired: true`";
         errors.push(config.error_at(place.spec.location, message, Some(hint.to_owned())));
     }
 }
@@ -213,7 +229,8 @@ fn check_places(config: &Config, placed: &[Placed], held: &Held, errors: &mut Ve
                     then.unwrap_or("(unknown)"),
                     now.unwrap_or("plain")
                 );
-                let hint = "give it its class back; if the class has a new name only, write `was:` there";
+                let hint =
+                    "give it its class back; if the class has a new name only, write `was:` there";
                 errors.push(config.error_at(field.location, message, Some(hint.to_owned())));
             }
         }

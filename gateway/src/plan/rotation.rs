@@ -27,7 +27,9 @@ pub fn check_rotation(
     let last = key.versions.iter().map(|version| version.version.number()).max().unwrap_or(0);
     let next = from_version.unwrap_or(0).max(last.saturating_add(1));
     if next > last.saturating_add(GAP) {
-        let detail = format!("version {next} is far from version {last}: at most {GAP} numbers may be skipped");
+        let detail = format!(
+            "version {next} is far from version {last}: at most {GAP} numbers may be skipped"
+        );
         return Err(Problem::new("version-too-far", detail));
     }
     let refused = |why: String| Err(Problem::new("rotation-needs-rewrap", why));
@@ -41,13 +43,19 @@ pub fn check_rotation(
     for (index, class) in plan.classes.iter().enumerate() {
         let Some(protected) = class.method_of().filter(|p| p.key_name == *name) else { continue };
         if let MethodSpec::Fpe { version: VersionMode::Pinned, .. } = protected.spec.method {
-            return refused(format!("class `{}` has `version: pinned`: its values do not say which key version they have", class.name));
+            return refused(format!(
+                "class `{}` has `version: pinned`: its values do not say which key version they have",
+                class.name
+            ));
         }
         let looked_up = plan.places.values().any(|place| {
             place.fields.iter().any(|field| field.class == index && field.usage == Use::Search)
         });
         if looked_up && protected.is_computed() {
-            return refused(format!("class `{}` is looked up by path or query: values under an older version would not be found", class.name));
+            return refused(format!(
+                "class `{}` is looked up by path or query: values under an older version would not be found",
+                class.name
+            ));
         }
         check_slot(&class.name, protected, key, next)?;
     }
@@ -55,12 +63,7 @@ pub fn check_rotation(
 }
 
 /// A slot of the check digits may come back only when the version that has it is destroyed.
-fn check_slot(
-    class: &str,
-    protected: &Protected,
-    key: &KeyInfo,
-    next: u32,
-) -> Result<(), Problem> {
+fn check_slot(class: &str, protected: &Protected, key: &KeyInfo, next: u32) -> Result<(), Problem> {
     let Some(slots) = slots(&protected.spec.method) else { return Ok(()) };
     let live: Vec<u32> = key
         .versions
@@ -72,7 +75,9 @@ fn check_slot(
     match live.iter().find(|version| slot(**version) == slot(next)) {
         Some(version) => Err(Problem::new(
             "rotation-slot-taken",
-            format!("class `{class}` has room for {slots} live key versions, and version {next} would have the mark of version {version}: rewrap and destroy that one first"),
+            format!(
+                "class `{class}` has room for {slots} live key versions, and version {next} would have the mark of version {version}: rewrap and destroy that one first"
+            ),
         )),
         None => Ok(()),
     }

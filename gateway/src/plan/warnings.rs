@@ -26,24 +26,52 @@ pub(super) fn of(config: &Config, plan: &Plan) -> Vec<Warning> {
         if let Some(protected) = class.protected()
             && !protected.is_reversible()
         {
-            add(true, format!("class `{}` is destroyed on the way in (`{}`): nobody can ever reveal it", class.name, protected.method_name()));
+            add(
+                true,
+                format!(
+                    "class `{}` is destroyed on the way in (`{}`): nobody can ever reveal it",
+                    class.name,
+                    protected.method_name()
+                ),
+            );
         }
     }
     for (name, place) in &plan.places {
         if place.tokens != Tokens::Refuse && !name.starts_with("local ") {
-            add(false, format!("{name} takes protected values as they are, from principals with `write_token`"));
+            add(
+                false,
+                format!(
+                    "{name} takes protected values as they are, from principals with `write_token`"
+                ),
+            );
         }
     }
     for (class, role) in unmarked_for_writers(config, plan) {
-        add(true, format!("role `{role}` may write `{class}`, whose protected form carries no mark, and sees it protected: such answers are refused; give it `reveal` or `mask`"));
+        add(
+            true,
+            format!(
+                "role `{role}` may write `{class}`, whose protected form carries no mark, and sees it protected: such answers are refused; give it `reveal` or `mask`"
+            ),
+        );
     }
     for (shown, hidden, role) in shared_domains(config, plan) {
-        add(true, format!("role `{role}` may reveal `{shown}` and not `{hidden}`, which share a domain: it can have values of `{hidden}` revealed as `{shown}`"));
+        add(
+            true,
+            format!(
+                "role `{role}` may reveal `{shown}` and not `{hidden}`, which share a domain: it can have values of `{hidden}` revealed as `{shown}`"
+            ),
+        );
     }
     for connector in &config.connectors {
         let ConnectorConfig::Http(http) = &connector.config;
         if http.unlisted == Unlisted::Pass {
-            add(true, format!("connector `{}` passes routes that are not listed, unread (`unlisted: pass`)", connector.name));
+            add(
+                true,
+                format!(
+                    "connector `{}` passes routes that are not listed, unread (`unlisted: pass`)",
+                    connector.name
+                ),
+            );
         }
         if !matches!(http.tls, Some(TlsChoice::Pem(_))) {
             add(false, format!("connector `{}` listens without TLS", connector.name));
@@ -60,7 +88,8 @@ fn unmarked_for_writers(config: &Config, plan: &Plan) -> Vec<(String, String)> {
         config.access.iter().map(|rule| rule.role.value.as_str()).collect();
     for place in plan.places.iter().filter(|(name, _)| !name.starts_with("local ")) {
         for field in &place.1.fields {
-            let Some(class) = plan.classes.get(field.class).filter(|class| !class.is_marked()) else {
+            let Some(class) = plan.classes.get(field.class).filter(|class| !class.is_marked())
+            else {
                 continue;
             };
             for role in &roles {
@@ -70,8 +99,15 @@ fn unmarked_for_writers(config: &Config, plan: &Plan) -> Vec<(String, String)> {
                 let purpose = config.purposes.first().map(|purpose| purpose.value.as_str());
                 let (class, place) = (&*class.name, &**place.0);
                 let writes = plan.policy.could(&roles, Right::Write, class);
-                let read = plan.policy.outcome(&ReadQuestion { roles: &roles, class, place, purpose, now });
-                let best = read.ranked.first().map_or(Outcome::Protected, |granted| granted.outcome);
+                let read = plan.policy.outcome(&ReadQuestion {
+                    roles: &roles,
+                    class,
+                    place,
+                    purpose,
+                    now,
+                });
+                let best =
+                    read.ranked.first().map_or(Outcome::Protected, |granted| granted.outcome);
                 if writes && best == Outcome::Protected {
                     found.push((class.to_owned(), (*role).to_owned()));
                 }
@@ -86,7 +122,8 @@ fn unmarked_for_writers(config: &Config, plan: &Plan) -> Vec<(String, String)> {
 /// Classes of one domain that a role may not see alike.
 fn shared_domains(config: &Config, plan: &Plan) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
-    let sees = |role: &str, class: &str| plan.policy.could(&[role.to_owned()], Right::Reveal, class);
+    let sees =
+        |role: &str, class: &str| plan.policy.could(&[role.to_owned()], Right::Reveal, class);
     for (index, class) in plan.classes.iter().enumerate() {
         let Some(protected) = class.protected() else { continue };
         for other in plan.classes.iter().skip(index + 1) {

@@ -125,25 +125,42 @@ impl Gateway {
         Ok(token.text().to_string())
     }
 
-    fn check_new_token(&self, name: &str, role: &str, purpose: Option<&str>) -> Result<(), Problem> {
+    fn check_new_token(
+        &self,
+        name: &str,
+        role: &str,
+        purpose: Option<&str>,
+    ) -> Result<(), Problem> {
         let plan = self.plan();
         let known = plan.rules.iter().any(|rule| rule.role == role);
         if !known {
-            return Err(Problem::new("role-unknown", format!("no entry of `access:` is for role `{role}`")));
+            return Err(Problem::new(
+                "role-unknown",
+                format!("no entry of `access:` is for role `{role}`"),
+            ));
         }
         let current = self.current.load();
         if let Some(purpose) = purpose
             && !current.config.purposes.iter().any(|known| known.value == purpose)
         {
-            return Err(Problem::new("purpose-unknown", format!("`{purpose}` is not in `purposes:`")));
+            return Err(Problem::new(
+                "purpose-unknown",
+                format!("`{purpose}` is not in `purposes:`"),
+            ));
         }
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-            return Err(Problem::new("name-invalid", "a name is 1 to 64 letters, digits, `-`, `_`, `.`"));
+            return Err(Problem::new(
+                "name-invalid",
+                "a name is 1 to 64 letters, digits, `-`, `_`, `.`",
+            ));
         }
         let taken = self.store.api_tokens().map_err(|error| store_problem(&error))?;
         if taken.iter().any(|token| token.name == name) {
-            return Err(Problem::new("name-taken", format!("there is an API token `{name}` already")));
+            return Err(Problem::new(
+                "name-taken",
+                format!("there is an API token `{name}` already"),
+            ));
         }
         Ok(())
     }
@@ -215,11 +232,8 @@ impl Gateway {
     /// Puts on the record what an operator asked for and has no right to.
     pub(crate) async fn record_refusal(&self, operator: &str, action: &str, rule: &str) {
         let event = Event::new(EventKind::Refused, format!("operator:{operator}"), action);
-        let event = Event {
-            outcome: Some("refused".to_owned()),
-            rule: Some(rule.to_owned()),
-            ..event
-        };
+        let event =
+            Event { outcome: Some("refused".to_owned()), rule: Some(rule.to_owned()), ..event };
         if self.audit.accept(event, Durability::Process).await.is_err() {
             self.shared.metrics.audit_refused();
         }
@@ -234,7 +248,10 @@ impl Gateway {
         act: impl FnOnce() -> Result<(T, Vec<(&'static str, String)>), StoreError>,
     ) -> Result<T, Problem> {
         let refused = |error: allonym_audit::AuditError| {
-            Problem::new("audit-unavailable", format!("nothing is done that is not on the record: {error}"))
+            Problem::new(
+                "audit-unavailable",
+                format!("nothing is done that is not on the record: {error}"),
+            )
         };
         let event = named.iter().fold(
             Event::new(EventKind::Intent, format!("operator:{actor}"), action),
@@ -295,7 +312,12 @@ pub(super) fn api_token_records(store: &Store) -> Result<Vec<TokenRecord>, Store
 pub fn counts(report: &BackupReport) -> String {
     format!(
         "{} bytes, verified: {} keys with {} versions, {} domains, {} vaulted tokens, {} API tokens",
-        report.bytes, report.keys, report.key_versions, report.domains, report.tokens, report.api_tokens
+        report.bytes,
+        report.keys,
+        report.key_versions,
+        report.domains,
+        report.tokens,
+        report.api_tokens
     )
 }
 

@@ -90,9 +90,8 @@ impl Gateway {
         let metrics = allonym_http::Metrics::default();
         self.metrics().with_registry(|registry| metrics.register(registry));
         let dropped = self.metrics().access_log_dropped();
-        let access_log = crate::access_log::start(dropped).map_err(|cause| {
-            StartError::System { what: "access log".to_owned(), cause }
-        })?;
+        let access_log = crate::access_log::start(dropped)
+            .map_err(|cause| StartError::System { what: "access log".to_owned(), cause })?;
         for section in &current.config.connectors {
             let ConnectorConfig::Http(http) = &section.config;
             let guard = Arc::clone(&current.pipeline) as Arc<dyn Guard>;
@@ -114,8 +113,7 @@ impl Gateway {
         self: &Arc<Self>,
         stopping: &watch::Receiver<bool>,
     ) -> Result<JoinSet<Result<(), StartError>>, StartError> {
-        let connectors =
-            self.connectors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut tasks = JoinSet::new();
         for (name, connector) in connectors {
             let (stopping, running) = (stopping.clone(), Arc::clone(&connector));

@@ -74,10 +74,8 @@ impl Gateway {
             if !matches!(protected.spec.method, MethodSpec::Token { .. }) {
                 continue;
             }
-            let domain = TokenDomain {
-                domain: protected.domain,
-                specification: protected.spec.digest(),
-            };
+            let domain =
+                TokenDomain { domain: protected.domain, specification: protected.spec.digest() };
             let keys = self.shared.newest.load_full();
             let keyring: &dyn Keyring = &*keys;
             let Some(active) = protected.active_version(keyring) else { continue };

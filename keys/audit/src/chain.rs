@@ -48,10 +48,7 @@ pub struct ParseHeadError;
 
 impl Head {
     /// The head of a log without lines.
-    pub const EMPTY: Self = Self {
-        sequence: 0,
-        hash: [0; 32],
-    };
+    pub const EMPTY: Self = Self { sequence: 0, hash: [0; 32] };
 }
 
 /// The hash of a line: SHA-256 over the tag, the hash of the line before, and the line
@@ -95,9 +92,7 @@ pub(crate) fn parse_hex(digits: &[u8]) -> Option<[u8; 32]> {
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.sequence)?;
-        self.hash
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -121,10 +116,7 @@ mod tests {
 
     #[test]
     fn an_anchor_is_its_text() {
-        let head = Head {
-            sequence: 17,
-            hash: [0xa5; 32],
-        };
+        let head = Head { sequence: 17, hash: [0xa5; 32] };
         assert_eq!(head.to_string(), format!("17:{}", "a5".repeat(32)));
         assert_eq!(head.to_string().parse(), Ok(head));
         let zeroes = "0".repeat(64);

@@ -43,15 +43,8 @@ pub(crate) struct Tail {
 
 /// Opens the file for appending, alone: folder and file belong to their owner only.
 pub(crate) fn open(folder: &Path, path: &Path) -> Result<File, OpenError> {
-    let failed = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed)?;
+    let failed = |source| OpenError::Io { path: path.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed)?;
     // A link could lead the log to where others read or cut it.
     match std::fs::symlink_metadata(path) {
@@ -71,26 +64,17 @@ pub(crate) fn open(folder: &Path, path: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    file.set_permissions(Permissions::from_mode(0o600))
-        .map_err(failed)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
     // The name of a new file is as durable as its lines only once its folder is.
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     Ok(file)
 }
 
 /// Reads the end of the file and checks its last lines.
 pub(crate) fn tail(file: &File, path: &Path) -> Result<Tail, OpenError> {
-    let failed = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| OpenError::Io { path: path.to_owned(), source };
     let (start, bytes) = last_bytes(file, 16 * MAX_LINE as u64).map_err(failed)?;
-    let complete = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
+    let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let torn = bytes.len() - complete;
     let lines = bytes.get(..complete).unwrap_or_default();
     let head = check(lines, start == 0).map_err(|(sequence, broken)| OpenError::Broken {
@@ -100,17 +84,9 @@ pub(crate) fn tail(file: &File, path: &Path) -> Result<Tail, OpenError> {
     })?;
     if torn > MAX_LINE {
         let (sequence, broken) = (head.sequence.saturating_add(1), Broken::TooLong);
-        return Err(OpenError::Broken {
-            path: path.to_owned(),
-            sequence,
-            broken,
-        });
+        return Err(OpenError::Broken { path: path.to_owned(), sequence, broken });
     }
-    Ok(Tail {
-        head,
-        length: start + complete as u64,
-        torn: torn as u64,
-    })
+    Ok(Tail { head, length: start + complete as u64, torn: torn as u64 })
 }
 
 /// Up to `length` bytes from the end, and where they begin.
@@ -133,8 +109,7 @@ fn check(lines: &[u8], from_start: bool) -> Result<Head, (u64, Broken)> {
         let failed = |broken| (next, broken);
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = Line::parse(line).map_err(failed)?;
-        line.follows(&head.unwrap_or(line.before()))
-            .map_err(failed)?;
+        line.follows(&head.unwrap_or(line.before())).map_err(failed)?;
         line.event().map_err(failed)?;
         head = Some(line.head());
     }

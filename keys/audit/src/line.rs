@@ -29,11 +29,7 @@ pub(crate) fn append(out: &mut Vec<u8>, head: &Head, time: &str, event: &[u8]) -
     let sequence = head.sequence.saturating_add(1);
     // Writing to memory does not fail.
     let _ = write!(out, "{{\"seq\":{sequence},\"time\":\"{time}\",");
-    out.extend_from_slice(
-        event
-            .get(1..event.len().saturating_sub(1))
-            .unwrap_or_default(),
-    );
+    out.extend_from_slice(event.get(1..event.len().saturating_sub(1)).unwrap_or_default());
     out.extend_from_slice(PREVIOUS);
     chain::push_hex(out, &head.hash);
     out.push(b'"');
@@ -71,9 +67,7 @@ impl<'a> Line<'a> {
         let rest = rest.strip_suffix(PREVIOUS)?.strip_prefix(b"{\"seq\":")?;
         let comma = rest.iter().position(|byte| *byte == b',')?;
         let (digits, rest) = rest.split_at_checked(comma)?;
-        let (time, rest) = rest
-            .strip_prefix(b",\"time\":\"")?
-            .split_at_checked(time::LENGTH)?;
+        let (time, rest) = rest.strip_prefix(b",\"time\":\"")?.split_at_checked(time::LENGTH)?;
         if !time::is_rfc3339(time) {
             return None;
         }
@@ -90,9 +84,7 @@ impl<'a> Line<'a> {
     /// Whether it follows the line that `before` is the head of, and holds.
     pub(crate) fn follows(&self, before: &Head) -> Result<(), Broken> {
         if before.sequence.checked_add(1) != Some(self.sequence) {
-            return Err(Broken::Sequence {
-                found: self.sequence,
-            });
+            return Err(Broken::Sequence { found: self.sequence });
         }
         if self.previous != before.hash {
             return Err(Broken::Previous);
@@ -102,11 +94,7 @@ impl<'a> Line<'a> {
 
     /// Whether its hash is that of its content.
     pub(crate) fn holds(&self) -> Result<(), Broken> {
-        if chain::hash(&self.previous, self.body) == self.hash {
-            Ok(())
-        } else {
-            Err(Broken::Hash)
-        }
+        if chain::hash(&self.previous, self.body) == self.hash { Ok(()) } else { Err(Broken::Hash) }
     }
 
     /// The event in it.
@@ -117,27 +105,19 @@ impl<'a> Line<'a> {
 
     /// The head of a log that ends with it.
     pub(crate) const fn head(&self) -> Head {
-        Head {
-            sequence: self.sequence,
-            hash: self.hash,
-        }
+        Head { sequence: self.sequence, hash: self.hash }
     }
 
     /// The head of a log that ends before it.
     pub(crate) const fn before(&self) -> Head {
-        Head {
-            sequence: self.sequence.saturating_sub(1),
-            hash: self.previous,
-        }
+        Head { sequence: self.sequence.saturating_sub(1), hash: self.previous }
     }
 }
 
 /// A number as it is written: digits without a leading zero.
 fn number(digits: &[u8]) -> Option<u64> {
     let plain = !digits.starts_with(b"0") && digits.iter().all(u8::is_ascii_digit);
-    plain
-        .then(|| std::str::from_utf8(digits).ok()?.parse().ok())
-        .flatten()
+    plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -150,11 +130,8 @@ mod tests {
             Event::new(EventKind::Result, "token:\"shop\"\n", "reveal").with_detail("a", "ü");
         event.request = Some("r".into());
         event.place = Some("api GET /v1/{id}".into());
-        event.classes = vec![ClassCount {
-            class: "email".into(),
-            outcome: "plain".into(),
-            count: 3,
-        }];
+        event.classes =
+            vec![ClassCount { class: "email".into(), outcome: "plain".into(), count: 3 }];
         event.purpose = Some("chargeback".into());
         event.outcome = Some("ok".into());
         event.rule = Some("access".into());
@@ -167,12 +144,7 @@ mod tests {
     fn a_line_is_a_stored_format() {
         let mut out = Vec::new();
         let event = encode(&full()).unwrap();
-        let head = append(
-            &mut out,
-            &Head::EMPTY,
-            "2026-11-23T00:00:00.000000Z",
-            &event,
-        );
+        let head = append(&mut out, &Head::EMPTY, "2026-11-23T00:00:00.000000Z", &event);
         let text = String::from_utf8(out).unwrap();
         let (body, hash) = text.split_once(",\"hash\"").unwrap();
         assert_eq!(
@@ -188,10 +160,7 @@ mod tests {
                 "0".repeat(64)
             )
         );
-        let expected = Head {
-            sequence: 1,
-            hash: chain::hash(&[0; 32], body.as_bytes()),
-        };
+        let expected = Head { sequence: 1, hash: chain::hash(&[0; 32], body.as_bytes()) };
         assert_eq!(head, expected);
         assert_eq!(hash, format!(":\"{}\"}}\n", &expected.to_string()[2..]));
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
@@ -211,13 +180,7 @@ mod tests {
         assert_eq!((line.head(), line.before()), (head, Head::EMPTY));
         assert_eq!(line.follows(&Head::EMPTY), Ok(()));
         assert_eq!(line.follows(&head), Err(Broken::Sequence { found: 1 }));
-        assert_eq!(
-            line.follows(&Head {
-                sequence: 0,
-                hash: [1; 32]
-            }),
-            Err(Broken::Previous)
-        );
+        assert_eq!(line.follows(&Head { sequence: 0, hash: [1; 32] }), Err(Broken::Previous));
         for end in 0..out.len() - 1 {
             assert!(Line::parse(&out[..end]).is_err(), "{end}");
         }
@@ -228,21 +191,10 @@ mod tests {
         let large = |length| encode(&Event::new(EventKind::Admin, "a".repeat(length), "x"));
         let around = large(0).unwrap().len();
         assert_eq!(large(MAX_EVENT - around).unwrap().len(), MAX_EVENT);
-        assert_eq!(
-            large(MAX_EVENT - around + 1),
-            Err(AuditError::TooLarge { limit: MAX_EVENT })
-        );
-        let head = Head {
-            sequence: u64::MAX - 1,
-            hash: [0; 32],
-        };
+        assert_eq!(large(MAX_EVENT - around + 1), Err(AuditError::TooLarge { limit: MAX_EVENT }));
+        let head = Head { sequence: u64::MAX - 1, hash: [0; 32] };
         let mut out = Vec::new();
-        append(
-            &mut out,
-            &head,
-            "2026-11-23T00:00:00.000000Z",
-            &large(MAX_EVENT - around).unwrap(),
-        );
+        append(&mut out, &head, "2026-11-23T00:00:00.000000Z", &large(MAX_EVENT - around).unwrap());
         assert!(out.len() <= MAX_LINE);
     }
 }

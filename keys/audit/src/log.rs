@@ -50,11 +50,7 @@ pub struct AuditOptions {
 
 impl Default for AuditOptions {
     fn default() -> Self {
-        Self {
-            queue: 8192,
-            wait: Duration::from_secs(5),
-            flush: Duration::from_millis(10),
-        }
+        Self { queue: 8192, wait: Duration::from_secs(5), flush: Duration::from_millis(10) }
     }
 }
 
@@ -77,16 +73,11 @@ impl AuditLog {
     /// When it is in use, cannot be written, or does not hold together at its end.
     pub fn open(folder: &Path, options: AuditOptions) -> Result<Self, OpenError> {
         let path = folder.join(FILE_NAME);
-        let failed = |source| OpenError::Io {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| OpenError::Io { path: path.clone(), source };
         let file = file::open(folder, &path)?;
         let tail = file::tail(&file, &path)?;
         if tail.torn > 0 {
-            file.set_len(tail.length)
-                .and_then(|()| file.sync_all())
-                .map_err(failed)?;
+            file.set_len(tail.length).and_then(|()| file.sync_all()).map_err(failed)?;
         }
         let log = Self::start(Arc::new(file), tail.head, tail.length, options).map_err(failed)?;
         if tail.torn > 0 {
@@ -117,10 +108,8 @@ impl AuditLog {
         };
         let mut writer = Writer::new(file, Arc::clone(&syncer), Arc::clone(&log.head), length);
         let named = |name: &str| thread::Builder::new().name(name.into());
-        log.threads
-            .push(named("audit-writer").spawn(move || writer.run(&jobs))?);
-        log.threads
-            .push(named("audit-syncer").spawn(move || syncer.run())?);
+        log.threads.push(named("audit-writer").spawn(move || writer.run(&jobs))?);
+        log.threads.push(named("audit-syncer").spawn(move || syncer.run())?);
         Ok(log)
     }
 
@@ -137,21 +126,11 @@ impl AuditLog {
     }
 
     async fn submit(&self, event: Vec<u8>, durability: Durability) -> Result<u64, AuditError> {
-        let room = Arc::clone(&self.room)
-            .acquire_owned()
-            .await
-            .map_err(|_| AuditError::Closed)?;
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| AuditError::Closed)?;
         let queue = self.queue.as_ref().ok_or(AuditError::Closed)?;
         let (reply, answer) = oneshot::channel();
         // The permit stands for room in the queue, so it can only be closed.
-        queue
-            .try_send(Job {
-                event,
-                durability,
-                reply,
-                room,
-            })
-            .map_err(|_| AuditError::Closed)?;
+        queue.try_send(Job { event, durability, reply, room }).map_err(|_| AuditError::Closed)?;
         answer.await.unwrap_or(Err(AuditError::Closed))
     }
 }

@@ -29,10 +29,7 @@ impl LogFile for Faulty {
         let _open = self.gate.lock().unwrap();
         if self.full.load(Ordering::SeqCst) {
             self.file.append(&bytes[..bytes.len() / 2])?;
-            return OpenOptions::new()
-                .write(true)
-                .open("/dev/full")?
-                .write_all(bytes);
+            return OpenOptions::new().write(true).open("/dev/full")?.write_all(bytes);
         }
         self.file.append(bytes)
     }
@@ -76,10 +73,7 @@ fn is_unwritable(result: &Result<u64, AuditError>) -> bool {
 fn eventually(happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "it never happened"
-        );
+        assert!(started.elapsed() < Duration::from_secs(20), "it never happened");
         std::thread::yield_now();
     }
 }
@@ -154,22 +148,12 @@ fn a_process_event_is_synced_within_the_flush_time() {
 fn a_write_that_hangs_is_an_overload_and_loses_nothing() {
     const TASKS: usize = 20;
     let folder = tempfile::tempdir().unwrap();
-    let options = AuditOptions {
-        queue: 2,
-        wait: Duration::from_millis(50),
-        ..Default::default()
-    };
+    let options = AuditOptions { queue: 2, wait: Duration::from_millis(50), ..Default::default() };
     let (file, log) = faulty(folder.path(), options);
     let log = Arc::new(log);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
     let closed = file.gate.lock().unwrap();
-    assert_eq!(
-        accept(&log, Durability::Process),
-        Err(AuditError::Overloaded)
-    );
+    assert_eq!(accept(&log, Durability::Process), Err(AuditError::Overloaded));
     eventually(|| file.appending.load(Ordering::SeqCst));
     runtime.block_on(async {
         let tasks: Vec<_> = (0..TASKS)

@@ -45,9 +45,7 @@ impl Syncer {
     /// nobody knows, and a later one may succeed without writing it: only opening the
     /// log again, which reads what is there, ends this.
     pub(crate) fn broken(&self) -> Option<AuditError> {
-        self.broken
-            .get()
-            .map(|why| AuditError::Unwritable(why.clone()))
+        self.broken.get().map(|why| AuditError::Unwritable(why.clone()))
     }
 
     /// Lines were appended; these wait for them to be on the disk.
@@ -65,10 +63,7 @@ impl Syncer {
 
     /// Nothing will be appended any more.
     pub(crate) fn close(&self) {
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .closed = true;
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.changed.notify_one();
     }
 
@@ -92,9 +87,7 @@ impl Syncer {
     fn next(&self) -> Option<Vec<Waiter>> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let left = pending
-                .since
-                .map(|since| self.flush.saturating_sub(since.elapsed()));
+            let left = pending.since.map(|since| self.flush.saturating_sub(since.elapsed()));
             let hurry = pending.closed || !pending.waiters.is_empty();
             pending = match left {
                 Some(left) if hurry || left.is_zero() => {
@@ -109,10 +102,7 @@ impl Syncer {
                     pending
                 }
                 None if pending.closed => return None,
-                None => self
-                    .changed
-                    .wait(pending)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }

@@ -48,21 +48,14 @@ pub struct Entry {
 /// When it cannot be read, or at the first line that does not hold.
 pub fn verify(folder: &Path, anchor: Option<Head>) -> Result<Report, VerifyError> {
     let path = folder.join(FILE_NAME);
-    let failed = |source| VerifyError::Io {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| VerifyError::Io { path: path.clone(), source };
     let mut lines = BufReader::with_capacity(1 << 20, File::open(&path).map_err(failed)?);
     let mut walk = Walk::new(anchor);
     let mut line = Vec::new();
     loop {
         line.clear();
         let limit = MAX_LINE as u64 + 1;
-        lines
-            .by_ref()
-            .take(limit)
-            .read_until(b'\n', &mut line)
-            .map_err(failed)?;
+        lines.by_ref().take(limit).read_until(b'\n', &mut line).map_err(failed)?;
         if let Some(line) = line.strip_suffix(b"\n") {
             walk.line(line)?;
         } else if line.len() > MAX_LINE {
@@ -80,10 +73,7 @@ pub fn verify(folder: &Path, anchor: Option<Head>) -> Result<Report, VerifyError
 /// When the log cannot be read, or one of them does not hold.
 pub fn tail(folder: &Path, count: usize) -> Result<Vec<Entry>, VerifyError> {
     let path = folder.join(FILE_NAME);
-    let failed = |source| VerifyError::Io {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| VerifyError::Io { path: path.clone(), source };
     let log = File::open(&path).map_err(failed)?;
     let mut window = 64 * 1024;
     let (from_start, bytes) = loop {
@@ -94,10 +84,7 @@ pub fn tail(folder: &Path, count: usize) -> Result<Vec<Entry>, VerifyError> {
         }
         window = window.saturating_mul(2);
     };
-    let complete = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
+    let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let lines = bytes.get(..complete).unwrap_or_default();
     let lines: Vec<_> = lines.split_inclusive(|byte| *byte == b'\n').collect();
     let skipped = lines.len().saturating_sub(count);
@@ -105,14 +92,9 @@ pub fn tail(folder: &Path, count: usize) -> Result<Vec<Entry>, VerifyError> {
     let mut entries = Vec::new();
     for (number, line) in (1..).zip(lines.iter().skip(skipped)) {
         let sequence = head.map_or(0, |head| head.sequence.saturating_add(1));
-        let failed = |broken| VerifyError::Broken {
-            line: number,
-            sequence,
-            broken,
-        };
+        let failed = |broken| VerifyError::Broken { line: number, sequence, broken };
         let line = Line::parse(line.strip_suffix(b"\n").unwrap_or(line)).map_err(failed)?;
-        line.follows(&head.unwrap_or(line.before()))
-            .map_err(failed)?;
+        line.follows(&head.unwrap_or(line.before())).map_err(failed)?;
         head = Some(line.head());
         entries.push(Entry {
             sequence: line.sequence,
@@ -150,9 +132,7 @@ impl Walk {
 
     fn line(&mut self, line: &[u8]) -> Result<(), VerifyError> {
         let parsed = Line::parse(line).map_err(|broken| self.broken(broken))?;
-        parsed
-            .follows(&self.head)
-            .map_err(|broken| self.broken(broken))?;
+        parsed.follows(&self.head).map_err(|broken| self.broken(broken))?;
         let event = parsed.event().map_err(|broken| self.broken(broken))?;
         self.lines += 1;
         self.head = parsed.head();
@@ -160,10 +140,7 @@ impl Walk {
             && anchor.sequence == self.head.sequence
             && anchor != self.head
         {
-            return Err(VerifyError::Rewritten {
-                line: self.lines,
-                anchor,
-            });
+            return Err(VerifyError::Rewritten { line: self.lines, anchor });
         }
         match (event.kind, event.of) {
             (EventKind::Intent, _) => drop(self.open.insert(parsed.sequence)),
@@ -191,10 +168,7 @@ impl Walk {
                 return Err(VerifyError::Rewritten { line: 0, anchor });
             }
             Some(anchor) if anchor.sequence > self.head.sequence => {
-                return Err(VerifyError::Truncated {
-                    found: self.head,
-                    anchor,
-                });
+                return Err(VerifyError::Truncated { found: self.head, anchor });
             }
             _ => {}
         }

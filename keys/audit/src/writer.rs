@@ -47,15 +47,7 @@ impl Writer {
         length: u64,
     ) -> Self {
         let head = *published.lock().unwrap_or_else(PoisonError::into_inner);
-        Self {
-            file,
-            syncer,
-            published,
-            head,
-            length,
-            partial: false,
-            buffer: Vec::new(),
-        }
+        Self { file, syncer, published, head, length, partial: false, buffer: Vec::new() }
     }
 
     /// Works until all senders are gone and the queue is empty.
@@ -90,13 +82,7 @@ impl Writer {
         let mut head = self.head;
         let mut next = Some(first);
         self.buffer.clear();
-        while let Some(Job {
-            event,
-            durability,
-            reply,
-            room,
-        }) = next
-        {
+        while let Some(Job { event, durability, reply, room }) = next {
             drop(room);
             head = line::append(&mut self.buffer, &head, &now, &event);
             replies.push((head.sequence, durability, reply));
@@ -123,10 +109,7 @@ impl Writer {
         }
         self.length += self.buffer.len() as u64;
         self.head = after;
-        *self
-            .published
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = after;
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = after;
         Ok(())
     }
 }

@@ -1,9 +1,5 @@
 //! The audit log as its callers see it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,11 +19,8 @@ fn open(folder: &Path) -> AuditLog {
 fn intent(number: usize) -> Event {
     let mut event = Event::new(EventKind::Intent, format!("token:{number}"), "reveal");
     event.place = Some("payments-api GET /v1/charges/{id}".into());
-    event.classes = vec![ClassCount {
-        class: "email".into(),
-        outcome: "plain".into(),
-        count: number as u64,
-    }];
+    event.classes =
+        vec![ClassCount { class: "email".into(), outcome: "plain".into(), count: number as u64 }];
     event
 }
 
@@ -36,8 +29,7 @@ fn log_of(lines: usize) -> (tempfile::TempDir, Head) {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());
     for number in 0..lines {
-        log.accept_blocking(intent(number), Durability::Process)
-            .unwrap();
+        log.accept_blocking(intent(number), Durability::Process).unwrap();
     }
     let head = log.head();
     (folder, head)
@@ -51,25 +43,14 @@ fn what_is_accepted_is_on_the_record() {
     let first = log.accept_blocking(intent(3), Durability::Power).unwrap();
     let mut result = Event::new(EventKind::Result, "token:3", "reveal");
     result.of = Some(first);
-    log.accept_blocking(result.clone(), Durability::Process)
-        .unwrap();
-    log.accept_blocking(result.clone(), Durability::Process)
-        .unwrap();
+    log.accept_blocking(result.clone(), Durability::Process).unwrap();
+    log.accept_blocking(result.clone(), Durability::Process).unwrap();
     log.accept_blocking(intent(4), Durability::Process).unwrap();
     let report = verify(&inner, Some(log.head())).unwrap();
-    assert_eq!(
-        (report.lines, report.open_intents, report.stray_results),
-        (4, 1, 1)
-    );
+    assert_eq!((report.lines, report.open_intents, report.stray_results), (4, 1, 1));
     assert_eq!((report.head, report.torn), (log.head(), 0));
     let entries = tail(&inner, 2).unwrap();
-    assert_eq!(
-        entries
-            .iter()
-            .map(|entry| entry.sequence)
-            .collect::<Vec<_>>(),
-        [3, 4]
-    );
+    assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [3, 4]);
     assert_eq!(entries[0].event, result);
     assert_eq!(entries[1].event, intent(4));
     assert_eq!(entries[1].hash, log.head().hash);
@@ -114,10 +95,7 @@ fn many_tasks_share_commits_and_get_dense_numbers() {
     const EACH: u64 = 40;
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(open(folder.path()));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
     let numbers: BTreeSet<u64> = runtime.block_on(async {
         let tasks: Vec<_> = (0..TASKS)
             .map(|task| {
@@ -125,11 +103,8 @@ fn many_tasks_share_commits_and_get_dense_numbers() {
                 tokio::spawn(async move {
                     let mut numbers = Vec::new();
                     for each in 0..EACH {
-                        let durability = if each % 2 == 0 {
-                            Durability::Power
-                        } else {
-                            Durability::Process
-                        };
+                        let durability =
+                            if each % 2 == 0 { Durability::Power } else { Durability::Process };
                         numbers.push(log.accept(intent(task as usize), durability).await.unwrap());
                     }
                     assert!(numbers.is_sorted());
@@ -144,10 +119,7 @@ fn many_tasks_share_commits_and_get_dense_numbers() {
         all
     });
     assert_eq!(numbers, (1..=TASKS * EACH).collect());
-    assert_eq!(
-        verify(folder.path(), Some(log.head())).unwrap().lines,
-        TASKS * EACH
-    );
+    assert_eq!(verify(folder.path(), Some(log.head())).unwrap().lines, TASKS * EACH);
 }
 
 #[test]
@@ -155,25 +127,15 @@ fn a_line_torn_by_a_crash_is_cut_off_and_recorded() {
     let (folder, _) = log_of(5);
     let path = folder.path().join(FILE_NAME);
     let whole = fs::read(&path).unwrap();
-    let last = whole[..whole.len() - 1]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .unwrap()
-        + 1;
+    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     for cut in (last + 1..whole.len()).step_by(13).chain([whole.len() - 1]) {
         fs::write(&path, &whole[..cut]).unwrap();
-        assert_eq!(
-            verify(folder.path(), None).unwrap().torn,
-            (cut - last) as u64
-        );
+        assert_eq!(verify(folder.path(), None).unwrap().torn, (cut - last) as u64);
         let log = open(folder.path());
         assert_eq!(log.head().sequence, 5);
         let entries = tail(folder.path(), 1).unwrap();
         assert_eq!(entries[0].event.kind, EventKind::Recovered);
-        assert_eq!(
-            entries[0].event.detail["bytes_cut"],
-            (cut - last).to_string()
-        );
+        assert_eq!(entries[0].event.detail["bytes_cut"], (cut - last).to_string());
         let report = verify(folder.path(), Some(log.head())).unwrap();
         assert_eq!((report.lines, report.torn), (5, 0));
     }
@@ -187,11 +149,7 @@ fn what_no_crash_explains_is_not_opened() {
     let check = |broken: Vec<u8>, sequence: u64, what: Broken| {
         fs::write(&path, &broken).unwrap();
         match AuditLog::open(folder.path(), AuditOptions::default()) {
-            Err(OpenError::Broken {
-                sequence: found,
-                broken,
-                ..
-            }) => {
+            Err(OpenError::Broken { sequence: found, broken, .. }) => {
                 assert_eq!((found, broken), (sequence, what));
             }
             other => panic!("{:?}", other.err()),
@@ -202,21 +160,13 @@ fn what_no_crash_explains_is_not_opened() {
     let mut flipped = whole.clone();
     let inside = whole.len() - 300;
     flipped[inside] = if flipped[inside] == b'a' { b'b' } else { b'a' };
-    let line = whole[..inside]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count() as u64
-        + 1;
+    let line = whole[..inside].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
     fs::write(&path, &flipped).unwrap();
     assert!(AuditLog::open(folder.path(), AuditOptions::default()).is_err());
     assert!(
         matches!(verify(folder.path(), None), Err(VerifyError::Broken { line: found, .. }) if found == line)
     );
-    check(
-        [lines[0], lines[2]].concat(),
-        2,
-        Broken::Sequence { found: 3 },
-    );
+    check([lines[0], lines[2]].concat(), 2, Broken::Sequence { found: 3 });
     check([&whole[..], b"\n"].concat(), 6, Broken::Malformed);
     check([&whole[..], &[0; 70_000]].concat(), 6, Broken::TooLong);
     check(lines[1..].concat(), 1, Broken::Sequence { found: 2 });
@@ -258,11 +208,7 @@ fn mutate(whole: &[u8], random: &mut Random, kind: usize) -> (Vec<u8>, u64) {
         3 => {
             lines.insert(other, lines[at]);
             // A copy beside its original is the second of the two.
-            if other == at || other == at + 1 {
-                at + 1
-            } else {
-                other
-            }
+            if other == at || other == at + 1 { at + 1 } else { other }
         }
         4 => {
             let byte = random.below(whole.len());
@@ -302,10 +248,7 @@ fn two_thousand_mutations_are_all_detected_where_they_are() {
         }
     }
     fs::write(&path, &whole).unwrap();
-    assert_eq!(
-        verify(folder.path(), Some(anchor)).unwrap().lines,
-        LINES as u64
-    );
+    assert_eq!(verify(folder.path(), Some(anchor)).unwrap().lines, LINES as u64);
 }
 
 #[test]
@@ -315,13 +258,7 @@ fn a_log_written_anew_does_not_pass_the_anchor() {
     fs::copy(forged.path().join(FILE_NAME), folder.path().join(FILE_NAME)).unwrap();
     assert!(verify(folder.path(), None).is_ok());
     let verified = verify(folder.path(), Some(anchor));
-    assert!(matches!(
-        verified,
-        Err(VerifyError::Rewritten { line: 4, .. })
-    ));
+    assert!(matches!(verified, Err(VerifyError::Rewritten { line: 4, .. })));
     fs::remove_file(folder.path().join(FILE_NAME)).unwrap();
-    assert!(matches!(
-        verify(folder.path(), None),
-        Err(VerifyError::Io { .. })
-    ));
+    assert!(matches!(verify(folder.path(), None), Err(VerifyError::Io { .. })));
 }

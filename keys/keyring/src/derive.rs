@@ -145,8 +145,9 @@ mod tests {
             for test in group.tests {
                 let mut out = vec![0; test.size];
                 let salt = (!test.salt.is_empty()).then_some(&test.salt[..]);
-                let right = Hkdf::<Sha256>::new(salt, &test.ikm).expand(&test.info, &mut out).is_ok()
-                    && out[..] == test.okm[..];
+                let right =
+                    Hkdf::<Sha256>::new(salt, &test.ikm).expand(&test.info, &mut out).is_ok()
+                        && out[..] == test.okm[..];
                 assert_eq!(right, !test.result.must_fail(), "{}", test.tc_id);
                 checked += 1;
             }

@@ -116,7 +116,9 @@ mod tests {
         let id = KeyId::from_bytes(*b"0123456789abcdef");
         assert_eq!(id.to_string(), "30313233343536373839616263646566");
         assert_eq!(id.to_string().parse(), Ok(id));
-        for wrong in ["", "30", "+0313233343536373839616263646566", "3031323334353637383961626364656g"] {
+        for wrong in
+            ["", "30", "+0313233343536373839616263646566", "3031323334353637383961626364656g"]
+        {
             assert_eq!(wrong.parse::<KeyId>(), Err(ParseIdError), "{wrong}");
         }
     }

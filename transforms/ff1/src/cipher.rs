@@ -18,15 +18,9 @@ impl Cipher {
     /// The schedule of a key of 16, 24 or 32 bytes, none for another length.
     pub(crate) fn new(key: &[u8]) -> Option<Self> {
         match key.len() {
-            16 => Aes128Enc::new_from_slice(key)
-                .ok()
-                .map(|aes| Self::Aes128(Box::new(aes))),
-            24 => Aes192Enc::new_from_slice(key)
-                .ok()
-                .map(|aes| Self::Aes192(Box::new(aes))),
-            32 => Aes256Enc::new_from_slice(key)
-                .ok()
-                .map(|aes| Self::Aes256(Box::new(aes))),
+            16 => Aes128Enc::new_from_slice(key).ok().map(|aes| Self::Aes128(Box::new(aes))),
+            24 => Aes192Enc::new_from_slice(key).ok().map(|aes| Self::Aes192(Box::new(aes))),
+            32 => Aes256Enc::new_from_slice(key).ok().map(|aes| Self::Aes256(Box::new(aes))),
             _ => None,
         }
     }

@@ -46,12 +46,7 @@ impl Ff1 {
         }
         let cipher = Cipher::new(key).ok_or(Ff1Error::KeyLength)?;
         let shapes = (0..=KEPT_LENGTHS).map(|_| OnceLock::new()).collect();
-        Ok(Self {
-            cipher,
-            radix,
-            minimum_length: size::minimum_length(radix),
-            shapes,
-        })
+        Ok(Self { cipher, radix, minimum_length: size::minimum_length(radix), shapes })
     }
 
     /// The number of different numerals.
@@ -117,12 +112,7 @@ impl Ff1 {
                 &built
             }
         };
-        self.cipher.run(Batch {
-            shape,
-            direction,
-            tweaks,
-            numerals,
-        });
+        self.cipher.run(Batch { shape, direction, tweaks, numerals });
         Ok(())
     }
 
@@ -145,10 +135,7 @@ impl Ff1 {
         if !tweaks_fit {
             return Err(Ff1Error::TweakLength);
         }
-        match numerals
-            .iter()
-            .position(|numeral| u32::from(*numeral) >= self.radix)
-        {
+        match numerals.iter().position(|numeral| u32::from(*numeral) >= self.radix) {
             Some(index) => Err(Ff1Error::Numeral { index }),
             None => Ok(()),
         }

@@ -12,10 +12,7 @@ pub(crate) struct Prefixes<'a> {
 
 impl<'a> Prefixes<'a> {
     pub(crate) fn new(geometry: &'a Geometry) -> Self {
-        Self {
-            geometry,
-            last: None,
-        }
+        Self { geometry, last: None }
     }
 
     /// The chaining state after P and the whole blocks of the padded tweak, with the rest of the tweak added to it.

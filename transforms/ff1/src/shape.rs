@@ -98,16 +98,10 @@ mod tests {
         // The intermediate values of NIST's FF1 samples 1 and 2.
         for (tweak_length, end) in [(0, 0), (10, 10)] {
             let expected = [1, 2, 1, 0, 0, 10, 10, 5, 0, 0, 0, 10, 0, 0, 0, end];
-            assert_eq!(
-                Geometry::new(10, 10).block_p(tweak_length).to_be_bytes(),
-                expected
-            );
+            assert_eq!(Geometry::new(10, 10).block_p(tweak_length).to_be_bytes(), expected);
         }
         let expected = [1, 2, 1, 1, 0, 0, 10, 1, 0, 0, 2, 3, 0, 1, 0, 2];
-        assert_eq!(
-            Geometry::new(65_536, 515).block_p(65_538).to_be_bytes(),
-            expected
-        );
+        assert_eq!(Geometry::new(65_536, 515).block_p(65_538).to_be_bytes(), expected);
     }
 
     #[test]

@@ -68,10 +68,7 @@ struct Bound {
 impl Bound {
     fn new(number: u32) -> Self {
         let shift = u64::from(number.max(1)).leading_zeros();
-        Self {
-            mantissa: u64::from(number.max(1)) << shift,
-            exponent: -i64::from(shift),
-        }
+        Self { mantissa: u64::from(number.max(1)) << shift, exponent: -i64::from(shift) }
     }
 
     fn times(self, other: Self, round_up: bool) -> Self {
@@ -82,10 +79,7 @@ impl Bound {
         let mantissa = kept + u128::from(round_up && lost);
         let carry = u32::from(mantissa >> 64 != 0);
         let exponent = self.exponent + other.exponent + i64::from(shift + carry);
-        Self {
-            mantissa: (mantissa >> carry) as u64,
-            exponent,
-        }
+        Self { mantissa: (mantissa >> carry) as u64, exponent }
     }
 }
 
@@ -110,16 +104,9 @@ mod tests {
 
     #[test]
     fn minimum_lengths() {
-        for (radix, expected) in [
-            (2, 7),
-            (3, 5),
-            (4, 4),
-            (5, 3),
-            (9, 3),
-            (10, 2),
-            (36, 2),
-            (65_536, 2),
-        ] {
+        for (radix, expected) in
+            [(2, 7), (3, 5), (4, 4), (5, 3), (9, 3), (10, 2), (36, 2), (65_536, 2)]
+        {
             assert_eq!(minimum_length(radix), expected, "radix {radix}");
         }
     }
@@ -142,20 +129,15 @@ mod tests {
             (1, 10, 0),
             (10, 0, 0),
         ] {
-            assert_eq!(
-                larger_half_bytes(radix, length),
-                expected,
-                "{radix}^{length}"
-            );
+            assert_eq!(larger_half_bytes(radix, length), expected, "{radix}^{length}");
         }
     }
 
     #[test]
     fn bounds_agree_with_exact_powers() {
         let mut answered = 0;
-        for radix in (3..300u32)
-            .chain([999, 1000, 4097, 65_535])
-            .filter(|radix| !radix.is_power_of_two())
+        for radix in
+            (3..300u32).chain([999, 1000, 4097, 65_535]).filter(|radix| !radix.is_power_of_two())
         {
             for digits in [1, 2, 3, 7, 20, 41, 64, 129, 500] {
                 let exact = exact_bits(radix, digits);

@@ -24,11 +24,7 @@ struct Entry<K> {
 
 impl<K> Derived<K> {
     pub(crate) fn new(domain: Domain, specification: [u8; 32]) -> Self {
-        Self {
-            domain,
-            specification,
-            cached: RwLock::default(),
-        }
+        Self { domain, specification, cached: RwLock::default() }
     }
 
     pub(crate) const fn domain(&self) -> &Domain {
@@ -42,17 +38,12 @@ impl<K> Derived<K> {
         context: &Context<'_>,
         make: impl FnOnce(&dyn Fn(Purpose) -> Secret) -> Result<K, FaultRule>,
     ) -> Result<(KeyVersion, Arc<K>), FaultRule> {
-        let version = context
-            .pinned
-            .active(self.domain.key)
-            .map_err(|_| FaultRule::NoKey)?;
+        let version = context.pinned.active(self.domain.key).map_err(|_| FaultRule::NoKey)?;
         if let Err(KeyError::Destroyed(..)) = context.newest.secret(self.domain.key, version) {
             self.forget(version);
             return Err(FaultRule::NoKey);
         }
-        let key = self
-            .get(context.pinned, version, make)
-            .map_err(|_| FaultRule::NoKey)?;
+        let key = self.get(context.pinned, version, make).map_err(|_| FaultRule::NoKey)?;
         Ok((version, key))
     }
 
@@ -97,21 +88,12 @@ impl<K> Derived<K> {
         if cached.len() >= CACHED {
             cached.pop_first();
         }
-        cached.insert(
-            version,
-            Entry {
-                secret: origin,
-                key: Arc::clone(&key),
-            },
-        );
+        cached.insert(version, Entry { secret: origin, key: Arc::clone(&key) });
         Ok(key)
     }
 
     fn forget(&self, version: KeyVersion) {
-        self.cached
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&version);
+        self.cached.write().unwrap_or_else(PoisonError::into_inner).remove(&version);
     }
 }
 
@@ -129,16 +111,10 @@ mod tests {
             .iter()
             .map(|&(number, byte)| {
                 let secret = Arc::new(Secret::new(Zeroizing::new([byte; 32])));
-                (
-                    KeyVersion::new(number).unwrap(),
-                    (KeyState::Active, Some(secret)),
-                )
+                (KeyVersion::new(number).unwrap(), (KeyState::Active, Some(secret)))
             })
             .collect();
-        let entry = KeyEntry {
-            name: "k".to_owned(),
-            versions,
-        };
+        let entry = KeyEntry { name: "k".to_owned(), versions };
         KeySet::new(HashMap::from([(KeyId::from_bytes([3; 16]), entry)]))
     }
 
@@ -168,10 +144,7 @@ mod tests {
         assert!(Arc::ptr_eq(&key, &get(&derived, &first, 1).unwrap()));
         assert!(*key != *get(&derived, &first, 2).unwrap());
         let other = keys(&[(1, 9)]);
-        assert!(
-            *key != *get(&derived, &other, 1).unwrap(),
-            "another secret, the same number"
-        );
+        assert!(*key != *get(&derived, &other, 1).unwrap(), "another secret, the same number");
     }
 
     #[test]
@@ -186,10 +159,7 @@ mod tests {
         get(&derived, &second, 2).unwrap();
         assert_eq!(derived.cached.read().unwrap().len(), 1);
         assert_eq!(get(&derived, &second, 1).err(), Some(FaultRule::BadMark));
-        assert_eq!(
-            get(&derived, &KeySet::default(), 2).err(),
-            Some(FaultRule::NoKey)
-        );
+        assert_eq!(get(&derived, &KeySet::default(), 2).err(), Some(FaultRule::NoKey));
         assert_eq!(derived.cached.read().unwrap().len(), 0);
     }
 }

@@ -65,12 +65,7 @@ impl Fpe {
         domain: Domain,
         specification: [u8; 32],
     ) -> Self {
-        Self {
-            template,
-            version,
-            scope,
-            keys: Derived::new(domain, specification),
-        }
+        Self { template, version, scope, keys: Derived::new(domain, specification) }
     }
 
     /// What a value is by its form alone.
@@ -81,17 +76,10 @@ impl Fpe {
             _ => return Err(FaultRule::Kind),
         };
         let layout = self.template.fit(text).map_err(|rule| {
-            if has_mask_symbol(text) || has_run_of_x(text, 2) {
-                FaultRule::Masked
-            } else {
-                rule
-            }
+            if has_mask_symbol(text) || has_run_of_x(text, 2) { FaultRule::Masked } else { rule }
         })?;
         writable(value)?;
-        Ok(Fit {
-            layout,
-            slot: self.template.slot(text.as_bytes())?,
-        })
+        Ok(Fit { layout, slot: self.template.slot(text.as_bytes())? })
     }
 
     /// What a plain value is; what is protected, mistyped or a mask is refused.
@@ -103,26 +91,20 @@ impl Fpe {
 
     fn judge_plain(&self, value: &Value, fit: &Fit, live: &[KeyVersion]) -> Result<(), FaultRule> {
         match (self.version, fit.slot) {
-            (_, 0)
-                if value
-                    .as_str()
-                    .is_some_and(|text| self.template.looks_masked(text)) =>
-            {
+            (_, 0) if value.as_str().is_some_and(|text| self.template.looks_masked(text)) => {
                 Err(FaultRule::Masked)
             }
             (_, 0) => Ok(()),
             (VersionMode::Pinned, _) => Err(FaultRule::CheckDigits),
-            (VersionMode::Slack, slot) => Err(self
-                .owner(slot, live)
-                .map_or_else(|rule| rule, |_| FaultRule::BadMark)),
+            (VersionMode::Slack, slot) => {
+                Err(self.owner(slot, live).map_or_else(|rule| rule, |_| FaultRule::BadMark))
+            }
         }
     }
 
     /// The live version whose slot this is, if it is the slot of exactly one.
     fn owner(&self, slot: u32, live: &[KeyVersion]) -> Result<KeyVersion, FaultRule> {
-        let mut owners = live
-            .iter()
-            .filter(|version| self.slot_of(**version) == slot);
+        let mut owners = live.iter().filter(|version| self.slot_of(**version) == slot);
         match (owners.next(), owners.next()) {
             (Some(version), None) => Ok(*version),
             _ => Err(FaultRule::CheckDigits),
@@ -161,10 +143,7 @@ impl Fpe {
             .map(|alphabet| Ok((alphabet, Ff1::new(secret.expose(), alphabet.radix())?)))
             .collect::<Result<_, Ff1Error>>()
             .map_err(|_| FaultRule::NoKey)?;
-        Ok(FpeKey {
-            engines,
-            prf: tweak::prf(&derive(Purpose::TweakPrf)),
-        })
+        Ok(FpeKey { engines, prf: tweak::prf(&derive(Purpose::TweakPrf)) })
     }
 
     /// Takes the values of one version and layout through the engine, and makes their
@@ -181,23 +160,13 @@ impl Fpe {
             return Ok(());
         };
         let layout = self.template.layouts().get(first.layout);
-        let layout = layout.ok_or(Fault {
-            index: first.index,
-            rule: FaultRule::Structure,
-        })?;
+        let layout = layout.ok_or(Fault { index: first.index, rule: FaultRule::Structure })?;
         for run in &layout.runs {
             cipher_run(way, key, scope, (layout, run), group, batch)?;
         }
-        let slot = if way == Way::Protect {
-            self.slot_of(first.version)
-        } else {
-            0
-        };
+        let slot = if way == Way::Protect { self.slot_of(first.version) } else { 0 };
         for work in group {
-            let fault = |rule| Fault {
-                index: work.index,
-                rule,
-            };
+            let fault = |rule| Fault { index: work.index, rule };
             let value = batch.get_mut(work.index).ok_or(fault(FaultRule::Kind))?;
             edit(value, |text| {
                 self.template.set_slot(text, slot);
@@ -217,22 +186,16 @@ impl Transform for Fpe {
         };
         let failed = |rule| Fault { index: first, rule };
         let scope = tweak::scope(&self.scope, context.tenant).map_err(failed)?;
-        let (version, key) = self
-            .keys
-            .writing(context, |derive| self.derive(derive))
-            .map_err(failed)?;
+        let (version, key) =
+            self.keys.writing(context, |derive| self.derive(derive)).map_err(failed)?;
         let live = self.live(context);
         let slot = self.slot_of(version);
         // Under a slot that two versions share, nothing could be revealed again.
-        let shared = live
-            .iter()
-            .any(|other| *other != version && self.slot_of(*other) == slot);
+        let shared = live.iter().any(|other| *other != version && self.slot_of(*other) == slot);
         if self.version == VersionMode::Slack && shared {
             return Err(failed(FaultRule::NoKey));
         }
-        let mut work = plan(batch, |value| {
-            Ok((version, self.fit_plain(value, &live)?.layout))
-        })?;
+        let mut work = plan(batch, |value| Ok((version, self.fit_plain(value, &live)?.layout)))?;
         work.sort_unstable();
         for group in work.chunk_by(|one, next| one.layout == next.layout) {
             self.transform(Way::Protect, &key, &scope, group, batch)?;
@@ -265,21 +228,14 @@ impl Transform for Fpe {
             let key = self
                 .keys
                 .get(context.newest, first.version, |derive| self.derive(derive))
-                .map_err(|rule| Fault {
-                    index: first.index,
-                    rule,
-                })?;
+                .map_err(|rule| Fault { index: first.index, rule })?;
             self.transform(Way::Reveal, &key, &scope, group, batch)?;
         }
         Ok(())
     }
 
     fn mark(&self, value: &Value, context: &Context<'_>) -> Mark {
-        let plain = if self.is_marked() {
-            Mark::Plain
-        } else {
-            Mark::Unmarked
-        };
+        let plain = if self.is_marked() { Mark::Plain } else { Mark::Unmarked };
         if value.is_empty() {
             return plain;
         }
@@ -287,9 +243,9 @@ impl Transform for Fpe {
             (_, Err(rule)) => Mark::Neither(rule),
             (VersionMode::Pinned, Ok(Fit { slot: 0, .. })) => Mark::Unmarked,
             (VersionMode::Pinned, Ok(_)) => Mark::Neither(FaultRule::CheckDigits),
-            (VersionMode::Slack, Ok(fit @ Fit { slot: 0, .. })) => self
-                .judge_plain(value, &fit, &[])
-                .map_or_else(Mark::Neither, |()| plain),
+            (VersionMode::Slack, Ok(fit @ Fit { slot: 0, .. })) => {
+                self.judge_plain(value, &fit, &[]).map_or_else(Mark::Neither, |()| plain)
+            }
             (VersionMode::Slack, Ok(Fit { slot, .. })) => self
                 .owner(slot, &self.live(context))
                 .map_or_else(Mark::Neither, |version| Mark::Protected(Some(version))),
@@ -314,11 +270,7 @@ impl Transform for Fpe {
                     .get(context.newest, version, |derive| self.derive(derive))
                     .map_err(fault)?;
                 let mut form = operand.clone();
-                let work = [Work {
-                    version,
-                    layout,
-                    index: 0,
-                }];
+                let work = [Work { version, layout, index: 0 }];
                 self.transform(Way::Protect, &key, &scope, &work, &mut [&mut form])?;
                 Ok(form)
             })
@@ -340,17 +292,9 @@ fn plan(
     judge: impl Fn(&Value) -> Result<(KeyVersion, usize), FaultRule>,
 ) -> Result<Vec<Work>, Fault> {
     let mut work = Vec::with_capacity(batch.len());
-    for (index, value) in batch
-        .iter()
-        .enumerate()
-        .filter(|(_, value)| !value.is_empty())
-    {
+    for (index, value) in batch.iter().enumerate().filter(|(_, value)| !value.is_empty()) {
         let (version, layout) = judge(value).map_err(|rule| Fault { index, rule })?;
-        work.push(Work {
-            version,
-            layout,
-            index,
-        });
+        work.push(Work { version, layout, index });
     }
     Ok(work)
 }
@@ -372,10 +316,7 @@ fn cipher_run(
     let mut tweaks = Zeroizing::new(Vec::with_capacity(8 * group.len()));
     let mut typed = Zeroizing::new(Vec::with_capacity(64));
     for work in group {
-        let fault = |rule| Fault {
-            index: work.index,
-            rule,
-        };
+        let fault = |rule| Fault { index: work.index, rule };
         let text = batch.get(work.index).and_then(|value| value.as_str());
         let text = text.ok_or(fault(FaultRule::Kind))?.as_bytes();
         run.read(text, &mut numerals).map_err(fault)?;
@@ -385,17 +326,9 @@ fn cipher_run(
         run.tweak.append(&typed, &key.prf, &mut tweaks);
     }
     // Scope and the lengths of the parts are the same in a group, so the tweak's length is.
-    let each: Vec<&[u8]> = tweaks
-        .chunks_exact((tweaks.len() / group.len()).max(1))
-        .collect();
-    let engine = key
-        .engines
-        .iter()
-        .find(|(alphabet, _)| *alphabet == run.alphabet);
-    let (_, engine) = engine.ok_or(Fault {
-        index: first.index,
-        rule: FaultRule::NoKey,
-    })?;
+    let each: Vec<&[u8]> = tweaks.chunks_exact((tweaks.len() / group.len()).max(1)).collect();
+    let engine = key.engines.iter().find(|(alphabet, _)| *alphabet == run.alphabet);
+    let (_, engine) = engine.ok_or(Fault { index: first.index, rule: FaultRule::NoKey })?;
     let tweaks = match each.first() {
         Some(one) if each.iter().all(|other| other == one) => Tweaks::Same(one),
         _ => Tweaks::Each(&each),
@@ -404,15 +337,9 @@ fn cipher_run(
         Way::Protect => engine.encrypt_batch(tweaks, run.len(), &mut numerals),
         Way::Reveal => engine.decrypt_batch(tweaks, run.len(), &mut numerals),
     }
-    .map_err(|_| Fault {
-        index: first.index,
-        rule: FaultRule::Length,
-    })?;
+    .map_err(|_| Fault { index: first.index, rule: FaultRule::Length })?;
     for (work, numerals) in group.iter().zip(numerals.chunks_exact(run.len())) {
-        let fault = |rule| Fault {
-            index: work.index,
-            rule,
-        };
+        let fault = |rule| Fault { index: work.index, rule };
         let value = batch.get_mut(work.index).ok_or(fault(FaultRule::Kind))?;
         edit(value, |text| run.write(numerals, text)).map_err(fault)?;
     }

@@ -24,10 +24,7 @@ pub(crate) struct Hash {
 
 impl Hash {
     pub(crate) fn new(domain: Domain, specification: [u8; 32], scope: Scope) -> Self {
-        Self {
-            keys: Derived::new(domain, specification),
-            scope,
-        }
+        Self { keys: Derived::new(domain, specification), scope }
     }
 
     /// The version of a text with the mark, if it is live. It cannot be told whether
@@ -56,11 +53,7 @@ impl Transform for Hash {
         let failed = |rule| Fault { index: first, rule };
         let scope = tweak::scope(&self.scope, context.tenant).map_err(failed)?;
         let (version, prf) = self.keys.writing(context, derive).map_err(failed)?;
-        for (index, value) in batch
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, value)| !value.is_empty())
-        {
+        for (index, value) in batch.iter_mut().enumerate().filter(|(_, value)| !value.is_empty()) {
             let fault = |rule| Fault { index, rule };
             Self::judge(value).map_err(fault)?;
             **value = hash(&prf, version, &scope, value).map_err(fault)?;
@@ -119,17 +112,8 @@ fn derive(derive: &dyn Fn(Purpose) -> Secret) -> Result<Prf, FaultRule> {
 /// The text that takes the place of a value.
 fn hash(prf: &Prf, version: KeyVersion, scope: &[u8], value: &Value) -> Result<Value, FaultRule> {
     let content = siv::encode(value).ok_or(FaultRule::Kind)?;
-    let mac = prf
-        .clone()
-        .chain_update(scope)
-        .chain_update(&*content)
-        .finalize()
-        .into_bytes();
-    Ok(Value::text(header::write(
-        header::HASH,
-        &header::header(version),
-        &mac,
-    )))
+    let mac = prf.clone().chain_update(scope).chain_update(&*content).finalize().into_bytes();
+    Ok(Value::text(header::write(header::HASH, &header::header(version), &mac)))
 }
 
 #[cfg(test)]
@@ -151,10 +135,8 @@ mod tests {
                     prf = tweak::prf(&Secret::new(Zeroizing::new(key)));
                     derived += 1;
                 }
-                let right = prf
-                    .chain_update(&test.msg[..])
-                    .verify_truncated_left(&test.tag)
-                    .is_ok();
+                let right =
+                    prf.chain_update(&test.msg[..]).verify_truncated_left(&test.tag).is_ok();
                 assert_eq!(right, !test.result.must_fail(), "{}", test.tc_id);
                 checked += 1;
             }

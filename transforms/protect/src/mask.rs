@@ -61,11 +61,7 @@ fn hide(text: &str, keep: Keep) -> String {
             }
         })
         .collect();
-    if hidden == 0 {
-        "*".repeat(length)
-    } else {
-        masked
-    }
+    if hidden == 0 { "*".repeat(length) } else { masked }
 }
 
 impl Transform for Mask {
@@ -85,10 +81,7 @@ impl Transform for Mask {
     }
 
     fn stored_forms(&self, _: &Value, _: &Context<'_>) -> Result<Vec<Value>, Fault> {
-        Err(Fault {
-            index: 0,
-            rule: FaultRule::NotSearchable,
-        })
+        Err(Fault { index: 0, rule: FaultRule::NotSearchable })
     }
 
     fn is_marked(&self) -> bool {
@@ -103,10 +96,7 @@ impl Transform for Mask {
 /// Refuses to reveal anything that holds something.
 pub(crate) fn irreversible(batch: &[&mut Value]) -> Result<(), Fault> {
     match batch.iter().position(|value| !value.is_empty()) {
-        Some(index) => Err(Fault {
-            index,
-            rule: FaultRule::Irreversible,
-        }),
+        Some(index) => Err(Fault { index, rule: FaultRule::Irreversible }),
         None => Ok(()),
     }
 }
@@ -147,21 +137,9 @@ mod tests {
             (None, Value::Null, Value::Null),
             (None, Value::number("42"), Value::Null),
             (None, Value::Bool(true), Value::Null),
-            (
-                keep(0, 4),
-                text("4929120000006466"),
-                text("************6466"),
-            ),
-            (
-                keep(0, 4),
-                Value::number("4929120000006466"),
-                text("************6466"),
-            ),
-            (
-                keep(0, 4),
-                text("4929-1200-0000-6466"),
-                text("****-****-****-6466"),
-            ),
+            (keep(0, 4), text("4929120000006466"), text("************6466")),
+            (keep(0, 4), Value::number("4929120000006466"), text("************6466")),
+            (keep(0, 4), text("4929-1200-0000-6466"), text("****-****-****-6466")),
             (keep(4, 0), text("1984-02-29"), text("1984-**-**")),
             (keep(1, 0), text("ann@example.com"), text("a**@*******.***")),
             (keep(2, 2), text("Zoë Müller"), text("Zo* ****er")),

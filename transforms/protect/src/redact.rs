@@ -23,10 +23,7 @@ impl Transform for Redact {
     }
 
     fn stored_forms(&self, _: &Value, _: &Context<'_>) -> Result<Vec<Value>, Fault> {
-        Err(Fault {
-            index: 0,
-            rule: FaultRule::NotSearchable,
-        })
+        Err(Fault { index: 0, rule: FaultRule::NotSearchable })
     }
 
     fn is_marked(&self) -> bool {

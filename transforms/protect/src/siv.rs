@@ -35,10 +35,7 @@ struct SivKey {
 
 impl Siv {
     pub(crate) fn new(domain: Domain, specification: [u8; 32], scope: Scope) -> Self {
-        Self {
-            keys: Derived::new(domain, specification),
-            scope,
-        }
+        Self { keys: Derived::new(domain, specification), scope }
     }
 
     /// What is authenticated besides the value and the header.
@@ -70,9 +67,8 @@ impl Siv {
         };
         let header = header::header(version);
         let [domain, scope] = associated;
-        let plain = cipher
-            .decrypt([&header, domain, scope], &sealed)
-            .map_err(|_| FaultRule::BadMark)?;
+        let plain =
+            cipher.decrypt([&header, domain, scope], &sealed).map_err(|_| FaultRule::BadMark)?;
         let value = decode(Zeroizing::new(plain)).ok_or(FaultRule::BadMark)?;
         Ok((version, value))
     }
@@ -96,11 +92,7 @@ impl Transform for Siv {
         let associated = self.associated(context).map_err(failed)?;
         let (version, key) = self.keys.writing(context, SivKey::derive).map_err(failed)?;
         let mut cipher = key.cipher();
-        for (index, value) in batch
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, value)| !value.is_empty())
-        {
+        for (index, value) in batch.iter_mut().enumerate().filter(|(_, value)| !value.is_empty()) {
             let fault = |rule| Fault { index, rule };
             Self::judge(value).map_err(fault)?;
             **value = seal(&mut cipher, version, &associated, value).map_err(fault)?;
@@ -112,20 +104,14 @@ impl Transform for Siv {
         let Some(first) = batch.iter().position(|value| !value.is_empty()) else {
             return Ok(());
         };
-        let associated = self
-            .associated(context)
-            .map_err(|rule| Fault { index: first, rule })?;
+        let associated = self.associated(context).map_err(|rule| Fault { index: first, rule })?;
         let mut ciphers = BTreeMap::new();
-        for (index, value) in batch
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, value)| !value.is_empty())
-        {
+        for (index, value) in batch.iter_mut().enumerate().filter(|(_, value)| !value.is_empty()) {
             let fault = |rule| Fault { index, rule };
             let opened = match &**value {
-                Value::Text(text) if text.starts_with(header::SIV) => self
-                    .open(text, &associated, context.newest, &mut ciphers)
-                    .map_err(fault)?,
+                Value::Text(text) if text.starts_with(header::SIV) => {
+                    self.open(text, &associated, context.newest, &mut ciphers).map_err(fault)?
+                }
                 _ => return Err(fault(FaultRule::NotProtected)),
             };
             **value = opened.1;
@@ -179,10 +165,7 @@ impl Transform for Siv {
 
 impl SivKey {
     fn derive(derive: &dyn Fn(Purpose) -> Secret) -> Result<Self, FaultRule> {
-        Ok(Self {
-            mac: derive(Purpose::SivMac),
-            counter: derive(Purpose::SivCtr),
-        })
+        Ok(Self { mac: derive(Purpose::SivMac), counter: derive(Purpose::SivCtr) })
     }
 
     /// A cipher of its own for one batch: it has state while it works.
@@ -205,9 +188,7 @@ fn seal(
     let plain = encode(value).ok_or(FaultRule::Kind)?;
     let header = header::header(version);
     let [domain, scope] = associated;
-    let sealed = cipher
-        .encrypt([&header, domain, scope], &plain)
-        .map_err(|_| FaultRule::Length)?;
+    let sealed = cipher.encrypt([&header, domain, scope], &plain).map_err(|_| FaultRule::Length)?;
     Ok(Value::text(header::write(header::SIV, &header, &sealed)))
 }
 
@@ -267,15 +248,9 @@ mod tests {
 
     fn cipher(key: &[u8]) -> Aes256Siv {
         let half = |at: usize| {
-            Secret::new(Zeroizing::new(
-                <[u8; 32]>::try_from(&key[at..at + 32]).unwrap(),
-            ))
+            Secret::new(Zeroizing::new(<[u8; 32]>::try_from(&key[at..at + 32]).unwrap()))
         };
-        SivKey {
-            mac: half(0),
-            counter: half(32),
-        }
-        .cipher()
+        SivKey { mac: half(0), counter: half(32) }.cipher()
     }
 
     #[test]

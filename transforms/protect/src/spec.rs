@@ -218,9 +218,7 @@ pub fn build(
         ));
     }
     if spec.scope == Scope::Tenant(String::new()) {
-        return Err(SpecError::Invalid(
-            "the scope names no claim for the tenant",
-        ));
+        return Err(SpecError::Invalid("the scope names no claim for the tenant"));
     }
     let (digest, scope) = (spec.digest(), spec.scope.clone());
     let transform: Arc<dyn Transform> = match &spec.method {
@@ -236,17 +234,10 @@ pub fn build(
         MethodSpec::Mask(mask) => Arc::new(*mask),
         MethodSpec::Redact => Arc::new(Redact),
         MethodSpec::Replace { with } => Arc::new(Replace { with: with.clone() }),
-        MethodSpec::Token {
-            template,
-            random,
-            canonical,
-        } => {
+        MethodSpec::Token { template, random, canonical } => {
             let store = tokens.ok_or(SpecError::Invalid("method `token` needs a token store"))?;
             check_token_template(template)?;
-            let domain = TokenDomain {
-                domain,
-                specification: digest,
-            };
+            let domain = TokenDomain { domain, specification: digest };
             let template = template.clone();
             let vaulted = Vaulted::new(domain, template, *random, *canonical, scope, store);
             return Ok(Method::Stored(Arc::new(vaulted)));

@@ -108,11 +108,7 @@ impl Layout {
 impl Run {
     fn new(alphabet: Alphabet, positions: Vec<usize>) -> Self {
         let tweak = TweakRule::new(larger_half_bytes(alphabet.radix(), positions.len()));
-        Self {
-            alphabet,
-            tweak,
-            positions,
-        }
+        Self { alphabet, tweak, positions }
     }
 
     /// How many characters are enciphered.
@@ -162,11 +158,7 @@ impl Alphabet {
             b'a'..=b'z' => symbol - b'a' + 36,
             _ => return None,
         };
-        if (numeral as u32) < self.radix() {
-            Some(numeral as u16)
-        } else {
-            None
-        }
+        if (numeral as u32) < self.radix() { Some(numeral as u16) } else { None }
     }
 
     /// The character of a numeral; `None` from the radix on.
@@ -192,24 +184,15 @@ fn spans(
     instead: &'static str,
 ) -> Result<Vec<Layout>, SpecError> {
     if min == 0 || min > max || max > LONGEST {
-        return Err(SpecError::Invalid(
-            "lengths must be from 1 to 256, the shortest first",
-        ));
+        return Err(SpecError::Invalid("lengths must be from 1 to 256, the shortest first"));
     }
-    let part = if alphabet == Alphabet::Decimal {
-        Part::Digits
-    } else {
-        Part::Text
-    };
+    let part = if alphabet == Alphabet::Decimal { Part::Digits } else { Part::Text };
     (min..=max)
         .map(|length| {
             let end = length.saturating_sub(keep.last);
             let run = Run::new(alphabet, (keep.first..end).collect());
             enough(length, run.len(), run.domain_size(), instead)?;
-            Ok(Layout {
-                runs: vec![run],
-                kept: kept(part, keep.first, end..length),
-            })
+            Ok(Layout { runs: vec![run], kept: kept(part, keep.first, end..length) })
         })
         .collect()
 }
@@ -226,12 +209,7 @@ fn kept(part: Part, first: usize, last: Range<usize>) -> Vec<(Part, Range<usize>
 /// Refuses a length at which too little is enciphered.
 fn enough(length: usize, free: usize, size: u128, instead: &'static str) -> Result<(), SpecError> {
     if size < SMALLEST_DOMAIN {
-        return Err(SpecError::DomainTooSmall {
-            length,
-            free,
-            size,
-            instead,
-        });
+        return Err(SpecError::DomainTooSmall { length, free, size, instead });
     }
     Ok(())
 }
@@ -243,16 +221,10 @@ fn fit_span(
     min: usize,
     layouts: &[Layout],
 ) -> Result<usize, FaultRule> {
-    if !text
-        .bytes()
-        .all(|symbol| alphabet.numeral(symbol).is_some())
-    {
+    if !text.bytes().all(|symbol| alphabet.numeral(symbol).is_some()) {
         return Err(FaultRule::Alphabet);
     }
-    text.len()
-        .checked_sub(min)
-        .filter(|index| *index < layouts.len())
-        .ok_or(FaultRule::Length)
+    text.len().checked_sub(min).filter(|index| *index < layouts.len()).ok_or(FaultRule::Length)
 }
 
 #[cfg(test)]
@@ -264,10 +236,7 @@ mod tests {
         for (alphabet, symbols) in [
             (Alphabet::Decimal, "0123456789"),
             (Alphabet::Base36, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-            (
-                Alphabet::Base62,
-                "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
-            ),
+            (Alphabet::Base62, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
         ] {
             assert_eq!(symbols.len(), alphabet.radix() as usize);
             for (numeral, symbol) in symbols.bytes().enumerate() {
@@ -275,9 +244,7 @@ mod tests {
                 assert_eq!(alphabet.numeral(symbol), Some(numeral));
                 assert_eq!(alphabet.symbol(numeral), Some(symbol));
             }
-            let known = (0..=u8::MAX)
-                .filter(|symbol| alphabet.numeral(*symbol).is_some())
-                .count();
+            let known = (0..=u8::MAX).filter(|symbol| alphabet.numeral(*symbol).is_some()).count();
             assert_eq!(known, symbols.len());
             assert_eq!(alphabet.symbol(alphabet.radix() as u16), None);
         }

@@ -132,18 +132,11 @@ impl Vaulted {
     ) -> Self {
         let shape = match template {
             TokenTemplate::Plain => Shape::Plain,
-            TokenTemplate::Email { token_domain } => Shape::Email {
-                suffix: format!("@{}", token_domain.to_ascii_lowercase()),
-            },
+            TokenTemplate::Email { token_domain } => {
+                Shape::Email { suffix: format!("@{}", token_domain.to_ascii_lowercase()) }
+            }
         };
-        Self {
-            domain,
-            shape,
-            random,
-            canonical,
-            scope,
-            store,
-        }
+        Self { domain, shape, random, canonical, scope, store }
     }
 
     /// Replaces plain values by their tokens; what has none gets one. Nothing of the
@@ -178,11 +171,7 @@ impl Vaulted {
         context: &Context<'_>,
     ) -> Result<(), VaultedFault> {
         let mut wanted = Vec::with_capacity(batch.len());
-        for (index, value) in batch
-            .iter()
-            .enumerate()
-            .filter(|(_, value)| !value.is_empty())
-        {
+        for (index, value) in batch.iter().enumerate().filter(|(_, value)| !value.is_empty()) {
             let failed = |rule| Fault { index, rule };
             match self.mark(value) {
                 Mark::Protected(_) => {}
@@ -190,19 +179,13 @@ impl Vaulted {
                 Mark::Plain | Mark::Unmarked => return Err(failed(FaultRule::NotProtected).into()),
             }
             // Mail systems change the case of addresses; a token is in lower case.
-            wanted.push((
-                index,
-                value.as_str().unwrap_or_default().to_ascii_lowercase(),
-            ));
+            wanted.push((index, value.as_str().unwrap_or_default().to_ascii_lowercase()));
         }
         let tokens: Vec<&str> = wanted.iter().map(|(_, token)| token.as_str()).collect();
         let values = self.values(&tokens, context).await?;
         let mut revealed = Vec::with_capacity(values.len());
         for ((index, _), value) in wanted.iter().zip(values) {
-            let failed = Fault {
-                index: *index,
-                rule: FaultRule::BadMark,
-            };
+            let failed = Fault { index: *index, rule: FaultRule::BadMark };
             revealed.push((*index, value.ok_or(failed)?));
         }
         for (index, value) in revealed {
@@ -224,11 +207,7 @@ impl Vaulted {
         context: &Context<'_>,
     ) -> Result<Vec<Value>, VaultedFault> {
         if self.random {
-            return Err(Fault {
-                index: 0,
-                rule: FaultRule::NotSearchable,
-            }
-            .into());
+            return Err(Fault { index: 0, rule: FaultRule::NotSearchable }.into());
         }
         let tokens = self.tokens(operands, context, false).await?;
         let forms = operands.iter().zip(tokens);
@@ -259,10 +238,7 @@ impl Vaulted {
             .filter_map(|value| value.as_str())
             .collect();
         let mut found = self.values(&tokens, context).await?.into_iter();
-        Ok(values
-            .iter()
-            .map(|value| issued(value) && found.next().flatten().is_some())
-            .collect())
+        Ok(values.iter().map(|value| issued(value) && found.next().flatten().is_some()).collect())
     }
 
     /// What a value shows by itself. `Protected` says that it has the form of a token;
@@ -272,10 +248,7 @@ impl Vaulted {
         if value.is_empty() {
             return Mark::Plain;
         }
-        if value
-            .as_str()
-            .is_some_and(|content| content.len() > LONGEST)
-        {
+        if value.as_str().is_some_and(|content| content.len() > LONGEST) {
             return Mark::Neither(FaultRule::Length);
         }
         match (&self.shape, value) {
@@ -300,19 +273,11 @@ impl Vaulted {
         insert: bool,
     ) -> Result<Vec<Option<String>>, VaultedFault> {
         let mut wanted = Vec::with_capacity(values.len());
-        for (index, value) in values
-            .iter()
-            .enumerate()
-            .filter(|(_, value)| !value.is_empty())
-        {
+        for (index, value) in values.iter().enumerate().filter(|(_, value)| !value.is_empty()) {
             match self.mark(value) {
                 Mark::Plain | Mark::Unmarked => wanted.push((index, *value)),
                 Mark::Protected(_) => {
-                    return Err(Fault {
-                        index,
-                        rule: FaultRule::BadMark,
-                    }
-                    .into());
+                    return Err(Fault { index, rule: FaultRule::BadMark }.into());
                 }
                 Mark::Neither(rule) => return Err(Fault { index, rule }.into()),
             }
@@ -321,19 +286,14 @@ impl Vaulted {
         let Some(&(first, _)) = wanted.first() else {
             return Ok(tokens);
         };
-        let tenant = self
-            .tenant(context)
-            .map_err(|rule| Fault { index: first, rule })?;
+        let tenant = self.tenant(context).map_err(|rule| Fault { index: first, rule })?;
         for _ in 0..DRAWS {
             let drawn = self.shape.draw(wanted.len())?;
             let fresh = wanted.iter().zip(&drawn);
             let batch = fresh
                 .map(|((_, value), token)| self.candidate(value, tenant, token.clone()))
                 .collect();
-            let found = self
-                .store
-                .tokens_for(&self.domain, context.pinned, batch, insert)
-                .await;
+            let found = self.store.tokens_for(&self.domain, context.pinned, batch, insert).await;
             let found = match found {
                 Err(TokenError::Taken) => continue,
                 found => found?,
@@ -360,13 +320,8 @@ impl Vaulted {
         if tokens.is_empty() {
             return Ok(Vec::new());
         }
-        let tenant = self
-            .tenant(context)
-            .map_err(|rule| Fault { index: 0, rule })?;
-        let sealed = self
-            .store
-            .values_for(&self.domain, context.newest, tokens)
-            .await?;
+        let tenant = self.tenant(context).map_err(|rule| Fault { index: 0, rule })?;
+        let sealed = self.store.values_for(&self.domain, context.newest, tokens).await?;
         if sealed.len() != tokens.len() {
             return Err(TokenError::Altered.into());
         }
@@ -385,10 +340,9 @@ impl Vaulted {
     fn tenant<'a>(&self, context: &Context<'a>) -> Result<&'a str, FaultRule> {
         match &self.scope {
             Scope::Global => Ok(""),
-            Scope::Tenant(_) => context
-                .tenant
-                .filter(|tenant| !tenant.is_empty())
-                .ok_or(FaultRule::NoTenant),
+            Scope::Tenant(_) => {
+                context.tenant.filter(|tenant| !tenant.is_empty()).ok_or(FaultRule::NoTenant)
+            }
         }
     }
 
@@ -401,11 +355,7 @@ impl Vaulted {
             }
             (false, ..) => Some(packed.clone()),
         };
-        Candidate {
-            lookup,
-            value: packed,
-            token,
-        }
+        Candidate { lookup, value: packed, token }
     }
 }
 
@@ -421,11 +371,7 @@ fn pack(value: &Value, tenant: &str) -> Zeroizing<Vec<u8>> {
     };
     let mut packed = Zeroizing::new(Vec::with_capacity(5 + tenant.len() + content.len()));
     packed.push(kind);
-    packed.extend_from_slice(
-        &u32::try_from(tenant.len())
-            .unwrap_or(u32::MAX)
-            .to_be_bytes(),
-    );
+    packed.extend_from_slice(&u32::try_from(tenant.len()).unwrap_or(u32::MAX).to_be_bytes());
     packed.extend_from_slice(tenant.as_bytes());
     packed.extend_from_slice(content.as_bytes());
     packed
@@ -453,23 +399,14 @@ mod tests {
 
     #[test]
     fn values_of_each_kind_and_tenant_are_packed_apart() {
-        for value in [
-            Value::text("12"),
-            Value::number("12"),
-            Value::Bool(true),
-            Value::Bool(false),
-        ] {
+        for value in [Value::text("12"), Value::number("12"), Value::Bool(true), Value::Bool(false)]
+        {
             assert_eq!(unpack(&pack(&value, "t")), Some((value, "t")));
         }
         assert_ne!(pack(&Value::text("bc"), "a"), pack(&Value::text("c"), "ab"));
-        for broken in [
-            &b""[..],
-            b"t",
-            b"t\0\0\0\x02a",
-            b"x\0\0\0\0a",
-            b"t\0\0\0\0\xff",
-            b"b\0\0\0\0yes",
-        ] {
+        for broken in
+            [&b""[..], b"t", b"t\0\0\0\x02a", b"x\0\0\0\0a", b"t\0\0\0\0\xff", b"b\0\0\0\0yes"]
+        {
             assert!(unpack(broken).is_none(), "{broken:?}");
         }
     }

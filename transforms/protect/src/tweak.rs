@@ -142,17 +142,9 @@ mod tests {
         check(None, &[], "00");
         check(None, &[(Part::Digits, "492912")], "0006492912");
         check(None, &[(Part::Digits, "49291200")], "000849291200");
-        check(
-            None,
-            &[(Part::Digits, "492"), (Part::Digits, "7")],
-            "0003492f017f",
-        );
+        check(None, &[(Part::Digits, "492"), (Part::Digits, "7")], "0003492f017f");
         check(None, &[(Part::Text, "DE")], "00824445");
-        check(
-            None,
-            &[(Part::Text, "CH"), (Part::Digits, "00762")],
-            "008243480500762f",
-        );
+        check(None, &[(Part::Text, "CH"), (Part::Digits, "00762")], "008243480500762f");
         check(Some("7"), &[(Part::Digits, "49")], "0181370249");
         check(Some("ü"), &[], "0182c3bc");
         let long = "9".repeat(127);

@@ -1,10 +1,6 @@
 //! The computed methods, from the outside.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "all of this crate is a test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of this crate is a test")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,19 +50,10 @@ fn keys_without(active: u32, destroyed: &[u32]) -> KeySet {
             };
             let byte = u8::try_from(number).unwrap();
             let secret = Arc::new(Secret::new(Zeroizing::new([byte; 32])));
-            (
-                version(number),
-                (state, (state != KeyState::Destroyed).then_some(secret)),
-            )
+            (version(number), (state, (state != KeyState::Destroyed).then_some(secret)))
         })
         .collect();
-    KeySet::new(HashMap::from([(
-        DOMAIN.key,
-        KeyEntry {
-            name: "key".to_owned(),
-            versions,
-        },
-    )]))
+    KeySet::new(HashMap::from([(DOMAIN.key, KeyEntry { name: "key".to_owned(), versions })]))
 }
 
 /// Only one version, and it is active.
@@ -75,19 +62,11 @@ fn keys_at(number: u32) -> KeySet {
 }
 
 fn context(keys: &KeySet) -> Context<'_> {
-    Context {
-        pinned: keys,
-        newest: keys,
-        tenant: None,
-    }
+    Context { pinned: keys, newest: keys, tenant: None }
 }
 
 fn spec(method: MethodSpec, scope: Scope) -> Spec {
-    Spec {
-        revision: 1,
-        method,
-        scope,
-    }
+    Spec { revision: 1, method, scope }
 }
 
 fn built(method: MethodSpec, scope: Scope) -> Arc<dyn Transform> {
@@ -111,36 +90,15 @@ fn fpe(template: TemplateSpec, version: VersionMode) -> MethodSpec {
 
 fn pan(version: VersionMode) -> MethodSpec {
     let keep = Keep { first: 6, last: 0 };
-    fpe(
-        TemplateSpec::Pan {
-            keep,
-            min: 13,
-            max: 19,
-        },
-        version,
-    )
+    fpe(TemplateSpec::Pan { keep, min: 13, max: 19 }, version)
 }
 
 fn digits(first: usize, last: usize, min: usize, max: usize) -> MethodSpec {
-    fpe(
-        TemplateSpec::Digits {
-            keep: Keep { first, last },
-            min,
-            max,
-        },
-        VersionMode::Pinned,
-    )
+    fpe(TemplateSpec::Digits { keep: Keep { first, last }, min, max }, VersionMode::Pinned)
 }
 
 fn alphanumeric(first: usize, last: usize, min: usize, max: usize) -> MethodSpec {
-    fpe(
-        TemplateSpec::Alphanumeric {
-            keep: Keep { first, last },
-            min,
-            max,
-        },
-        VersionMode::Pinned,
-    )
+    fpe(TemplateSpec::Alphanumeric { keep: Keep { first, last }, min, max }, VersionMode::Pinned)
 }
 
 fn protect(
@@ -149,9 +107,7 @@ fn protect(
     context: &Context<'_>,
 ) -> Result<Value, FaultRule> {
     let mut value = value.clone();
-    method
-        .protect(&mut [&mut value], context)
-        .map_err(|fault| fault.rule)?;
+    method.protect(&mut [&mut value], context).map_err(|fault| fault.rule)?;
     Ok(value)
 }
 
@@ -161,9 +117,7 @@ fn reveal(
     context: &Context<'_>,
 ) -> Result<Value, FaultRule> {
     let mut value = value.clone();
-    method
-        .reveal(&mut [&mut value], context)
-        .map_err(|fault| fault.rule)?;
+    method.reveal(&mut [&mut value], context).map_err(|fault| fault.rule)?;
     Ok(value)
 }
 

@@ -48,14 +48,7 @@ impl Field {
     /// A field as it was found.
     #[must_use]
     pub fn new(rule: usize, value: Value, span: Range<usize>, member: bool) -> Self {
-        Self {
-            rule,
-            value,
-            changed: false,
-            span,
-            member,
-            sibling: Vec::new(),
-        }
+        Self { rule, value, changed: false, span, member, sibling: Vec::new() }
     }
 
     /// What it holds.
@@ -103,11 +96,7 @@ impl Piece {
     /// A piece of these bytes; the fields' spans lie in it, in ascending order.
     #[must_use]
     pub fn new(bytes: Vec<u8>, fields: Vec<Field>, encode: Encode) -> Self {
-        Self {
-            bytes,
-            fields,
-            encode,
-        }
+        Self { bytes, fields, encode }
     }
 
     /// Whether it holds no bytes.
@@ -128,20 +117,13 @@ impl Piece {
     /// # Errors
     /// When the format cannot write a changed value (a number that would begin with 0).
     pub fn into_bytes(mut self) -> Result<Vec<u8>, EncodeError> {
-        if self
-            .fields
-            .iter()
-            .all(|field| !field.changed && field.sibling.is_empty())
-        {
+        if self.fields.iter().all(|field| !field.changed && field.sibling.is_empty()) {
             return Ok(std::mem::take(&mut self.bytes));
         }
         let mut out = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 4);
         let mut done = 0;
         for field in &self.fields {
-            let failed = |reason| EncodeError {
-                rule: field.rule,
-                reason,
-            };
+            let failed = |reason| EncodeError { rule: field.rule, reason };
             let lost = || failed("the field lies outside its piece");
             out.extend_from_slice(self.bytes.get(done..field.span.start).ok_or_else(lost)?);
             if field.changed {

@@ -108,14 +108,8 @@ mod tests {
 
     #[test]
     fn debug_tells_kind_and_length_only() {
-        assert_eq!(
-            format!("{:?}", Value::text("häßlich")),
-            "Text(7 characters)"
-        );
-        assert_eq!(
-            format!("{:?}", Value::number("4929")),
-            "Number(4 characters)"
-        );
+        assert_eq!(format!("{:?}", Value::text("häßlich")), "Text(7 characters)");
+        assert_eq!(format!("{:?}", Value::number("4929")), "Number(4 characters)");
         assert_eq!(format!("{:?}", Value::Bool(true)), "Bool");
     }
 }

@@ -17,9 +17,7 @@ pub(crate) struct Lookup(Hmac<Sha256>);
 impl Lookup {
     pub(crate) fn new(domain: &TokenDomain, secret: &Secret) -> Result<Self, TokenError> {
         let key = derive(secret, info(domain, Purpose::TokenLookup));
-        Hmac::new_from_slice(key.expose())
-            .map(Self)
-            .map_err(|_| cipher_failed())
+        Hmac::new_from_slice(key.expose()).map(Self).map_err(|_| cipher_failed())
     }
 
     /// What a value is found by.
@@ -42,9 +40,7 @@ impl Lookup {
             Some((&FORMAT, rest)) => rest.get(..BINDING).ok_or(TokenError::Altered)?,
             _ => return Err(TokenError::Altered),
         };
-        self.bound(lookup, token)
-            .verify_truncated_left(given)
-            .map_err(|_| TokenError::Altered)
+        self.bound(lookup, token).verify_truncated_left(given).map_err(|_| TokenError::Altered)
     }
 
     fn binding(&self, lookup: Option<[u8; 16]>, token: &str) -> Result<[u8; 16], TokenError> {
@@ -82,11 +78,7 @@ impl<'a> Sealer<'a> {
         let key = derive(&secret, info(domain, Purpose::TokenSeal));
         let key =
             RandomizedNonceKey::new(&AES_256_GCM_SIV, key.expose()).map_err(|_| cipher_failed())?;
-        Ok(Self {
-            domain,
-            version,
-            key,
-        })
+        Ok(Self { domain, version, key })
     }
 
     pub(crate) const fn version(&self) -> KeyVersion {
@@ -133,11 +125,8 @@ impl<'a> Sealer<'a> {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| TokenError::Altered)?;
         let mut value = Zeroizing::new(content.to_vec());
         let aad = Aad::from(self.aad(token));
-        let length = self
-            .key
-            .open_in_place(nonce, aad, &mut value)
-            .map_err(|_| TokenError::Altered)?
-            .len();
+        let length =
+            self.key.open_in_place(nonce, aad, &mut value).map_err(|_| TokenError::Altered)?.len();
         value.truncate(length);
         Ok(value)
     }
@@ -208,10 +197,7 @@ mod tests {
                 let secret = Some(Arc::new(secret(1)));
                 (KeyVersion::new(number).unwrap(), (state, secret))
             });
-        let entry = KeyEntry {
-            name: "contact".into(),
-            versions: BTreeMap::from(versions),
-        };
+        let entry = KeyEntry { name: "contact".into(), versions: BTreeMap::from(versions) };
         KeySet::new(HashMap::from([(KeyId::from_bytes([9; 16]), entry)]))
     }
 
@@ -219,16 +205,9 @@ mod tests {
     #[test]
     fn the_look_up_is_a_stored_format() {
         let lookup = Lookup::new(&domain(7, 1), &secret(1)).unwrap();
-        let hex = |bytes: [u8; 16]| {
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        };
-        assert_eq!(
-            hex(lookup.of(b"t\0\0\0\0a@b.c").unwrap()),
-            "01136c3125d77f60f1276368ce79b169"
-        );
+        let hex =
+            |bytes: [u8; 16]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex(lookup.of(b"t\0\0\0\0a@b.c").unwrap()), "01136c3125d77f60f1276368ce79b169");
         assert_eq!(
             hex(lookup.binding(Some([3; 16]), "tok_1").unwrap()),
             "6223962af46dc4fd9f417a2482b431e9"
@@ -240,9 +219,7 @@ mod tests {
         let (here, keys, one) = (domain(7, 1), keys(), KeyVersion::FIRST);
         let lookup = Lookup::new(&here, &secret(1)).unwrap();
         let sealer = Sealer::new(&here, &keys, one).unwrap();
-        let sealed = sealer
-            .seal(&lookup, Some([3; 16]), "tok_1", b"value")
-            .unwrap();
+        let sealed = sealer.seal(&lookup, Some([3; 16]), "tok_1", b"value").unwrap();
         assert_eq!(**sealer.open("tok_1", &sealed).unwrap(), *b"value");
         assert_eq!(lookup.holds(Some([3; 16]), "tok_1", &sealed), Ok(()));
         assert!(sealed.windows(5).all(|window| window != b"value"));
@@ -252,11 +229,7 @@ mod tests {
         };
         check(&sealer, "tok_2", &sealed);
         // Both versions have one secret here, so only the binding tells them apart.
-        check(
-            &Sealer::new(&here, &keys, one.next().unwrap()).unwrap(),
-            "tok_1",
-            &sealed,
-        );
+        check(&Sealer::new(&here, &keys, one.next().unwrap()).unwrap(), "tok_1", &sealed);
         for other in [domain(8, 1), domain(7, 2)] {
             check(&Sealer::new(&other, &keys, one).unwrap(), "tok_1", &sealed);
         }
@@ -268,15 +241,10 @@ mod tests {
             assert!(!opens || !bound, "byte {at}");
             check(&sealer, "tok_1", &sealed[..at]);
         }
-        for (found_by, token) in [
-            (Some([4; 16]), "tok_1"),
-            (None, "tok_1"),
-            (Some([3; 16]), "tok_2"),
-        ] {
-            assert_eq!(
-                lookup.holds(found_by, token, &sealed),
-                Err(TokenError::Altered)
-            );
+        for (found_by, token) in
+            [(Some([4; 16]), "tok_1"), (None, "tok_1"), (Some([3; 16]), "tok_2")]
+        {
+            assert_eq!(lookup.holds(found_by, token, &sealed), Err(TokenError::Altered));
         }
     }
 }

@@ -29,21 +29,13 @@ impl VaultStore {
     /// Keeps tokens in this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            lookups: RwLock::default(),
-        }
+        Self { store, lookups: RwLock::default() }
     }
 
     /// The look-up key of a domain, which its secret is asked for once.
     fn lookup(&self, domain: &TokenDomain) -> Result<Arc<Lookup>, TokenError> {
         let id = domain.domain.id;
-        let known = self
-            .lookups
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned();
+        let known = self.lookups.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some(known) = known
             && known.specification == domain.specification
         {
@@ -51,14 +43,8 @@ impl VaultStore {
         }
         let secret = self.store.domain_secret(id).map_err(store_failed)?;
         let lookup = Arc::new(Lookup::new(domain, &secret)?);
-        let known = Known {
-            specification: domain.specification,
-            lookup: Arc::clone(&lookup),
-        };
-        self.lookups
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, known);
+        let known = Known { specification: domain.specification, lookup: Arc::clone(&lookup) };
+        self.lookups.write().unwrap_or_else(PoisonError::into_inner).insert(id, known);
         Ok(lookup)
     }
 
@@ -73,13 +59,7 @@ impl VaultStore {
         let lookup = self.lookup(domain)?;
         let found_by = batch
             .iter()
-            .map(|candidate| {
-                candidate
-                    .lookup
-                    .as_ref()
-                    .map(|value| lookup.of(value))
-                    .transpose()
-            })
+            .map(|candidate| candidate.lookup.as_ref().map(|value| lookup.of(value)).transpose())
             .collect::<Result<Vec<_>, _>>()?;
         let mut tokens = self.known(domain, &lookup, &found_by).await?;
         let missing = || batch.iter().zip(&found_by).zip(&tokens);
@@ -92,23 +72,11 @@ impl VaultStore {
             let token = candidate.token.clone();
             let sealed = sealer.seal(&lookup, *found_by, &token, &candidate.value)?;
             let version = sealer.version().number();
-            rows.push(TokenRow {
-                lookup: *found_by,
-                token,
-                version,
-                sealed,
-            });
+            rows.push(TokenRow { lookup: *found_by, token, version, sealed });
         }
-        let put = self
-            .store
-            .token_put(domain.domain.id, rows)
-            .await
-            .map_err(store_failed)?;
+        let put = self.store.token_put(domain.domain.id, rows).await.map_err(store_failed)?;
         let mut put = put.into_iter();
-        for (candidate, token) in batch
-            .iter()
-            .zip(&mut tokens)
-            .filter(|(_, token)| token.is_none())
+        for (candidate, token) in batch.iter().zip(&mut tokens).filter(|(_, token)| token.is_none())
         {
             *token = Some(match put.next() {
                 Some(PutOutcome::Inserted) => candidate.token.clone(),
@@ -154,15 +122,10 @@ impl VaultStore {
         if rows.len() != tokens.len() {
             return Err(TokenError::Altered);
         }
-        let mut sealers = Sealers {
-            domain,
-            keys,
-            made: BTreeMap::new(),
-        };
+        let mut sealers = Sealers { domain, keys, made: BTreeMap::new() };
         let open = |(token, row): (&&str, Option<TokenRow>)| {
             // Bound to the token that was asked for, whatever the row calls itself.
-            row.map(|row| sealers.of(row.version)?.open(token, &row.sealed))
-                .transpose()
+            row.map(|row| sealers.of(row.version)?.open(token, &row.sealed)).transpose()
         };
         tokens.iter().zip(rows).map(open).collect()
     }
@@ -227,40 +190,23 @@ impl TokenStore for VaultStore {
         let id = domain.domain.id;
         let active = keys.active(domain.domain.key)?;
         let limit = limit.clamp(1, ROWS);
-        let rows = self
-            .store
-            .token_scan_below(id, active.number(), limit)
-            .await;
+        let rows = self.store.token_scan_below(id, active.number(), limit).await;
         let rows = rows.map_err(store_failed)?;
         if rows.is_empty() {
             return Ok(0);
         }
         let lookup = self.lookup(domain)?;
         let new = Sealer::new(domain, keys, active)?;
-        let mut sealers = Sealers {
-            domain,
-            keys,
-            made: BTreeMap::new(),
-        };
+        let mut sealers = Sealers { domain, keys, made: BTreeMap::new() };
         let mut resealed = Vec::with_capacity(rows.len());
         for row in rows {
             lookup.holds(row.lookup, &row.token, &row.sealed)?;
             let value = sealers.of(row.version)?.open(&row.token, &row.sealed)?;
             let sealed = new.seal(&lookup, row.lookup, &row.token, &value)?;
-            resealed.push((
-                row.version,
-                TokenRow {
-                    version: active.number(),
-                    sealed,
-                    ..row
-                },
-            ));
+            resealed.push((row.version, TokenRow { version: active.number(), sealed, ..row }));
         }
         let count = resealed.len();
-        self.store
-            .token_reseal(id, resealed)
-            .await
-            .map_err(store_failed)?;
+        self.store.token_reseal(id, resealed).await.map_err(store_failed)?;
         Ok(count)
     }
 }

@@ -1,9 +1,5 @@
 //! Vaulted tokens over a real store.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -42,53 +38,28 @@ impl World {
         let store = Store::open(&path, &[Box::new(seal)], now).unwrap();
         let vault = Arc::new(VaultStore::new(store.clone()));
         let key = store.ensure_key("contact", None, now).unwrap();
-        Self {
-            folder,
-            store,
-            vault,
-            key,
-        }
+        Self { folder, store, vault, key }
     }
 
     /// The same files, opened anew: there is one opener at a time.
     fn reopened(self) -> Self {
-        let Self {
-            folder,
-            store,
-            vault,
-            ..
-        } = self;
+        let Self { folder, store, vault, .. } = self;
         drop((store, vault));
         Self::open(folder)
     }
 
     fn domain(&self, name: &str) -> TokenDomain {
         let id = self.store.put_domain(name, "{}", self.key).unwrap();
-        let domain = Domain {
-            namespace: NamespaceId::DEFAULT,
-            id,
-            key: self.key,
-        };
-        TokenDomain {
-            domain,
-            specification: [5; 32],
-        }
+        let domain = Domain { namespace: NamespaceId::DEFAULT, id, key: self.key };
+        TokenDomain { domain, specification: [5; 32] }
     }
 
     fn plain(&self, name: &str) -> Vaulted {
-        self.method(
-            name,
-            TokenTemplate::Plain,
-            false,
-            Canonical::Exact,
-            Scope::Global,
-        )
+        self.method(name, TokenTemplate::Plain, false, Canonical::Exact, Scope::Global)
     }
 
     fn email(&self, name: &str, canonical: Canonical) -> Vaulted {
-        let template = TokenTemplate::Email {
-            token_domain: "Allonym.invalid".into(),
-        };
+        let template = TokenTemplate::Email { token_domain: "Allonym.invalid".into() };
         self.method(name, template, false, canonical, Scope::Global)
     }
 
@@ -118,21 +89,12 @@ impl World {
 
     async fn row(&self, name: &str, token: &Value) -> TokenRow {
         let token = token.as_str().unwrap().to_owned();
-        self.store
-            .token_by_token(self.id(name), vec![token])
-            .await
-            .unwrap()
-            .remove(0)
-            .unwrap()
+        self.store.token_by_token(self.id(name), vec![token]).await.unwrap().remove(0).unwrap()
     }
 }
 
 fn context(keys: &KeySet) -> Context<'_> {
-    Context {
-        pinned: keys,
-        newest: keys,
-        tenant: None,
-    }
+    Context { pinned: keys, newest: keys, tenant: None }
 }
 
 async fn protect(method: &Vaulted, values: &[Value], context: &Context<'_>) -> Vec<Value> {
@@ -158,9 +120,7 @@ fn fault<T>(index: usize, rule: FaultRule) -> Result<T, VaultedFault> {
 }
 
 fn emails(count: usize) -> Vec<Value> {
-    (0..count)
-        .map(|number| Value::text(format!("Zoë.{number}@example.org")))
-        .collect()
+    (0..count).map(|number| Value::text(format!("Zoë.{number}@example.org"))).collect()
 }
 
 #[tokio::test]
@@ -196,11 +156,7 @@ async fn values_come_back_as_they_were() {
 #[tokio::test]
 async fn a_store_that_is_opened_again_knows_its_tokens() {
     let world = World::new();
-    let (method, keys, values) = (
-        world.email("email", Canonical::Exact),
-        world.keys(),
-        emails(3),
-    );
+    let (method, keys, values) = (world.email("email", Canonical::Exact), world.keys(), emails(3));
     let tokens = protect(&method, &values, &context(&keys)).await;
     drop(method);
     let world = world.reopened();
@@ -213,27 +169,18 @@ async fn a_store_that_is_opened_again_knows_its_tokens() {
 async fn values_outside_the_template_are_refused_and_nothing_is_stored() {
     let world = World::new();
     let (method, keys) = (world.email("email", Canonical::Exact), world.keys());
-    let token = protect(&method, &emails(1), &context(&keys))
-        .await
-        .remove(0);
+    let token = protect(&method, &emails(1), &context(&keys)).await.remove(0);
     let check = async |wrong: Value, rule: FaultRule| {
         let mut values = [Value::text("new@example.org"), wrong];
         let mut batch: Vec<&mut Value> = values.iter_mut().collect();
-        assert_eq!(
-            method.protect(&mut batch, &context(&keys)).await,
-            fault(1, rule)
-        );
+        assert_eq!(method.protect(&mut batch, &context(&keys)).await, fault(1, rule));
     };
     check(Value::text("no address"), FaultRule::Structure).await;
     check(Value::number("1"), FaultRule::Kind).await;
     check(Value::text("j***@example.org"), FaultRule::Masked).await;
     check(Value::text("someone@allonym.invalid"), FaultRule::BadMark).await;
     check(token, FaultRule::BadMark).await;
-    check(
-        Value::text(format!("{}@b", "a".repeat(300_000))),
-        FaultRule::Length,
-    )
-    .await;
+    check(Value::text(format!("{}@b", "a".repeat(300_000))), FaultRule::Length).await;
     assert_eq!(world.count("email").await, 1);
 }
 
@@ -247,14 +194,8 @@ async fn equal_values_get_equal_tokens_from_whomever() {
         .map(|task| {
             let (vault, keys) = (Arc::clone(&world.vault), world.keys());
             let (template, canonical) = (TokenTemplate::Plain, Canonical::Exact);
-            let method = Vaulted::new(
-                domain.clone(),
-                template,
-                false,
-                canonical,
-                Scope::Global,
-                vault,
-            );
+            let method =
+                Vaulted::new(domain.clone(), template, false, canonical, Scope::Global, vault);
             tokio::spawn(async move {
                 let mut values = emails(VALUES);
                 values.rotate_left(task * 7 % VALUES);
@@ -295,12 +236,8 @@ async fn what_is_no_stored_token_is_not_revealed() {
     let world = World::new();
     let (here, there, keys) = (world.plain("here"), world.plain("there"), world.keys());
     let value = Value::text("value");
-    let token = protect(&here, std::slice::from_ref(&value), &context(&keys))
-        .await
-        .remove(0);
-    let other = protect(&there, std::slice::from_ref(&value), &context(&keys))
-        .await
-        .remove(0);
+    let token = protect(&here, std::slice::from_ref(&value), &context(&keys)).await.remove(0);
+    let other = protect(&there, std::slice::from_ref(&value), &context(&keys)).await.remove(0);
     assert!(token != other);
     let upper = Value::text(token.as_str().unwrap().to_uppercase());
     let unknown = Value::text("tok_0000000000000000000000000000");
@@ -315,16 +252,11 @@ async fn what_is_no_stored_token_is_not_revealed() {
     let broken = [Value::text("tok_1")];
     assert!(reveal(&here, &broken, &context(&keys)).await == fault(0, FaultRule::BadMark));
     assert!(
-        reveal(&here, std::slice::from_ref(&upper), &context(&keys))
-            .await
-            .unwrap()
+        reveal(&here, std::slice::from_ref(&upper), &context(&keys)).await.unwrap()
             == [value.clone()]
     );
     let stored = here
-        .is_stored(
-            &[&unknown, &token, &value, &other, &upper, &Value::Null],
-            &context(&keys),
-        )
+        .is_stored(&[&unknown, &token, &value, &other, &upper, &Value::Null], &context(&keys))
         .await;
     assert_eq!(stored, Ok(vec![false, true, false, false, false, false]));
 }
@@ -335,26 +267,13 @@ async fn searching_never_stores() {
     let (method, keys) = (world.email("email", Canonical::Lower), world.keys());
     let values = emails(2);
     let tokens = protect(&method, &values[..1], &context(&keys)).await;
-    let operands = [
-        &values[1],
-        &Value::Null,
-        &values[0],
-        &Value::text("ZOË.0@EXAMPLE.ORG"),
-    ];
-    let forms = method
-        .stored_forms(&operands, &context(&keys))
-        .await
-        .unwrap();
+    let operands = [&values[1], &Value::Null, &values[0], &Value::text("ZOË.0@EXAMPLE.ORG")];
+    let forms = method.stored_forms(&operands, &context(&keys)).await.unwrap();
     assert!(forms[1] == Value::Null && forms[2] == tokens[0] && forms[3] == tokens[0]);
     assert_eq!(method.mark(&forms[0]), Mark::Protected(None));
-    assert_eq!(
-        method.is_stored(&[&forms[0]], &context(&keys)).await,
-        Ok(vec![false])
-    );
+    assert_eq!(method.is_stored(&[&forms[0]], &context(&keys)).await, Ok(vec![false]));
     assert_eq!(world.count("email").await, 1);
-    let refused = method
-        .stored_forms(&[&values[0], &tokens[0]], &context(&keys))
-        .await;
+    let refused = method.stored_forms(&[&values[0], &tokens[0]], &context(&keys)).await;
     assert!(refused == fault(1, FaultRule::BadMark));
 }
 
@@ -364,20 +283,14 @@ async fn tenants_share_nothing() {
     let keys = world.keys();
     let scope = Scope::Tenant("tenant".into());
     let method = world.method("note", TokenTemplate::Plain, false, Canonical::Exact, scope);
-    let of = |tenant| Context {
-        tenant,
-        ..context(&keys)
-    };
+    let of = |tenant| Context { tenant, ..context(&keys) };
     let value = [Value::text("value")];
     let ours = protect(&method, &value, &of(Some("a"))).await;
     let theirs = protect(&method, &value, &of(Some("b"))).await;
     assert!(ours != theirs);
     assert!(reveal(&method, &ours, &of(Some("a"))).await.unwrap() == value);
     assert!(reveal(&method, &ours, &of(Some("b"))).await == fault(0, FaultRule::BadMark));
-    assert_eq!(
-        method.is_stored(&[&theirs[0]], &of(Some("a"))).await,
-        Ok(vec![false])
-    );
+    assert_eq!(method.is_stored(&[&theirs[0]], &of(Some("a"))).await, Ok(vec![false]));
     for nobody in [None, Some("")] {
         assert!(reveal(&method, &ours, &of(nobody)).await == fault(0, FaultRule::NoTenant));
         let found = method.stored_forms(&[&value[0]], &of(nobody)).await;
@@ -391,32 +304,17 @@ async fn an_altered_row_is_noticed() {
     let (method, keys) = (world.plain("note"), world.keys());
     let values = emails(2);
     let tokens = protect(&method, &values, &context(&keys)).await;
-    let rows = [
-        world.row("note", &tokens[0]).await,
-        world.row("note", &tokens[1]).await,
-    ];
+    let rows = [world.row("note", &tokens[0]).await, world.row("note", &tokens[1]).await];
     let put = async |row: TokenRow| {
-        let version = world
-            .row("note", &Value::text(row.token.clone()))
-            .await
-            .version;
-        let put = world
-            .store
-            .token_reseal(world.id("note"), vec![(version, row)])
-            .await;
+        let version = world.row("note", &Value::text(row.token.clone())).await.version;
+        let put = world.store.token_reseal(world.id("note"), vec![(version, row)]).await;
         assert_eq!(put, Ok(1));
     };
     let altered = Err(VaultedFault::Store(TokenError::Altered));
     let mut last = rows[0].clone();
     *last.sealed.last_mut().unwrap() ^= 1;
-    let moved = TokenRow {
-        sealed: rows[1].sealed.clone(),
-        ..rows[0].clone()
-    };
-    let cut = TokenRow {
-        sealed: rows[0].sealed[..20].to_vec(),
-        ..rows[0].clone()
-    };
+    let moved = TokenRow { sealed: rows[1].sealed.clone(), ..rows[0].clone() };
+    let cut = TokenRow { sealed: rows[0].sealed[..20].to_vec(), ..rows[0].clone() };
     for row in [last, moved, cut] {
         put(row).await;
         assert!(reveal(&method, &tokens, &context(&keys)).await == altered);
@@ -429,11 +327,7 @@ async fn an_altered_row_is_noticed() {
     assert!(found == Err(VaultedFault::Store(TokenError::Altered)));
     // A row is read under the version that sealed it and no other.
     let second = world.store.rotate(world.key, SystemTime::now()).unwrap();
-    put(TokenRow {
-        version: second.number(),
-        ..rows[0].clone()
-    })
-    .await;
+    put(TokenRow { version: second.number(), ..rows[0].clone() }).await;
     let newest = world.keys();
     assert!(reveal(&method, &tokens, &context(&newest)).await == altered);
     let unknown = VaultedFault::Store(TokenError::Key(KeyError::NoVersion(world.key, second)));
@@ -451,10 +345,7 @@ async fn tokens_stay_when_their_values_are_resealed() {
     world.store.rotate(world.key, now).unwrap();
     let keys = world.keys();
     let destroyed = world.store.destroy(world.key, KeyVersion::FIRST, now);
-    assert_eq!(
-        destroyed,
-        Err(StoreError::VersionInUse(world.key, KeyVersion::FIRST))
-    );
+    assert_eq!(destroyed, Err(StoreError::VersionInUse(world.key, KeyVersion::FIRST)));
     assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
     let domain = world.domain("note");
     let mut resealed = Vec::new();
@@ -466,29 +357,19 @@ async fn tokens_stay_when_their_values_are_resealed() {
         resealed.push(count);
     }
     assert_eq!(resealed, [10, 10, 5]);
-    world
-        .store
-        .destroy(world.key, KeyVersion::FIRST, now)
-        .unwrap();
+    world.store.destroy(world.key, KeyVersion::FIRST, now).unwrap();
     let keys = world.keys();
     assert!(keys.secret(world.key, KeyVersion::FIRST).is_err());
     assert_eq!(world.row("note", &tokens[0]).await.version, 2);
     assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
     assert!(protect(&method, &values, &context(&keys)).await == tokens);
     // A request that is pinned to the keys before the rotation still finds its tokens.
-    let pinned = Context {
-        pinned: &old,
-        newest: &keys,
-        tenant: None,
-    };
+    let pinned = Context { pinned: &old, newest: &keys, tenant: None };
     assert!(protect(&method, &values, &pinned).await == tokens);
     // But it seals nothing new under a version that nobody could open any more.
     let mut late = Value::text("late");
     let protected = method.protect(&mut [&mut late], &pinned).await;
-    assert!(matches!(
-        protected,
-        Err(VaultedFault::Store(TokenError::Unavailable(_)))
-    ));
+    assert!(matches!(protected, Err(VaultedFault::Store(TokenError::Unavailable(_)))));
     assert!(late == Value::text("late"));
     assert_eq!(world.count("note").await, 25);
 }
@@ -513,11 +394,7 @@ impl TokenStore for Unlucky {
             |candidate: &Candidate| self.drawn.lock().unwrap().insert(candidate.token.clone());
         assert!(batch.iter().all(fresh), "a token was drawn twice");
         let one_less = |left: usize| left.checked_sub(1);
-        if self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
-            .is_ok()
-        {
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
             return Err(TokenError::Taken);
         }
         self.vault.tokens_for(domain, keys, batch, insert).await
@@ -553,29 +430,14 @@ async fn a_taken_token_is_drawn_again_but_not_for_ever() {
         value: Zeroizing::new(value.to_vec()),
         token: "tok_same".into(),
     };
-    let put = |value: &[u8]| {
-        world
-            .vault
-            .tokens_for(&domain, &keys, vec![candidate(value)], true)
-    };
+    let put = |value: &[u8]| world.vault.tokens_for(&domain, &keys, vec![candidate(value)], true);
     assert_eq!(put(b"one").await, Ok(vec![Some("tok_same".into())]));
     assert_eq!(put(b"two").await, Err(TokenError::Taken));
     for (taken, lucky) in [(3, true), (4, false)] {
         let vault = Arc::clone(&world.vault);
-        let store = Arc::new(Unlucky {
-            vault,
-            left: taken.into(),
-            drawn: Default::default(),
-        });
+        let store = Arc::new(Unlucky { vault, left: taken.into(), drawn: Default::default() });
         let (template, canonical) = (TokenTemplate::Plain, Canonical::Exact);
-        let method = Vaulted::new(
-            domain.clone(),
-            template,
-            false,
-            canonical,
-            Scope::Global,
-            store,
-        );
+        let method = Vaulted::new(domain.clone(), template, false, canonical, Scope::Global, store);
         let mut value = Value::text("value");
         let protected = method.protect(&mut [&mut value], &context(&keys)).await;
         let expected = Err(VaultedFault::Store(TokenError::Taken));

@@ -17,25 +17,14 @@ fn strings(names: &[&str]) -> Vec<String> {
 }
 
 fn rule(role: &str, rights: &[(Right, &[&str])]) -> AccessRule {
-    let rights: BTreeMap<_, _> = rights
-        .iter()
-        .map(|(right, classes)| (*right, strings(classes)))
-        .collect();
-    AccessRule {
-        role: role.to_owned(),
-        rights,
-        ..AccessRule::default()
-    }
+    let rights: BTreeMap<_, _> =
+        rights.iter().map(|(right, classes)| (*right, strings(classes))).collect();
+    AccessRule { role: role.to_owned(), rights, ..AccessRule::default() }
 }
 
 fn input(rules: Vec<AccessRule>) -> PolicyInput {
     let purposes = strings(&["chargeback", "support-call"]);
-    PolicyInput {
-        rules,
-        classes: strings(&CLASSES),
-        purposes,
-        revision: 7,
-    }
+    PolicyInput { rules, classes: strings(&CLASSES), purposes, revision: 7 }
 }
 
 fn time(seconds: u64) -> SystemTime {
@@ -48,10 +37,7 @@ fn example() -> Vec<AccessRule> {
         rule("shop", &[(Right::Write, &CLASSES)]),
         AccessRule {
             purpose: PurposeRule::Required,
-            ..rule(
-                "billing",
-                &[(Right::Reveal, &["card_number", "email", "full_name"])],
-            )
+            ..rule("billing", &[(Right::Reveal, &["card_number", "email", "full_name"])])
         },
         rule(
             "support",
@@ -65,10 +51,7 @@ fn example() -> Vec<AccessRule> {
             effect: Effect::Forbid,
             ..rule("contractor", &[(Right::Reveal, &["card_number"])])
         },
-        AccessRule {
-            effect: Effect::Forbid,
-            ..rule("blind", &[(Right::Mask, &["email"])])
-        },
+        AccessRule { effect: Effect::Forbid, ..rule("blind", &[(Right::Mask, &["email"])]) },
         AccessRule {
             purpose: PurposeRule::OneOf(strings(&["support-call"])),
             places: Some(strings(&["api GET /v1/a"])),
@@ -93,16 +76,11 @@ fn reads_are_ranked_and_what_was_missed_is_said() {
             now: time(at),
         };
         let decision = policy.outcome(&question);
-        let expected: Vec<Granted> = ranked
-            .iter()
-            .map(|&(rule, outcome)| Granted { rule, outcome })
-            .collect();
+        let expected: Vec<Granted> =
+            ranked.iter().map(|&(rule, outcome)| Granted { rule, outcome }).collect();
         assert_eq!(decision.ranked, expected, "{question:?}");
-        let told: Vec<(usize, Reason)> = decision
-            .missed
-            .iter()
-            .map(|missed| (missed.rule, missed.reason))
-            .collect();
+        let told: Vec<(usize, Reason)> =
+            decision.missed.iter().map(|missed| (missed.rule, missed.reason)).collect();
         assert_eq!(told, missed, "{question:?}");
     };
     let (card, mail) = ("card_number", "email");
@@ -113,99 +91,22 @@ fn reads_are_ranked_and_what_was_missed_is_said() {
     check(&["nobody"], card, chargeback, 0, &[], &[]);
     check(&["shop"], card, chargeback, 0, &[], &[]);
     check(&["billing"], card, chargeback, 0, &[(1, Plain)], &[]);
-    check(
-        &["billing"],
-        card,
-        None,
-        0,
-        &[],
-        &[(1, Reason::PurposeRequired)],
-    );
-    check(
-        &["billing"],
-        card,
-        Some("fun"),
-        0,
-        &[],
-        &[(1, Reason::PurposeUnknown)],
-    );
-    check(
-        &["billing"],
-        card,
-        Some(""),
-        0,
-        &[],
-        &[(1, Reason::PurposeUnknown)],
-    );
+    check(&["billing"], card, None, 0, &[], &[(1, Reason::PurposeRequired)]);
+    check(&["billing"], card, Some("fun"), 0, &[], &[(1, Reason::PurposeUnknown)]);
+    check(&["billing"], card, Some(""), 0, &[], &[(1, Reason::PurposeUnknown)]);
     check(&["billing"], "birth_date", chargeback, 0, &[], &[]);
     check(&["billing"], "unheard_of", chargeback, 0, &[], &[]);
     check(&["support"], mail, None, 0, &[(2, Plain)], &[]);
-    check(
-        &["support"],
-        card,
-        call,
-        99,
-        &both,
-        &[(5, Reason::NotYetValid)],
-    );
-    check(
-        &["support"],
-        card,
-        call,
-        100,
-        &[(5, Plain), both[0], both[1]],
-        &[],
-    );
-    check(
-        &["support"],
-        card,
-        chargeback,
-        100,
-        &both,
-        &[(5, Reason::PurposeUnknown)],
-    );
-    check(
-        &["support"],
-        card,
-        None,
-        199,
-        &both,
-        &[(5, Reason::PurposeRequired)],
-    );
-    check(
-        &["support"],
-        card,
-        call,
-        200,
-        &both,
-        &[(5, Reason::Expired)],
-    );
+    check(&["support"], card, call, 99, &both, &[(5, Reason::NotYetValid)]);
+    check(&["support"], card, call, 100, &[(5, Plain), both[0], both[1]], &[]);
+    check(&["support"], card, chargeback, 100, &both, &[(5, Reason::PurposeUnknown)]);
+    check(&["support"], card, None, 199, &both, &[(5, Reason::PurposeRequired)]);
+    check(&["support"], card, call, 200, &both, &[(5, Reason::Expired)]);
     // The best over all roles; forbidding wins over all roles.
     let all = [(1, Plain), both[0], both[1]];
-    check(
-        &["support", "billing"],
-        card,
-        chargeback,
-        0,
-        &all,
-        &[(5, Reason::NotYetValid)],
-    );
-    check(
-        &["contractor", "support", "billing"],
-        card,
-        chargeback,
-        0,
-        &both,
-        &[],
-    );
-    check(
-        &["contractor", "billing"],
-        mail,
-        chargeback,
-        0,
-        &[(1, Plain)],
-        &[],
-    );
+    check(&["support", "billing"], card, chargeback, 0, &all, &[(5, Reason::NotYetValid)]);
+    check(&["contractor", "support", "billing"], card, chargeback, 0, &both, &[]);
+    check(&["contractor", "billing"], mail, chargeback, 0, &[(1, Plain)], &[]);
     check(&["blind", "support"], mail, None, 0, &[], &[]);
 }
 
@@ -214,19 +115,10 @@ fn only_what_would_have_given_more_is_worth_a_notice() {
     let policy = Policy::compile(input(example())).unwrap();
     let roles = strings(&["support"]);
     let place = "api GET /v1/a";
-    let question = ReadQuestion {
-        roles: &roles,
-        class: "card_number",
-        place,
-        purpose: None,
-        now: time(150),
-    };
+    let question =
+        ReadQuestion { roles: &roles, class: "card_number", place, purpose: None, now: time(150) };
     let decision = policy.outcome(&question);
-    for (reached, count) in [
-        (Outcome::Protected, 1),
-        (Outcome::Masked, 1),
-        (Outcome::Plain, 0),
-    ] {
+    for (reached, count) in [(Outcome::Protected, 1), (Outcome::Masked, 1), (Outcome::Plain, 0)] {
         assert_eq!(decision.missed_above(reached).count(), count, "{reached:?}");
     }
 }
@@ -248,14 +140,7 @@ fn a_right_is_not_another_right() {
             .filter(|&right| {
                 let place = "elsewhere";
                 let now = time(0);
-                let question = Question {
-                    roles: &roles,
-                    right,
-                    class,
-                    place,
-                    purpose: None,
-                    now,
-                };
+                let question = Question { roles: &roles, right, class, place, purpose: None, now };
                 policy.decide(&question).allowed()
             })
             .collect();
@@ -277,11 +162,7 @@ fn a_decision_that_was_kept_ends_with_its_rule() {
             purpose: Some("support-call"),
             now: time(seconds),
         });
-        assert_eq!(
-            decision.allowed(),
-            (100..200).contains(&seconds),
-            "at {seconds}"
-        );
+        assert_eq!(decision.allowed(), (100..200).contains(&seconds), "at {seconds}");
     }
 }
 
@@ -301,10 +182,7 @@ fn the_order_and_number_of_roles_make_no_difference() {
     };
     let expected = ask(&["billing", "support"]);
     assert_eq!(expected.ranked.len(), 3);
-    for roles in [
-        &["support", "billing"][..],
-        &["billing", "x", "support", "billing", "y"],
-    ] {
+    for roles in [&["support", "billing"][..], &["billing", "x", "support", "billing", "y"]] {
         assert_eq!(ask(roles), expected);
     }
 }
@@ -316,66 +194,30 @@ fn rules_that_cannot_be_meant_are_errors() {
         (rule("", &[(Right::Reveal, &["email"])]), "`role` is empty"),
         (rule("a", &[]), "names no data class"),
         (rule("a", &[(Right::Mask, &[])]), "names no data class"),
+        (rule("a", &[(Right::Mask, &["emial"])]), "\"emial\" is not declared under `data:`"),
+        (AccessRule { places: Some(vec![]), ..good() }, "`places` is an empty list"),
+        (AccessRule { purpose: PurposeRule::OneOf(vec![]), ..good() }, "purposes is empty"),
         (
-            rule("a", &[(Right::Mask, &["emial"])]),
-            "\"emial\" is not declared under `data:`",
-        ),
-        (
-            AccessRule {
-                places: Some(vec![]),
-                ..good()
-            },
-            "`places` is an empty list",
-        ),
-        (
-            AccessRule {
-                purpose: PurposeRule::OneOf(vec![]),
-                ..good()
-            },
-            "purposes is empty",
-        ),
-        (
-            AccessRule {
-                purpose: PurposeRule::OneOf(strings(&["fun"])),
-                ..good()
-            },
+            AccessRule { purpose: PurposeRule::OneOf(strings(&["fun"])), ..good() },
             "\"fun\" is not declared under `purposes:`",
         ),
         (
-            AccessRule {
-                not_before: Some(time(2)),
-                valid_until: Some(time(2)),
-                ..good()
-            },
+            AccessRule { not_before: Some(time(2)), valid_until: Some(time(2)), ..good() },
             "ends before it begins",
         ),
         (
-            AccessRule {
-                effect: Effect::Forbid,
-                purpose: PurposeRule::Required,
-                ..good()
-            },
+            AccessRule { effect: Effect::Forbid, purpose: PurposeRule::Required, ..good() },
             "cannot depend on a purpose",
         ),
     ] {
         let errors = Policy::compile(input(vec![good(), wrong])).err().unwrap();
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert_eq!(errors[0].rule, 1);
-        assert!(
-            errors[0].to_string().starts_with("access rule 2: "),
-            "{}",
-            errors[0]
-        );
+        assert!(errors[0].to_string().starts_with("access rule 2: "), "{}", errors[0]);
         assert!(errors[0].message.contains(part), "{}", errors[0]);
     }
-    let required = AccessRule {
-        purpose: PurposeRule::Required,
-        ..good()
-    };
-    let without = PolicyInput {
-        purposes: vec![],
-        ..input(vec![required])
-    };
+    let required = AccessRule { purpose: PurposeRule::Required, ..good() };
+    let without = PolicyInput { purposes: vec![], ..input(vec![required]) };
     assert!(Policy::compile(without).is_err());
 }
 
@@ -386,13 +228,8 @@ fn no_rules_permit_nothing() {
     assert_eq!(policy.revision(), 7);
     let roles = strings(&["billing"]);
     let place = "p";
-    let question = ReadQuestion {
-        roles: &roles,
-        class: "email",
-        place,
-        purpose: None,
-        now: time(0),
-    };
+    let question =
+        ReadQuestion { roles: &roles, class: "email", place, purpose: None, now: time(0) };
     assert!(policy.outcome(&question).ranked.is_empty());
 }
 
@@ -417,19 +254,12 @@ fn names_are_only_ever_names() {
             AccessRule {
                 purpose: PurposeRule::OneOf(strings(&[hostile])),
                 places: Some(strings(&[hostile])),
-                ..rule(
-                    hostile,
-                    &[(Right::Reveal, &[hostile]), (Right::Mask, &["tame"])],
-                )
+                ..rule(hostile, &[(Right::Reveal, &[hostile]), (Right::Mask, &["tame"])])
             },
             rule("other", &[(Right::Write, &["tame"])]),
         ];
-        let input = PolicyInput {
-            rules,
-            classes: names.clone(),
-            purposes: names.clone(),
-            revision: 1,
-        };
+        let input =
+            PolicyInput { rules, classes: names.clone(), purposes: names.clone(), revision: 1 };
         let policy = Policy::compile(input).unwrap();
         let text = policy.cedar_text();
         let parsed: cedar_policy::PolicySet = text.parse().unwrap();

@@ -33,10 +33,7 @@ fn purpose() -> impl Strategy<Value = PurposeRule> {
 
 fn rule() -> impl Strategy<Value = AccessRule> {
     let rights = btree_map(select(Right::ALL.to_vec()), names(&CLASSES), 1..3);
-    let times = (
-        option::weighted(0.3, 0u64..6),
-        option::weighted(0.3, 0u64..6),
-    );
+    let times = (option::weighted(0.3, 0u64..6), option::weighted(0.3, 0u64..6));
     let forbids = prop::bool::weighted(0.15);
     (
         select(ROLES[..3].to_vec()),
@@ -55,11 +52,7 @@ fn rule() -> impl Strategy<Value = AccessRule> {
                 places,
                 not_before: from.map(time),
                 valid_until: length.map(|length| time(from.unwrap_or(0) + 1 + length)),
-                effect: if forbids {
-                    Effect::Forbid
-                } else {
-                    Effect::Permit
-                },
+                effect: if forbids { Effect::Forbid } else { Effect::Permit },
                 ..AccessRule::default()
             }
         })
@@ -76,19 +69,10 @@ struct Asked {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    let roles = subsequence(ROLES.to_vec(), 0..=4)
-        .prop_shuffle()
-        .prop_map(owned);
+    let roles = subsequence(ROLES.to_vec(), 0..=4).prop_shuffle().prop_map(owned);
     let class = select(vec!["x", "y", "z", "unheard-of"]);
     let purpose = option::of(select(vec!["p", "q", "made up", ""]));
-    (
-        roles,
-        select(Right::ALL.to_vec()),
-        class,
-        select(PLACES.to_vec()),
-        purpose,
-        0u64..12,
-    )
+    (roles, select(Right::ALL.to_vec()), class, select(PLACES.to_vec()), purpose, 0u64..12)
         .prop_map(|(roles, right, class, place, purpose, seconds)| Asked {
             roles,
             right,
@@ -136,20 +120,12 @@ fn expected(rules: &[AccessRule], asked: &Asked) -> Decision {
             (.., None) => Reason::PurposeRequired,
             (.., Some(_)) => Reason::PurposeUnknown,
         };
-        missed.push(Missed {
-            rule: index,
-            right: asked.right,
-            reason,
-        });
+        missed.push(Missed { rule: index, right: asked.right, reason });
     }
     if forbidden {
         (permits, missed) = (vec![], vec![]);
     }
-    Decision {
-        permits: permits.into(),
-        forbidden,
-        missed: missed.into(),
-    }
+    Decision { permits: permits.into(), forbidden, missed: missed.into() }
 }
 
 proptest! {

@@ -28,18 +28,14 @@ fn luhn(digits: &str) -> bool {
 /// Whether its check digits are those of an IBAN (ISO 13616: mod 97 is 1).
 pub(super) fn iban(value: &str) -> bool {
     let bytes = value.as_bytes();
-    let (Some(country), Some(check), true) = (
-        bytes.get(..2),
-        bytes.get(2..4),
-        (15..=34).contains(&bytes.len()),
-    ) else {
+    let (Some(country), Some(check), true) =
+        (bytes.get(..2), bytes.get(2..4), (15..=34).contains(&bytes.len()))
+    else {
         return false;
     };
     country.iter().all(u8::is_ascii_uppercase)
         && check.iter().all(u8::is_ascii_digit)
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+        && bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
         && remainder_97(bytes) == 1
 }
 
@@ -88,10 +84,7 @@ pub(super) fn value_like(key: &str) -> bool {
 
 /// The value without the separators people print.
 pub(super) fn compact(value: &str) -> String {
-    value
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-' | '.'))
-        .collect()
+    value.chars().filter(|c| !matches!(c, ' ' | '-' | '.')).collect()
 }
 
 #[cfg(test)]

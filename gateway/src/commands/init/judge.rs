@@ -16,27 +16,15 @@ pub(super) struct Verdict {
 }
 
 const fn sure(class: &'static str, reason: &'static str) -> Option<Verdict> {
-    Some(Verdict {
-        class: Some(class),
-        sure: true,
-        reason,
-    })
+    Some(Verdict { class: Some(class), sure: true, reason })
 }
 
 const fn perhaps(class: &'static str, reason: &'static str) -> Option<Verdict> {
-    Some(Verdict {
-        class: Some(class),
-        sure: false,
-        reason,
-    })
+    Some(Verdict { class: Some(class), sure: false, reason })
 }
 
 const fn look(reason: &'static str) -> Option<Verdict> {
-    Some(Verdict {
-        class: None,
-        sure: false,
-        reason,
-    })
+    Some(Verdict { class: None, sure: false, reason })
 }
 
 /// The field with its words.
@@ -50,24 +38,11 @@ struct Field<'a> {
 /// What a field is; `None` for one that says nothing of a person.
 pub(super) fn judge(seen: &Seen) -> Option<Verdict> {
     // What lies in arrays only has no name; its values still speak.
-    let before = seen
-        .names
-        .split_last()
-        .map(|(_, before)| before)
-        .unwrap_or_default();
-    let key = seen
-        .names
-        .last()
-        .map(|last| words::words(last))
-        .unwrap_or_default();
+    let before = seen.names.split_last().map(|(_, before)| before).unwrap_or_default();
+    let key = seen.names.last().map(|last| words::words(last)).unwrap_or_default();
     let parents = before.iter().flat_map(|name| words::words(name)).collect();
     let other = says(&key, terms::NOT_A_PERSON);
-    let field = Field {
-        seen,
-        key,
-        parents,
-        other,
-    };
+    let field = Field { seen, key, parents, other };
     let rules = [
         Field::secret,
         Field::card,
@@ -217,10 +192,7 @@ impl Field<'_> {
         match (of_a_person, of_a_thing) {
             (true, false) => self.text("full_name", "key, under a person"),
             (false, true) => None,
-            _ => perhaps(
-                "full_name",
-                "a name, but it is not clear whether of a person",
-            ),
+            _ => perhaps("full_name", "a name, but it is not clear whether of a person"),
         }
     }
 

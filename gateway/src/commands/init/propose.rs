@@ -62,11 +62,7 @@ const MOST_DOCUMENTS: usize = 1_000;
 ///
 /// # Errors
 /// When a sample is not JSON.
-pub fn propose(
-    upstream: &str,
-    operator: &str,
-    samples: &[Sample],
-) -> Result<Proposal, NotJson> {
+pub fn propose(upstream: &str, operator: &str, samples: &[Sample]) -> Result<Proposal, NotJson> {
     let mut routes: BTreeMap<&str, Fields> = BTreeMap::new();
     let mut unsure = Vec::new();
     for sample in samples {
@@ -137,49 +133,24 @@ const CLASSES: [ClassText; 11] = [
         "method: fpe, template: pan, keep: { first: 6 }, version: slack, key: pan, mask: { keep: { last: 4 } }",
         true,
     ),
-    class(
-        "card_text",
-        "person",
-        "method: siv, key: person, mask: { keep: { last: 4 } }",
-        true,
-    ),
+    class("card_text", "person", "method: siv, key: person, mask: { keep: { last: 4 } }", true),
     class(
         "iban",
         "bank",
         "method: fpe, template: iban, version: slack, key: bank, mask: { keep: { last: 4 } }",
         true,
     ),
-    class(
-        "iban_text",
-        "person",
-        "method: siv, key: person, mask: { keep: { last: 4 } }",
-        true,
-    ),
+    class("iban_text", "person", "method: siv, key: person, mask: { keep: { last: 4 } }", true),
     class(
         "account_number",
         "person",
         "method: siv, key: person, mask: { keep: { last: 3 } }",
         true,
     ),
-    class(
-        "email",
-        "contact",
-        "method: token, template: email, key: contact",
-        false,
-    ),
-    class(
-        "phone",
-        "person",
-        "method: siv, key: person, mask: { keep: { last: 3 } }",
-        false,
-    ),
+    class("email", "contact", "method: token, template: email, key: contact", false),
+    class("phone", "person", "method: siv, key: person, mask: { keep: { last: 3 } }", false),
     class("full_name", "person", "method: siv, key: person", false),
-    class(
-        "birth_date",
-        "person",
-        "method: siv, key: person, mask: { keep: { first: 4 } }",
-        true,
-    ),
+    class("birth_date", "person", "method: siv, key: person, mask: { keep: { first: 4 } }", true),
     class("national_id", "person", "method: siv, key: person", true),
     class("street", "person", "method: siv, key: person", false),
 ];
@@ -190,12 +161,7 @@ const fn class(
     text: &'static str,
     masked: bool,
 ) -> ClassText {
-    ClassText {
-        name,
-        key,
-        text,
-        masked,
-    }
+    ClassText { name, key, text, masked }
 }
 
 const KEYS: [(&str, &str); 4] = [
@@ -204,10 +170,7 @@ const KEYS: [(&str, &str); 4] = [
         "on_rewrap }     # its values keep their format: a new version takes effect by a rewrap job",
     ),
     ("bank", "on_rewrap }"),
-    (
-        "contact",
-        "180d }      # tokens stay, the values behind them are sealed again",
-    ),
+    ("contact", "180d }      # tokens stay, the values behind them are sealed again"),
     ("person", "180d }       # text carries its key version"),
 ];
 
@@ -218,14 +181,8 @@ fn write<'r>(
     sure: &[Finding],
     unsure: &[Finding],
 ) -> String {
-    let findings = || {
-        sure.iter()
-            .chain(unsure)
-            .filter(|finding| finding.class.is_some())
-    };
-    let used: BTreeSet<&str> = findings()
-        .filter_map(|finding| finding.class.as_deref())
-        .collect();
+    let findings = || sure.iter().chain(unsure).filter(|finding| finding.class.is_some());
+    let used: BTreeSet<&str> = findings().filter_map(|finding| finding.class.as_deref()).collect();
     let classes = || CLASSES.iter().filter(|class| used.contains(class.name));
 
     let mut yaml = String::from(
@@ -255,12 +212,7 @@ fn write<'r>(
         "{}",
         classes().map(|class| format!("{}: {{ {} }}", class.name, class.text)),
     );
-    section(
-        &mut yaml,
-        "access",
-        "[]",
-        access(&classes().collect::<Vec<_>>()).into_iter(),
-    );
+    section(&mut yaml, "access", "[]", access(&classes().collect::<Vec<_>>()).into_iter());
     let _ = write!(
         yaml,
         "connectors:\n  api:\n    type: http\n    listen: 127.0.0.1:8080      # loopback: for other machines give it `tls:`\n    upstream: {}\n    callers: {{ anonymous: refuse }}\n    unlisted: refuse\n",
@@ -270,13 +222,7 @@ fn write<'r>(
     section_at(&mut yaml, "    ", "routes", "{}", routes);
     if !unsure.is_empty() {
         yaml.push_str("# Not sure:\n");
-        for Finding {
-            route,
-            path,
-            reason,
-            ..
-        } in unsure
-        {
+        for Finding { route, path, reason, .. } in unsure {
             let _ = writeln!(yaml, "#   {} {}: {reason}", quoted(route), quoted(path));
         }
     }
@@ -285,9 +231,8 @@ fn write<'r>(
 
 fn access(classes: &[&ClassText]) -> Vec<String> {
     let list = |masked: Option<bool>| {
-        let names = classes
-            .iter()
-            .filter(|class| masked.is_none_or(|masked| class.masked == masked));
+        let names =
+            classes.iter().filter(|class| masked.is_none_or(|masked| class.masked == masked));
         names.map(|class| class.name).collect::<Vec<_>>().join(", ")
     };
     if classes.is_empty() {
@@ -310,11 +255,7 @@ fn route_lines(route: &str, findings: &[&Finding]) -> Vec<String> {
         .iter()
         .filter(|finding| finding.route == route)
         .filter_map(|finding| {
-            Some(format!(
-                "  {}: {}",
-                quoted(&finding.path),
-                finding.class.as_deref()?
-            ))
+            Some(format!("  {}: {}", quoted(&finding.path), finding.class.as_deref()?))
         })
         .collect();
     if fields.is_empty() {

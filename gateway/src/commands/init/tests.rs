@@ -3,24 +3,14 @@ use crate::config::Config;
 
 fn posted(body: &str) -> Vec<Sample> {
     let route = Some("POST /v1/customers".to_owned());
-    vec![Sample {
-        route,
-        name: "body.json".to_owned(),
-        body: body.as_bytes().to_vec(),
-    }]
+    vec![Sample { route, name: "body.json".to_owned(), body: body.as_bytes().to_vec() }]
 }
 
 /// Path, class (`-` for none) and whether it is sure, of everything found.
 fn check(body: &str, expected: &[(&str, &str, bool)]) {
-    let proposal = propose("http://127.0.0.1:9000", "zoe", &posted(body)).unwrap();
+    let proposal = propose("http://127.0.0.1:9000", "operator-name", &posted(body)).unwrap();
     let of = |findings: &[Finding], sure: bool| {
-        let told = |f: &Finding| {
-            (
-                f.path.clone(),
-                f.class.clone().unwrap_or("-".to_owned()),
-                sure,
-            )
-        };
+        let told = |f: &Finding| (f.path.clone(), f.class.clone().unwrap_or("-".to_owned()), sure);
         findings.iter().map(told).collect::<Vec<_>>()
     };
     let mut found = of(&proposal.sure, true);
@@ -84,53 +74,26 @@ fn other_languages_are_understood() {
 fn what_is_not_clear_is_said() {
     for (body, expected) in [
         // The check digit holds by chance in one of ten numbers.
-        (
-            r#"{"reference_no_x":"4929120000006466"}"#,
-            ("$.reference_no_x", "-", false),
-        ),
-        (
-            r#"{"foo":"4929120000006466"}"#,
-            ("$.foo", "card_number", false),
-        ),
-        (
-            r#"{"order_id":"4929120000006466"}"#,
-            ("$.order_id", "-", false),
-        ),
+        (r#"{"reference_no_x":"4929120000006466"}"#, ("$.reference_no_x", "-", false)),
+        (r#"{"foo":"4929120000006466"}"#, ("$.foo", "card_number", false)),
+        (r#"{"order_id":"4929120000006466"}"#, ("$.order_id", "-", false)),
         (r#"{"pan":"4929120000006467"}"#, ("$.pan", "-", false)),
-        (
-            r#"{"pan":"4929 1200 0000 6466"}"#,
-            ("$.pan", "card_text", false),
-        ),
-        (
-            r#"{"pan":4929120000006466}"#,
-            ("$.pan", "card_number", true),
-        ),
-        (
-            r#"{"iban":"DE89 3704 0044 0532 0130 00"}"#,
-            ("$.iban", "iban_text", false),
-        ),
+        (r#"{"pan":"4929 1200 0000 6466"}"#, ("$.pan", "card_text", false)),
+        (r#"{"pan":4929120000006466}"#, ("$.pan", "card_number", true)),
+        (r#"{"iban":"DE89 3704 0044 0532 0130 00"}"#, ("$.iban", "iban_text", false)),
         (r#"{"iban":"?"}"#, ("$.iban", "-", false)),
         (r#"{"email":"unknown"}"#, ("$.email", "-", false)),
         (r#"{"ssn":123456789}"#, ("$.ssn", "-", false)),
         (r#"{"x":"+4915112345678"}"#, ("$.x", "phone", false)),
         (r#"{"name":"Zoë"}"#, ("$.name", "full_name", false)),
-        (
-            r#"{"customer":{"name":"Zoë"}}"#,
-            ("$.customer.name", "full_name", true),
-        ),
+        (r#"{"customer":{"name":"Zoë"}}"#, ("$.customer.name", "full_name", true)),
         (r#"{"password":"x"}"#, ("$.password", "-", false)),
-        (
-            r#"{"ip_address":"192.0.2.1"}"#,
-            ("$.ip_address", "-", false),
-        ),
+        (r#"{"ip_address":"192.0.2.1"}"#, ("$.ip_address", "-", false)),
         (
             r#"{"items":[{"recipient":{"email":"a@example.com"}}]}"#,
             ("$.items[*].recipient.email", "email", true),
         ),
-        (
-            r#"[["a@example.com"],["b@example.com"]]"#,
-            ("$[*][*]", "email", true),
-        ),
+        (r#"[["a@example.com"],["b@example.com"]]"#, ("$[*][*]", "email", true)),
     ] {
         check(body, &[expected]);
     }
@@ -151,15 +114,9 @@ fn several_documents_and_odd_keys() {
         "{\"email\":\"a@example.com\"}\n{\"email\":\"b@example.com\"}\n",
         &[("$.email", "email", true)],
     );
-    check(
-        "{\"email\":\"a@example.com\"}\n{\"email\":\"none\"}\n",
-        &[("$.email", "-", false)],
-    );
+    check("{\"email\":\"a@example.com\"}\n{\"email\":\"none\"}\n", &[("$.email", "-", false)]);
     check(r#"{"first name'":"Zoë"}"#, &[("$", "-", false)]);
-    check(
-        r#"{"first-name":"Zoë"}"#,
-        &[("$['first-name']", "full_name", true)],
-    );
+    check(r#"{"first-name":"Zoë"}"#, &[("$['first-name']", "full_name", true)]);
     check(
         r#"{"it's\\-name":{"surname":"x"}}"#,
         &[(r"$['it\'s\\-name'].surname", "full_name", true)],
@@ -170,14 +127,8 @@ fn several_documents_and_odd_keys() {
 fn keys_that_are_values_are_not_repeated() {
     let body =
         r#"{"by_mail":{"zoe@example.com":{"surname":"Müller"},"max@example.com":{"surname":"x"}}}"#;
-    check(
-        body,
-        &[
-            ("$.by_mail", "-", false),
-            ("$.by_mail[*].surname", "full_name", true),
-        ],
-    );
-    let proposal = propose("http://127.0.0.1:9000", "zoe", &posted(body)).unwrap();
+    check(body, &[("$.by_mail", "-", false), ("$.by_mail[*].surname", "full_name", true)]);
+    let proposal = propose("http://127.0.0.1:9000", "operator-name", &posted(body)).unwrap();
     let told = serde_json::to_string(&proposal).unwrap();
     for secret in ["zoe", "max@", "Müller"] {
         assert!(!told.contains(secret), "{told}");
@@ -186,12 +137,8 @@ fn keys_that_are_values_are_not_repeated() {
 
 #[test]
 fn a_sample_without_a_route_says_so() {
-    let samples = [Sample {
-        route: None,
-        name: "b".to_owned(),
-        body: b"{}".to_vec(),
-    }];
-    let proposal = propose("https://api.internal", "zoe", &samples).unwrap();
+    let samples = [Sample { route: None, name: "b".to_owned(), body: b"{}".to_vec() }];
+    let proposal = propose("https://api.internal", "operator-name", &samples).unwrap();
     assert_eq!(proposal.unsure.len(), 1);
     assert!(proposal.unsure[0].reason.contains("route"));
     Config::parse(&proposal.yaml, "proposal").unwrap();
@@ -199,21 +146,16 @@ fn a_sample_without_a_route_says_so() {
 
 #[test]
 fn what_is_not_json_is_named() {
-    let samples = [Sample {
-        route: None,
-        name: "b".to_owned(),
-        body: b"{\n\"a\": secret}".to_vec(),
-    }];
-    let error = propose("https://api.internal", "zoe", &samples).unwrap_err();
+    let samples =
+        [Sample { route: None, name: "b".to_owned(), body: b"{\n\"a\": secret}".to_vec() }];
+    let error = propose("https://api.internal", "operator-name", &samples).unwrap_err();
     assert_eq!(error.to_string(), "b: not JSON at line 2, column 6");
 }
 
 #[test]
 fn an_upstream_that_is_none_is_an_error_of_the_proposal() {
-    let proposal = propose("not a url\"\n", "zoe", &posted("{}")).unwrap();
-    let errors = Config::parse(&proposal.yaml, "proposal")
-        .unwrap_err()
-        .to_string();
+    let proposal = propose("not a url\"\n", "operator-name", &posted("{}")).unwrap();
+    let errors = Config::parse(&proposal.yaml, "proposal").unwrap_err().to_string();
     assert!(errors.contains("upstream"), "{errors}");
 }
 
@@ -225,10 +167,7 @@ fn samples_are_read_with_and_without_a_route() {
     let name = file.display().to_string();
     let check = |typed: String, route: Option<&str>| {
         let sample = sample(&typed).unwrap();
-        assert_eq!(
-            (sample.route.as_deref(), sample.name.as_str()),
-            (route, name.as_str())
-        );
+        assert_eq!((sample.route.as_deref(), sample.name.as_str()), (route, name.as_str()));
     };
     check(name.clone(), None);
     check(format!("POST /v1/a={name}"), Some("POST /v1/a"));

@@ -47,8 +47,7 @@ impl Fields {
                 if !self.keyed_by_values.iter().any(|known| known == path) {
                     self.keyed_by_values.push(path.to_owned());
                 }
-                map.values()
-                    .for_each(|value| self.walk(value, &format!("{path}[*]"), names));
+                map.values().for_each(|value| self.walk(value, &format!("{path}[*]"), names));
             }
             Value::Object(map) => {
                 for (key, value) in map {
@@ -57,9 +56,7 @@ impl Fields {
                 }
             }
             Value::Array(values) => {
-                values
-                    .iter()
-                    .for_each(|value| self.walk(value, &format!("{path}[*]"), names));
+                values.iter().for_each(|value| self.walk(value, &format!("{path}[*]"), names));
             }
             Value::String(text) if !text.is_empty() => {
                 if let Some(seen) = self.seen(path, names) {

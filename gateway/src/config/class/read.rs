@@ -27,13 +27,7 @@ impl<'a> Reader<'a> {
         at: Location,
         problems: &'a mut Problems,
     ) -> Self {
-        Self {
-            name,
-            typed,
-            method,
-            at,
-            problems,
-        }
+        Self { name, typed, method, at, problems }
     }
 
     /// How the class is protected; `None` if it is too wrong to be looked at further.
@@ -54,11 +48,7 @@ impl<'a> Reader<'a> {
             MethodName::Mask => {
                 self.only("mask", &["keep", "irreversible"], false);
                 ClassMethod::Mask(
-                    self.typed
-                        .keep
-                        .as_ref()
-                        .map(|keep| keep.value)
-                        .unwrap_or_default(),
+                    self.typed.keep.as_ref().map(|keep| keep.value).unwrap_or_default(),
                 )
             }
             MethodName::Redact => {
@@ -74,8 +64,7 @@ impl<'a> Reader<'a> {
             | MethodName::DateShift
             | MethodName::Generalize => {
                 let hint = "built: fpe, hash, mask, redact, replace, siv, token";
-                self.problems
-                    .add(self.at, "this method is not built yet", hint);
+                self.problems.add(self.at, "this method is not built yet", hint);
                 return None;
             }
         };
@@ -101,11 +90,7 @@ impl<'a> Reader<'a> {
             at: self.at,
             key: self.typed.key,
             domain: self.typed.domain.unwrap_or_else(|| self.name.clone()),
-            scope: self
-                .typed
-                .scope
-                .map(|scope| scope.value.0)
-                .unwrap_or_default(),
+            scope: self.typed.scope.map(|scope| scope.value.0).unwrap_or_default(),
             replaces: self.typed.replaces,
         })
     }
@@ -128,11 +113,7 @@ impl<'a> Reader<'a> {
                 ("with", _) => "that is a key of `method: replace`".to_owned(),
                 _ => "leave it out".to_owned(),
             };
-            self.problems.add(
-                at,
-                format!("`{key}` has no meaning for method `{method}`"),
-                hint,
-            );
+            self.problems.add(at, format!("`{key}` has no meaning for method `{method}`"), hint);
         }
     }
 
@@ -141,11 +122,7 @@ impl<'a> Reader<'a> {
             && version.value != VersionName::Header
         {
             let message = format!("method `{method}` carries its version in a header");
-            self.problems.add(
-                version.at,
-                message,
-                "write `version: header`, or leave it out",
-            );
+            self.problems.add(version.at, message, "write `version: header`, or leave it out");
         }
     }
 
@@ -153,8 +130,7 @@ impl<'a> Reader<'a> {
         self.only("fpe", &["template", "keep", "lengths", "version"], true);
         let Some(template) = self.typed.template.clone() else {
             let hint = "pan, digits, alphanumeric, phone or iban; for other text use `method: siv`";
-            self.problems
-                .add(self.at, "method `fpe` needs a `template`", hint);
+            self.problems.add(self.at, "method `fpe` needs a `template`", hint);
             return None;
         };
         let spec = match template.value {
@@ -189,16 +165,12 @@ impl<'a> Reader<'a> {
             }
             TemplateName::Plain => {
                 let hint = "pan, digits, alphanumeric, phone or iban";
-                self.problems
-                    .add(template.at, "template `plain` is for `method: token`", hint);
+                self.problems.add(template.at, "template `plain` is for `method: token`", hint);
                 return None;
             }
         };
         let version = self.fpe_version(&template)?;
-        Some(ClassMethod::Fpe {
-            template: spec,
-            version,
-        })
+        Some(ClassMethod::Fpe { template: spec, version })
     }
 
     fn fpe_version(&mut self, template: &Located<TemplateName>) -> Option<VersionMode> {
@@ -248,27 +220,21 @@ impl<'a> Reader<'a> {
     }
 
     fn keep(&self) -> Keep {
-        self.typed
-            .keep
-            .as_ref()
-            .map(|keep| keep.value)
-            .unwrap_or_default()
+        self.typed.keep.as_ref().map(|keep| keep.value).unwrap_or_default()
     }
 
     fn lengths(&mut self, default: Option<(usize, usize)>) -> Option<(usize, usize)> {
         let Some(typed) = &self.typed.lengths else {
             if default.is_none() {
                 let hint = "`lengths: 6..12` (both included) or `lengths: 9`";
-                self.problems
-                    .add(self.at, "this template needs `lengths`", hint);
+                self.problems.add(self.at, "this template needs `lengths`", hint);
             }
             return default;
         };
         let lengths = units::lengths(&typed.value);
         if lengths.is_none() {
             let hint = "`15..19` (both included, at most 1000) or `16`";
-            self.problems
-                .add(typed.at, "`lengths` is not a range", hint);
+            self.problems.add(typed.at, "`lengths` is not a range", hint);
         }
         lengths
     }
@@ -290,47 +256,27 @@ impl<'a> Reader<'a> {
     }
 
     fn token(&mut self) -> ClassMethod {
-        self.only(
-            "token",
-            &["template", "random", "canonical", "token_domain"],
-            true,
-        );
-        let random = self
-            .typed
-            .random
-            .as_ref()
-            .is_some_and(|random| random.value);
+        self.only("token", &["template", "random", "canonical", "token_domain"], true);
+        let random = self.typed.random.as_ref().is_some_and(|random| random.value);
         let canonical = self.typed.canonical.clone();
         if let (true, Some(canonical)) = (random, &canonical) {
             let hint = "leave it out: a random token is never looked up by its value";
-            self.problems.add(
-                canonical.at,
-                "`canonical` has no meaning for random tokens",
-                hint,
-            );
+            self.problems.add(canonical.at, "`canonical` has no meaning for random tokens", hint);
         }
         let email = match &self.typed.template {
             Some(template) if template.value == TemplateName::Email => true,
             Some(template) if template.value != TemplateName::Plain => {
                 let hint = "`email` or `plain`; to keep a format use `method: fpe`";
-                self.problems
-                    .add(template.at, "tokens do not have this template", hint);
+                self.problems.add(template.at, "tokens do not have this template", hint);
                 false
             }
             _ => false,
         };
         let token_domain = self.token_domain(email);
-        let template = if email {
-            TokenTemplate::Email { token_domain }
-        } else {
-            TokenTemplate::Plain
-        };
+        let template =
+            if email { TokenTemplate::Email { token_domain } } else { TokenTemplate::Plain };
         let canonical = canonical.map(|c| c.value).unwrap_or_default();
-        ClassMethod::Token {
-            template,
-            random,
-            canonical,
-        }
+        ClassMethod::Token { template, random, canonical }
     }
 
     fn token_domain(&mut self, email: bool) -> String {
@@ -339,8 +285,7 @@ impl<'a> Reader<'a> {
         };
         if !email {
             let hint = "it is the domain of e-mail shaped tokens: add `template: email`";
-            self.problems
-                .add(domain.at, "`token_domain` has no meaning here", hint);
+            self.problems.add(domain.at, "`token_domain` has no meaning here", hint);
         }
         let label = |label: &str| {
             let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -354,8 +299,7 @@ impl<'a> Reader<'a> {
             || !domain.value.split('.').all(label)
         {
             let hint = "lower case, for instance `tokens.example.com`; a domain that takes no mail";
-            self.problems
-                .add(domain.at, "`token_domain` is not a domain name", hint);
+            self.problems.add(domain.at, "`token_domain` is not a domain name", hint);
         }
         domain.value.clone()
     }
@@ -375,16 +319,10 @@ impl<'a> Reader<'a> {
     }
 
     fn check_irreversible(&mut self, method: &ClassMethod) {
-        let said = self
-            .typed
-            .irreversible
-            .as_ref()
-            .is_some_and(|said| said.value);
+        let said = self.typed.irreversible.as_ref().is_some_and(|said| said.value);
         if !method.is_reversible() && self.typed.stored == Stored::Protected && !said {
-            let message = format!(
-                "method `{}` destroys the value: nobody can ever reveal it",
-                method.name()
-            );
+            let message =
+                format!("method `{}` destroys the value: nobody can ever reveal it", method.name());
             let hint = "add `irreversible: true` if that is meant, or use `siv` or `token`";
             self.problems.add(self.at, message, hint);
         }

@@ -101,10 +101,7 @@ fn wrong_audit_admin_and_store() {
         r"a.yaml:2:18: the admin listener is not on loopback and has no TLS
   hint: listen on 127.0.0.1, or add `tls: off` if that network may see the metrics",
     );
-    check(
-        r"seal: { file: !foo /a/k }",
-        r"a.yaml:1:20: unsupported tag `!foo`",
-    );
+    check(r"seal: { file: !foo /a/k }", r"a.yaml:1:20: unsupported tag `!foo`");
     check(
         r#"store: """#,
         r"a.yaml:2:8: `store` is empty
@@ -300,10 +297,7 @@ a.yaml:7:43: unknown purpose `y`
         r"a.yaml:2:13: unknown key `rol`
   hint: did you mean `role`?",
     );
-    check(
-        r"access: [ { reveal: [x] } ]",
-        r"a.yaml:2:13: `role` is missing",
-    );
+    check(r"access: [ { reveal: [x] } ]", r"a.yaml:2:13: `role` is missing");
 }
 
 #[test]
@@ -423,12 +417,6 @@ b: 1",
         r"a.yaml:3:1: a second document begins here
   hint: a configuration is one document: remove the line `---`",
     );
-    check(
-        r"	x: 1",
-        r"a.yaml:2:2: while parsing a block mapping, did not find expected key",
-    );
-    check(
-        r"- a",
-        r"a.yaml:2:3: while parsing a block mapping, did not find expected key",
-    );
+    check(r"	x: 1", r"a.yaml:2:2: while parsing a block mapping, did not find expected key");
+    check(r"- a", r"a.yaml:2:3: while parsing a block mapping, did not find expected key");
 }

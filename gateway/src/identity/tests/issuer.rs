@@ -23,11 +23,7 @@ pub(super) fn now() -> SystemTime {
 /// Seconds after [`now`].
 pub(super) fn at(seconds: i64) -> SystemTime {
     let step = Duration::from_secs(seconds.unsigned_abs());
-    if seconds < 0 {
-        now() - step
-    } else {
-        now() + step
-    }
+    if seconds < 0 { now() - step } else { now() + step }
 }
 
 pub(super) fn claims() -> Value {
@@ -55,25 +51,16 @@ enum Key {
 
 impl Issuer {
     pub(super) fn rsa(kid: &'static str) -> Self {
-        Self {
-            kid,
-            key: Key::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
-        }
+        Self { kid, key: Key::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()) }
     }
 
     pub(super) fn p256(kid: &'static str) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        Self {
-            kid,
-            key: Key::Ec(key),
-        }
+        Self { kid, key: Key::Ec(key) }
     }
 
     pub(super) fn ed25519(kid: &'static str) -> Self {
-        Self {
-            kid,
-            key: Key::Ed(Ed25519KeyPair::generate().unwrap()),
-        }
+        Self { kid, key: Key::Ed(Ed25519KeyPair::generate().unwrap()) }
     }
 
     pub(super) fn alg(&self) -> &'static str {
@@ -90,10 +77,8 @@ impl Issuer {
             Key::Rsa(key) => {
                 let key = key.public_key();
                 let (n, e) = (key.modulus(), key.exponent());
-                let (n, e) = (
-                    n.big_endian_without_leading_zero(),
-                    e.big_endian_without_leading_zero(),
-                );
+                let (n, e) =
+                    (n.big_endian_without_leading_zero(), e.big_endian_without_leading_zero());
                 json!({ "kty": "RSA", "n": b64(n), "e": b64(e) })
             }
             Key::Ec(key) => {
@@ -126,29 +111,16 @@ impl Issuer {
     }
 
     pub(super) fn sign(&self, header: &str, claims: &str) -> String {
-        let message = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(claims)
-        );
+        let message =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let random = SystemRandom::new();
         let signature = match &self.key {
             Key::Rsa(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(
-                    &RSA_PKCS1_SHA256,
-                    &random,
-                    message.as_bytes(),
-                    &mut signature,
-                )
-                .unwrap();
+                key.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature).unwrap();
                 signature
             }
-            Key::Ec(key) => key
-                .sign(&random, message.as_bytes())
-                .unwrap()
-                .as_ref()
-                .to_vec(),
+            Key::Ec(key) => key.sign(&random, message.as_bytes()).unwrap().as_ref().to_vec(),
             Key::Ed(key) => key.sign(message.as_bytes()).as_ref().to_vec(),
         };
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -39,13 +39,7 @@ impl Server {
                 let _ = serve(stream, &answer, tls.as_ref());
             }
         });
-        Self {
-            address,
-            answer,
-            asked,
-            stop,
-            thread: Some(thread),
-        }
+        Self { address, answer, asked, stop, thread: Some(thread) }
     }
 
     fn give(&self, answer: String) {
@@ -58,10 +52,7 @@ impl Server {
 
     fn config(&self, pace: JwksPace) -> JwtConfig {
         let url = format!("http://{}/jwks.json", self.address);
-        JwtConfig {
-            pace,
-            ..config(JwksSource::Url { url, roots: None })
-        }
+        JwtConfig { pace, ..config(JwksSource::Url { url, roots: None }) }
     }
 }
 
@@ -153,10 +144,7 @@ fn a_rotation_is_noticed_when_a_new_key_shows_up_and_the_old_one_ends() {
 fn a_key_set_is_not_read_for_each_request_nor_for_each_unknown_key() {
     let (known, stranger) = (Issuer::ed25519("k"), Issuer::ed25519("s"));
     let server = Server::start(ok(&key_set(&[&known])), None);
-    let slow = JwksPace {
-        retry: Duration::from_secs(3600),
-        ..BRISK
-    };
+    let slow = JwksPace { retry: Duration::from_secs(3600), ..BRISK };
     let verifier = JwtVerifier::start(server.config(slow)).unwrap();
     until("the first read", || verifier.is_ready());
     for n in 0..200 {
@@ -179,14 +167,9 @@ fn in_an_outage_the_last_good_set_holds_for_a_while() {
         max_age: Duration::from_secs(3600),
     };
     let patient = JwtVerifier::start(server.config(restless)).unwrap();
-    let strict = JwksPace {
-        max_age: Duration::from_millis(200),
-        ..restless
-    };
+    let strict = JwksPace { max_age: Duration::from_millis(200), ..restless };
     let strict = JwtVerifier::start(server.config(strict)).unwrap();
-    until("the first reads", || {
-        patient.is_ready() && strict.is_ready()
-    });
+    until("the first reads", || patient.is_ready() && strict.is_ready());
     for answer in [
         "HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
         ok("{\"keys\":[]}"),
@@ -199,9 +182,7 @@ fn in_an_outage_the_last_good_set_holds_for_a_while() {
         assert!(patient.trouble().is_some());
         assert_eq!(reason(&patient, &token), None);
     }
-    until("the end of its age", || {
-        reason(&strict, &token) == Some(IdentityError::Unavailable)
-    });
+    until("the end of its age", || reason(&strict, &token) == Some(IdentityError::Unavailable));
     assert_eq!(reason(&patient, &token), None);
     server.give(ok(&key_set(&[&issuer])));
     until("the issuer's return", || reason(&strict, &token).is_none());
@@ -212,10 +193,7 @@ fn a_new_verifier_goes_on_with_the_keys_at_hand() {
     let issuer = Issuer::ed25519("k");
     let token = issuer.sign_plain(&claims());
     let server = Server::start(ok(&key_set(&[&issuer])), None);
-    let slow = JwksPace {
-        retry: Duration::from_secs(3600),
-        ..BRISK
-    };
+    let slow = JwksPace { retry: Duration::from_secs(3600), ..BRISK };
     let first = JwtVerifier::start(server.config(slow)).unwrap();
     until("the first read", || first.is_ready());
     server.give(String::new());
@@ -242,10 +220,7 @@ fn a_broken_file_is_an_error_for_a_new_verifier_and_none_for_the_old_one() {
     let source = config(JwksSource::File(path.clone()));
     let old = JwtVerifier::start(source.clone()).unwrap();
     std::fs::write(&path, "{").unwrap();
-    assert!(matches!(
-        JwtVerifier::start(source.clone()).err(),
-        Some(JwtConfigError::KeySet(_))
-    ));
+    assert!(matches!(JwtVerifier::start(source.clone()).err(), Some(JwtConfigError::KeySet(_))));
     assert_eq!(reason(&old, &token), None);
     std::fs::write(&path, key_set(&[&Issuer::ed25519("next")])).unwrap();
     let new = JwtVerifier::start(source).unwrap();
@@ -264,24 +239,12 @@ fn nothing_is_judged_before_there_is_a_key_set() {
     let large = key_set(&[&issuer]) + &" ".repeat(1 << 20);
     let good = key_set(&[&issuer]);
     let cut = ok(&good).replace("content-length: ", "content-length: 9");
-    for answer in [
-        redirect,
-        ok(&large),
-        cut,
-        ok(""),
-        "nonsense\r\n\r\n".to_owned(),
-    ] {
+    for answer in [redirect, ok(&large), cut, ok(""), "nonsense\r\n\r\n".to_owned()] {
         let server = Server::start(answer.clone(), None);
         let verifier = JwtVerifier::start(server.config(BRISK)).unwrap();
-        until("a few attempts", || {
-            server.asked() > 1 && verifier.trouble().is_some()
-        });
+        until("a few attempts", || server.asked() > 1 && verifier.trouble().is_some());
         let shown = &answer[..answer.len().min(80)];
-        assert_eq!(
-            reason(&verifier, &token),
-            Some(IdentityError::Unavailable),
-            "{shown}"
-        );
+        assert_eq!(reason(&verifier, &token), Some(IdentityError::Unavailable), "{shown}");
         server.give(ok(&good));
         until("a good answer", || reason(&verifier, &token).is_none());
     }
@@ -308,27 +271,15 @@ fn over_tls_only_from_whom_the_roots_vouch_for() {
         let roots = folder.path().join(name);
         std::fs::write(&roots, pem).unwrap();
         let url = format!("https://localhost:{}/jwks.json", server.address.port());
-        let jwks = JwksSource::Url {
-            url,
-            roots: Some(roots),
-        };
-        JwtVerifier::start(JwtConfig {
-            pace: BRISK,
-            ..config(jwks)
-        })
+        let jwks = JwksSource::Url { url, roots: Some(roots) };
+        JwtVerifier::start(JwtConfig { pace: BRISK, ..config(jwks) })
     };
     let trusting = start("good.pem", certified.cert.pem()).unwrap();
     until("a read over TLS", || reason(&trusting, &token).is_none());
     let distrusting = start("other.pem", other.cert.pem()).unwrap();
     until("an attempt", || distrusting.trouble().is_some());
-    assert_eq!(
-        reason(&distrusting, &token),
-        Some(IdentityError::Unavailable)
-    );
-    assert!(matches!(
-        start("empty.pem", String::new()).err(),
-        Some(JwtConfigError::Roots(_))
-    ));
+    assert_eq!(reason(&distrusting, &token), Some(IdentityError::Unavailable));
+    assert!(matches!(start("empty.pem", String::new()).err(), Some(JwtConfigError::Roots(_))));
 }
 
 #[test]
@@ -343,11 +294,7 @@ fn a_file_is_read_again_too() {
     };
     replace(&old);
     let source = config(JwksSource::File(path.clone()));
-    let verifier = JwtVerifier::start(JwtConfig {
-        pace: BRISK,
-        ..source
-    })
-    .unwrap();
+    let verifier = JwtVerifier::start(JwtConfig { pace: BRISK, ..source }).unwrap();
     assert_eq!(reason(&verifier, &old.sign_plain(&claims())), None);
     replace(&new);
     let token = new.sign_plain(&claims());

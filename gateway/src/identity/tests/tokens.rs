@@ -42,20 +42,11 @@ fn each_algorithm_with_a_key_of_its_own() {
             let mut changed = token.clone().into_bytes();
             changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(
-                verifier.verify(&changed, now()).is_err(),
-                "{} at {place}",
-                issuer.alg()
-            );
+            assert!(verifier.verify(&changed, now()).is_err(), "{} at {place}", issuer.alg());
         }
         // Accepted only where the configuration accepts it.
-        let other = JwtAlgorithm::ALL
-            .into_iter()
-            .find(|other| other.word() != issuer.alg());
-        let narrow = JwtConfig {
-            algorithms: vec![other.unwrap()],
-            ..config.clone()
-        };
+        let other = JwtAlgorithm::ALL.into_iter().find(|other| other.word() != issuer.alg());
+        let narrow = JwtConfig { algorithms: vec![other.unwrap()], ..config.clone() };
         let narrow = JwtVerifier::start(narrow).unwrap();
         assert_eq!(verdict(&narrow, &token), Some(Reason::Algorithm));
     }
@@ -80,77 +71,28 @@ fn a_header_only_chooses_among_what_is_accepted() {
     for (header, expected) in [
         (r#"{"alg":"ES256","kid":"k1"}"#.to_owned(), None),
         (r#"{"alg":"ES256"}"#.to_owned(), None),
-        (
-            r#"{"alg":"ES256","kid":"k1","typ":"at+jwt"}"#.to_owned(),
-            None,
-        ),
-        (
-            r#"{"alg":"ES256","kid":"k1","typ":"application/AT+JWT"}"#.to_owned(),
-            None,
-        ),
-        (
-            r#"{"alg":"ES256","kid":"k1","typ":"logout+jwt"}"#.to_owned(),
-            Some(Reason::Extension),
-        ),
-        (
-            r#"{"alg":"ES256","kid":"k1","crit":["exp"]}"#.to_owned(),
-            Some(Reason::Extension),
-        ),
-        (
-            r#"{"alg":"ES256","kid":"k1","crit":[]}"#.to_owned(),
-            Some(Reason::Extension),
-        ),
-        (
-            r#"{"alg":"ES256","kid":"k2"}"#.to_owned(),
-            Some(Reason::UnknownKey),
-        ),
-        (
-            r#"{"alg":"ES256","kid":"../k1"}"#.to_owned(),
-            Some(Reason::UnknownKey),
-        ),
-        (
-            r#"{"alg":"RS256","kid":"k1"}"#.to_owned(),
-            Some(Reason::UnknownKey),
-        ),
-        (
-            r#"{"alg":"ES256","kid":7}"#.to_owned(),
-            Some(Reason::Claims),
-        ),
-        (
-            r#"{"alg":"es256","kid":"k1"}"#.to_owned(),
-            Some(Reason::Algorithm),
-        ),
-        (
-            r#"{"alg":"ES384","kid":"k1"}"#.to_owned(),
-            Some(Reason::Algorithm),
-        ),
-        (
-            r#"{"alg":"none","kid":"k1"}"#.to_owned(),
-            Some(Reason::Algorithm),
-        ),
-        (
-            r#"{"alg":["ES256"],"kid":"k1"}"#.to_owned(),
-            Some(Reason::Algorithm),
-        ),
+        (r#"{"alg":"ES256","kid":"k1","typ":"at+jwt"}"#.to_owned(), None),
+        (r#"{"alg":"ES256","kid":"k1","typ":"application/AT+JWT"}"#.to_owned(), None),
+        (r#"{"alg":"ES256","kid":"k1","typ":"logout+jwt"}"#.to_owned(), Some(Reason::Extension)),
+        (r#"{"alg":"ES256","kid":"k1","crit":["exp"]}"#.to_owned(), Some(Reason::Extension)),
+        (r#"{"alg":"ES256","kid":"k1","crit":[]}"#.to_owned(), Some(Reason::Extension)),
+        (r#"{"alg":"ES256","kid":"k2"}"#.to_owned(), Some(Reason::UnknownKey)),
+        (r#"{"alg":"ES256","kid":"../k1"}"#.to_owned(), Some(Reason::UnknownKey)),
+        (r#"{"alg":"RS256","kid":"k1"}"#.to_owned(), Some(Reason::UnknownKey)),
+        (r#"{"alg":"ES256","kid":7}"#.to_owned(), Some(Reason::Claims)),
+        (r#"{"alg":"es256","kid":"k1"}"#.to_owned(), Some(Reason::Algorithm)),
+        (r#"{"alg":"ES384","kid":"k1"}"#.to_owned(), Some(Reason::Algorithm)),
+        (r#"{"alg":"none","kid":"k1"}"#.to_owned(), Some(Reason::Algorithm)),
+        (r#"{"alg":["ES256"],"kid":"k1"}"#.to_owned(), Some(Reason::Algorithm)),
         (r#"{"kid":"k1"}"#.to_owned(), Some(Reason::Algorithm)),
-        (
-            r#"{"alg":"none","alg":"ES256","kid":"k1"}"#.to_owned(),
-            Some(Reason::Malformed),
-        ),
+        (r#"{"alg":"none","alg":"ES256","kid":"k1"}"#.to_owned(), Some(Reason::Malformed)),
         (r#"["ES256"]"#.to_owned(), Some(Reason::Malformed)),
         ("ES256".to_owned(), Some(Reason::Malformed)),
     ] {
-        assert_eq!(
-            verdict(&verifier, &issuer.sign(&header, &body)),
-            expected,
-            "{header}"
-        );
+        assert_eq!(verdict(&verifier, &issuer.sign(&header, &body)), expected, "{header}");
     }
     let smuggled = json!({ "alg": "ES256", "kid": "k1", "jwk": own_key }).to_string();
-    assert_eq!(
-        verdict(&verifier, &stranger.sign(&smuggled, &body)),
-        Some(Reason::Signature)
-    );
+    assert_eq!(verdict(&verifier, &stranger.sign(&smuggled, &body)), Some(Reason::Signature));
 }
 
 #[test]
@@ -162,31 +104,17 @@ fn no_signature_and_a_public_key_taken_for_a_secret_are_refused() {
         let body = b64(claims().to_string().as_bytes());
         for alg in ["none", "None", "NONE", ""] {
             let header = b64(json!({ "alg": alg, "kid": "k1" }).to_string().as_bytes());
-            assert!(
-                verifier
-                    .verify(&format!("{header}.{body}."), now())
-                    .is_err(),
-                "{alg}"
-            );
+            assert!(verifier.verify(&format!("{header}.{body}."), now()).is_err(), "{alg}");
         }
-        let named = b64(json!({ "alg": issuer.alg(), "kid": "k1" })
-            .to_string()
-            .as_bytes());
-        assert_eq!(
-            verdict(&verifier, &format!("{named}.{body}.")),
-            Some(Reason::Signature)
-        );
+        let named = b64(json!({ "alg": issuer.alg(), "kid": "k1" }).to_string().as_bytes());
+        assert_eq!(verdict(&verifier, &format!("{named}.{body}.")), Some(Reason::Signature));
         for alg in ["HS256", issuer.alg()] {
             let header = b64(json!({ "alg": alg, "kid": "k1" }).to_string().as_bytes());
             let message = format!("{header}.{body}");
             let key = hmac::Key::new(hmac::HMAC_SHA256, &issuer.public_bytes());
             let tag = hmac::sign(&key, message.as_bytes());
             let token = format!("{message}.{}", b64(tag.as_ref()));
-            let expected = if alg == "HS256" {
-                Reason::Algorithm
-            } else {
-                Reason::Signature
-            };
+            let expected = if alg == "HS256" { Reason::Algorithm } else { Reason::Signature };
             assert_eq!(verdict(&verifier, &token), Some(expected), "{alg}");
         }
     }
@@ -204,11 +132,7 @@ fn claims_have_to_be_there_and_of_their_type() {
             None => drop(body.as_object_mut().unwrap().remove(name)),
         }
         let shown = body.to_string();
-        assert_eq!(
-            verdict(&verifier, &issuer.sign_plain(&body)),
-            expected,
-            "{shown}"
-        );
+        assert_eq!(verdict(&verifier, &issuer.sign_plain(&body)), expected, "{shown}");
     };
     let wrong = Some(Reason::Claims);
     for required in ["iss", "aud", "exp", "sub"] {
@@ -218,11 +142,7 @@ fn claims_have_to_be_there_and_of_their_type() {
         check(required, Some(json!(true)), wrong);
         check(required, Some(json!("")), wrong);
     }
-    check(
-        "iss",
-        Some(json!("https://id.example/")),
-        Some(Reason::Issuer),
-    );
+    check("iss", Some(json!("https://id.example/")), Some(Reason::Issuer));
     check("iss", Some(json!(["https://id.example"])), wrong);
     check("aud", Some(json!("other")), Some(Reason::Audience));
     check("aud", Some(json!(["other", "payments"])), None);
@@ -265,18 +185,8 @@ fn a_body_that_two_readers_could_read_differently_is_refused() {
     let header = r#"{"alg":"EdDSA","kid":"k1"}"#;
     let whole = claims().to_string();
     let twice = format!("{},\"sub\":\"mallory\"}}", &whole[..whole.len() - 1]);
-    for body in [
-        twice.as_str(),
-        "",
-        "{",
-        "[]",
-        "\u{feff}{}",
-        &"[".repeat(8_000),
-    ] {
-        assert!(
-            verifier.verify(&issuer.sign(header, body), now()).is_err(),
-            "{body:.20}"
-        );
+    for body in [twice.as_str(), "", "{", "[]", "\u{feff}{}", &"[".repeat(8_000)] {
+        assert!(verifier.verify(&issuer.sign(header, body), now()).is_err(), "{body:.20}");
     }
     let token = issuer.sign(header, &whole);
     for form in [
@@ -294,14 +204,8 @@ fn a_body_that_two_readers_could_read_differently_is_refused() {
         assert!(verifier.verify(&form, now()).is_err(), "{form}");
     }
     let huge = json!({ "alg": "EdDSA", "kid": "k1", "x": "y".repeat(16_000) }).to_string();
-    assert_eq!(
-        verdict(&verifier, &issuer.sign(&huge, &whole)),
-        Some(Reason::TooLarge)
-    );
-    assert_eq!(
-        verdict(&verifier, &"a".repeat(10_000_000)),
-        Some(Reason::TooLarge)
-    );
+    assert_eq!(verdict(&verifier, &issuer.sign(&huge, &whole)), Some(Reason::TooLarge));
+    assert_eq!(verdict(&verifier, &"a".repeat(10_000_000)), Some(Reason::TooLarge));
     assert_eq!(verdict(&verifier, &token), None);
 }
 
@@ -309,20 +213,14 @@ fn a_body_that_two_readers_could_read_differently_is_refused() {
 fn a_remembered_token_ends_in_time() {
     let issuer = Issuer::ed25519("k1");
     let (_folder, config) = key_set_file(&[&issuer]);
-    let exact = JwtConfig {
-        leeway: Duration::ZERO,
-        ..config
-    };
+    let exact = JwtConfig { leeway: Duration::ZERO, ..config };
     let verifier = JwtVerifier::start(exact).unwrap();
     let mut body = claims();
     body["exp"] = json!(1_800_000_020);
     let token = issuer.sign_plain(&body);
     let first = verifier.verify(&token, now()).unwrap();
     let again = verifier.verify(&token, at(19)).unwrap();
-    assert!(
-        std::sync::Arc::ptr_eq(&first, &again),
-        "it was not remembered"
-    );
+    assert!(std::sync::Arc::ptr_eq(&first, &again), "it was not remembered");
     let expired = Some(IdentityError::Invalid(Reason::Expired));
     assert_eq!(verifier.verify(&token, at(20)).err(), expired);
     // A token that lasts is verified anew after a minute.
@@ -330,11 +228,7 @@ fn a_remembered_token_ends_in_time() {
     let first = verifier.verify(&lasting, now()).unwrap();
     for (seconds, remembered) in [(59, true), (60, false)] {
         let again = verifier.verify(&lasting, at(seconds)).unwrap();
-        assert_eq!(
-            std::sync::Arc::ptr_eq(&first, &again),
-            remembered,
-            "after {seconds} s"
-        );
+        assert_eq!(std::sync::Arc::ptr_eq(&first, &again), remembered, "after {seconds} s");
     }
 }
 
@@ -351,10 +245,7 @@ fn keys_that_are_for_something_else_are_passed_over() {
         assert_eq!(started.is_ok(), usable, "{jwk}");
     };
     check(&|_| {}, true);
-    check(
-        &|jwk| drop(jwk.as_object_mut().unwrap().remove("alg")),
-        true,
-    );
+    check(&|jwk| drop(jwk.as_object_mut().unwrap().remove("alg")), true);
     check(&|jwk| jwk["key_ops"] = json!(["verify"]), true);
     check(&|jwk| jwk["key_ops"] = json!(["deriveKey"]), false);
     check(&|jwk| jwk["use"] = json!("enc"), false);
@@ -369,10 +260,7 @@ fn keys_that_are_for_something_else_are_passed_over() {
     for zeros in [0, 128] {
         let modulus = [vec![0; zeros], vec![0xC1; 128]].concat();
         let n = URL_SAFE_NO_PAD.encode(modulus);
-        check(
-            &|jwk| *jwk = json!({ "kty": "RSA", "n": n, "e": "AQAB" }),
-            false,
-        );
+        check(&|jwk| *jwk = json!({ "kty": "RSA", "n": n, "e": "AQAB" }), false);
     }
     let oct = json!({ "kty": "oct", "kid": "s", "k": "AAAA" });
     let mixed = json!({ "keys": [oct, 7, null, {}, issuer.jwk()] }).to_string();
@@ -381,10 +269,7 @@ fn keys_that_are_for_something_else_are_passed_over() {
     assert_eq!(verdict(&verifier, &issuer.sign_plain(&claims())), None);
     for text in ["", "{}", "[]", "{\"keys\":[]}", "{\"keys\":{}}", "\u{0}"] {
         std::fs::write(&path, text).unwrap();
-        assert!(
-            JwtVerifier::start(config(JwksSource::File(path.clone()))).is_err(),
-            "{text}"
-        );
+        assert!(JwtVerifier::start(config(JwksSource::File(path.clone()))).is_err(), "{text}");
     }
 }
 
@@ -398,10 +283,7 @@ fn without_a_kid_there_must_be_one_key_only() {
         (vec![&two], Some(Reason::Signature)),
     ] {
         let (_folder, config) = key_set_file(&issuers);
-        assert_eq!(
-            verdict(&JwtVerifier::start(config).unwrap(), &token),
-            expected
-        );
+        assert_eq!(verdict(&JwtVerifier::start(config).unwrap(), &token), expected);
     }
 }
 
@@ -419,29 +301,14 @@ fn a_configuration_that_cannot_be_meant_is_an_error() {
     let empty = |what| Some(JwtConfigError::Empty(what));
     assert_eq!(wrong(&|config| config.issuer.clear()), empty("issuer"));
     assert_eq!(wrong(&|config| config.audiences.clear()), empty("audience"));
-    assert_eq!(
-        wrong(&|config| config.audiences.push(String::new())),
-        empty("audience")
-    );
-    assert_eq!(
-        wrong(&|config| config.algorithms.clear()),
-        empty("algorithms")
-    );
+    assert_eq!(wrong(&|config| config.audiences.push(String::new())), empty("audience"));
+    assert_eq!(wrong(&|config| config.algorithms.clear()), empty("algorithms"));
     let long = Duration::from_secs(31);
-    assert_eq!(
-        wrong(&|config| config.leeway = long),
-        Some(JwtConfigError::Leeway)
-    );
+    assert_eq!(wrong(&|config| config.leeway = long), Some(JwtConfigError::Leeway));
     let missing = JwksSource::File(folder.path().join("absent.json"));
-    assert!(matches!(
-        check(config(missing)),
-        Some(JwtConfigError::KeySet(_))
-    ));
+    assert!(matches!(check(config(missing)), Some(JwtConfigError::KeySet(_))));
     let large = folder.path().join("large.json");
     let padding = " ".repeat(1 << 20);
     std::fs::write(&large, format!("{}{padding}", key_set(&[&issuer]))).unwrap();
-    assert!(matches!(
-        check(config(JwksSource::File(large))),
-        Some(JwtConfigError::KeySet(_))
-    ));
+    assert!(matches!(check(config(JwksSource::File(large))), Some(JwtConfigError::KeySet(_))));
 }

@@ -24,21 +24,14 @@ impl Digits {
             power = next;
             group += 1;
         }
-        Self {
-            radix,
-            reciprocal: u64::MAX / radix,
-            group,
-            group_divisor: Divisor::new(power),
-        }
+        Self { radix, reciprocal: u64::MAX / radix, group, group_divisor: Divisor::new(power) }
     }
 
     /// The number of at most a group of big-endian numerals.
     #[inline(always)]
     pub(crate) fn read(&self, numerals: &[u16]) -> u64 {
         numerals.iter().fold(0, |number: u64, numeral| {
-            number
-                .wrapping_mul(self.radix)
-                .wrapping_add(u64::from(*numeral))
+            number.wrapping_mul(self.radix).wrapping_add(u64::from(*numeral))
         })
     }
 
@@ -70,15 +63,11 @@ impl Digits {
     ) -> impl Iterator<Item = (u64, u64)> + 'a {
         let (first, rest) = numerals.split_at(numerals.len() % self.group);
         let span = |numerals: &[u16]| {
-            numerals
-                .iter()
-                .fold(1u64, |power, _| power.wrapping_mul(self.radix))
+            numerals.iter().fold(1u64, |power, _| power.wrapping_mul(self.radix))
         };
         let full = rest.get(..self.group).map_or(1, span);
-        std::iter::once((self.read(first), span(first))).chain(
-            rest.chunks_exact(self.group)
-                .map(move |group| (self.read(group), full)),
-        )
+        std::iter::once((self.read(first), span(first)))
+            .chain(rest.chunks_exact(self.group).map(move |group| (self.read(group), full)))
     }
 }
 

@@ -17,11 +17,7 @@ impl Divisor {
     pub(crate) fn new(divisor: u64) -> Self {
         let shift = divisor.leading_zeros();
         let normalized = divisor << shift;
-        Self {
-            normalized,
-            shift,
-            reciprocal: reciprocal(normalized),
-        }
+        Self { normalized, shift, reciprocal: reciprocal(normalized) }
     }
 
     /// Quotient and remainder of `high * 2^64 + low`; `high` is below the divisor.
@@ -39,10 +35,7 @@ impl Divisor {
         let below = remainder >= self.normalized;
         let remainder =
             select_unpredictable(below, remainder.wrapping_sub(self.normalized), remainder);
-        (
-            quotient.wrapping_add(u64::from(below)),
-            remainder >> self.shift,
-        )
+        (quotient.wrapping_add(u64::from(below)), remainder >> self.shift)
     }
 }
 
@@ -74,10 +67,7 @@ impl WideDivisor {
                 v = v.wrapping_sub(1);
             }
         }
-        Self {
-            normalized,
-            reciprocal: v,
-        }
+        Self { normalized, reciprocal: v }
     }
 
     /// Quotient and remainder of `high * 2^64 + low`; `high` is below the divisor.
@@ -88,9 +78,8 @@ impl WideDivisor {
         let (q1, q0) = split(wide_product(self.reciprocal, u2).wrapping_add(high));
         let r1 = u1.wrapping_sub(q1.wrapping_mul(d1));
         let quotient = q1.wrapping_add(1);
-        let remainder = join(r1, low)
-            .wrapping_sub(wide_product(d0, q1))
-            .wrapping_sub(self.normalized);
+        let remainder =
+            join(r1, low).wrapping_sub(wide_product(d0, q1)).wrapping_sub(self.normalized);
         let above = (remainder >> 64) as u64 >= q0;
         let quotient = quotient.wrapping_sub(u64::from(above));
         let remainder =

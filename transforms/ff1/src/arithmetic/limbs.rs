@@ -34,9 +34,7 @@ fn grow(number: &mut Vec<u64>, factor: u64) {
 pub(crate) fn bits(number: &[u64]) -> u64 {
     let top = number.iter().rposition(|limb| *limb > 0);
     top.and_then(|top| {
-        number
-            .get(top)
-            .map(|limb| 64 * (top as u64 + 1) - u64::from(limb.leading_zeros()))
+        number.get(top).map(|limb| 64 * (top as u64 + 1) - u64::from(limb.leading_zeros()))
     })
     .unwrap_or(0)
 }
@@ -62,15 +60,12 @@ pub(crate) fn divide(number: &mut [u64], divisor: &Divisor) -> u64 {
 /// `number += addend`, which has no more limbs than `number`; returns whether a bit was carried out.
 pub(crate) fn add(number: &mut [u64], addend: &[u64]) -> bool {
     let (low, high) = number.split_at_mut(addend.len().min(number.len()));
-    let carry = low
-        .iter_mut()
-        .zip(addend)
-        .fold(false, |carry, (limb, other)| {
-            let (sum, first) = limb.overflowing_add(*other);
-            let (sum, second) = sum.overflowing_add(u64::from(carry));
-            *limb = sum;
-            first | second
-        });
+    let carry = low.iter_mut().zip(addend).fold(false, |carry, (limb, other)| {
+        let (sum, first) = limb.overflowing_add(*other);
+        let (sum, second) = sum.overflowing_add(u64::from(carry));
+        *limb = sum;
+        first | second
+    });
     high.iter_mut().fold(carry, |carry, limb| {
         let (sum, carry) = limb.overflowing_add(u64::from(carry));
         *limb = sum;
@@ -81,16 +76,13 @@ pub(crate) fn add(number: &mut [u64], addend: &[u64]) -> bool {
 /// `number -= factor * other`, which has no more limbs than `number`; returns whether it fell below zero.
 pub(crate) fn subtract_product(number: &mut [u64], other: &[u64], factor: u64) -> bool {
     let (low, high) = number.split_at_mut(other.len().min(number.len()));
-    let borrow = low
-        .iter_mut()
-        .zip(other)
-        .fold(0u64, |borrow, (limb, other)| {
-            let product = u128::from(*other) * u128::from(factor) + u128::from(borrow);
-            let (difference, below) = limb.overflowing_sub(product as u64);
-            *limb = difference;
-            // The product is at most (2^64 - 1)^2 + 2^64 - 1, so its upper limb has room for one more.
-            (product >> 64) as u64 + u64::from(below)
-        });
+    let borrow = low.iter_mut().zip(other).fold(0u64, |borrow, (limb, other)| {
+        let product = u128::from(*other) * u128::from(factor) + u128::from(borrow);
+        let (difference, below) = limb.overflowing_sub(product as u64);
+        *limb = difference;
+        // The product is at most (2^64 - 1)^2 + 2^64 - 1, so its upper limb has room for one more.
+        (product >> 64) as u64 + u64::from(below)
+    });
     let last = high.iter_mut().fold(borrow, |borrow, limb| {
         let (difference, below) = limb.overflowing_sub(borrow);
         *limb = difference;
@@ -101,13 +93,10 @@ pub(crate) fn subtract_product(number: &mut [u64], other: &[u64], factor: u64) -
 
 /// Whether `number >= other`; both have the same number of limbs.
 pub(crate) fn at_least(number: &[u64], other: &[u64]) -> bool {
-    let below = number
-        .iter()
-        .zip(other)
-        .fold(false, |below, (limb, other)| {
-            let (difference, first) = limb.overflowing_sub(*other);
-            first | (difference < u64::from(below))
-        });
+    let below = number.iter().zip(other).fold(false, |below, (limb, other)| {
+        let (difference, first) = limb.overflowing_sub(*other);
+        first | (difference < u64::from(below))
+    });
     !below
 }
 
@@ -141,10 +130,7 @@ pub(crate) fn read_bytes<'a>(mut bytes: impl Iterator<Item = &'a u8>, number: &m
 
 /// Writes a number as big-endian bytes, with leading zeros.
 pub(crate) fn write_bytes(number: &[u64], bytes: &mut [u8]) {
-    let source = number
-        .iter()
-        .flat_map(|limb| limb.to_le_bytes())
-        .chain(std::iter::repeat(0));
+    let source = number.iter().flat_map(|limb| limb.to_le_bytes()).chain(std::iter::repeat(0));
     for (to, from) in bytes.iter_mut().rev().zip(source) {
         *to = from;
     }
@@ -162,11 +148,7 @@ mod tests {
             (2, 64, vec![0, 1]),
             (2, 128, vec![0, 0, 1]),
             (65_536, 12, vec![0, 0, 0, 1]),
-            (
-                10,
-                38,
-                vec![687_399_551_400_673_280, 5_421_010_862_427_522_170],
-            ),
+            (10, 38, vec![687_399_551_400_673_280, 5_421_010_862_427_522_170]),
         ] {
             assert_eq!(power(radix, exponent), expected, "{radix}^{exponent}");
         }

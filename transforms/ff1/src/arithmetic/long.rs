@@ -71,8 +71,7 @@ impl LongRing {
     /// Writes `number` as big-endian numerals and leaves zero in it.
     pub(crate) fn write(&self, number: &mut [u64], numerals: &mut [u16]) {
         for group in numerals.rchunks_mut(self.digits.group) {
-            self.digits
-                .write(limbs::divide(number, &self.digits.group_divisor), group);
+            self.digits.write(limbs::divide(number, &self.digits.group_divisor), group);
         }
     }
 
@@ -98,11 +97,7 @@ impl LongRing {
 
     /// A quotient that is never too small; the limbs below these three may make it too large by one.
     fn quotient(&self, high: u128, low: u64) -> u64 {
-        if high >= self.divisor.normalized {
-            u64::MAX
-        } else {
-            self.divisor.divide(high, low).0
-        }
+        if high >= self.divisor.normalized { u64::MAX } else { self.divisor.divide(high, low).0 }
     }
 }
 

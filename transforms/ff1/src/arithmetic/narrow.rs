@@ -24,17 +24,11 @@ enum Reduction {
 impl NarrowRing {
     pub(crate) fn new(radix: u32, modulus: u64, stream_bytes: usize) -> Self {
         let reduction = if stream_bytes <= 8 {
-            Reduction::Single {
-                reciprocal: u64::MAX / modulus,
-            }
+            Reduction::Single { reciprocal: u64::MAX / modulus }
         } else {
             Reduction::Double(Divisor::new(modulus))
         };
-        Self {
-            modulus,
-            reduction,
-            digits: Digits::new(radix),
-        }
+        Self { modulus, reduction, digits: Digits::new(radix) }
     }
 
     #[inline(always)]
@@ -64,11 +58,7 @@ impl Ring for NarrowRing {
     #[inline(always)]
     fn add(&self, number: u64, stream: Stream) -> u64 {
         let (sum, carry) = number.overflowing_add(self.reduce(stream.first));
-        select_unpredictable(
-            carry | (sum >= self.modulus),
-            sum.wrapping_sub(self.modulus),
-            sum,
-        )
+        select_unpredictable(carry | (sum >= self.modulus), sum.wrapping_sub(self.modulus), sum)
     }
 
     #[inline(always)]

@@ -32,10 +32,7 @@ impl WideRing {
     #[inline(always)]
     fn reduce(&self, stream: Stream) -> u128 {
         let (top, low) = match self.stream_bytes {
-            20 => (
-                stream.first >> 96,
-                (stream.first << 32) | u128::from(stream.next),
-            ),
+            20 => (stream.first >> 96, (stream.first << 32) | u128::from(stream.next)),
             16 => (0, stream.first),
             _ => (0, stream.first >> 32),
         };
@@ -53,11 +50,7 @@ impl Ring for WideRing {
     #[inline(always)]
     fn add(&self, number: u128, stream: Stream) -> u128 {
         let (sum, carry) = number.overflowing_add(self.reduce(stream));
-        select_unpredictable(
-            carry | (sum >= self.modulus),
-            sum.wrapping_sub(self.modulus),
-            sum,
-        )
+        select_unpredictable(carry | (sum >= self.modulus), sum.wrapping_sub(self.modulus), sum)
     }
 
     #[inline(always)]
@@ -68,13 +61,9 @@ impl Ring for WideRing {
 
     #[inline(always)]
     fn read(&self, numerals: &[u16]) -> u128 {
-        self.digits
-            .groups(numerals)
-            .fold(0, |number: u128, (group, span)| {
-                number
-                    .wrapping_mul(u128::from(span))
-                    .wrapping_add(u128::from(group))
-            })
+        self.digits.groups(numerals).fold(0, |number: u128, (group, span)| {
+            number.wrapping_mul(u128::from(span)).wrapping_add(u128::from(group))
+        })
     }
 
     #[inline(always)]

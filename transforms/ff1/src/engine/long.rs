@@ -30,9 +30,7 @@ pub(super) fn run<B: Backend>(
     for (index, value) in numerals.chunks_exact_mut(geometry.length).enumerate() {
         let prefix = match tweaks {
             Tweaks::Same(_) => shared,
-            Tweaks::Each(each) => each
-                .get(index)
-                .map_or(0, |tweak| prefixes.bind(backend, tweak)),
+            Tweaks::Each(each) => each.get(index).map_or(0, |tweak| prefixes.bind(backend, tweak)),
         };
         let (u, v) = value.split_at_mut(geometry.left_length);
         halves.left.read(u, &mut left);
@@ -104,11 +102,7 @@ impl RoundFunction {
         }
         let unused = 16 * self.output.len() - self.stream_bytes;
         limbs::read_bytes(
-            self.output
-                .iter()
-                .flat_map(|block| block.0.iter())
-                .rev()
-                .skip(unused),
+            self.output.iter().flat_map(|block| block.0.iter()).rev().skip(unused),
             &mut self.stream,
         );
         &mut self.stream

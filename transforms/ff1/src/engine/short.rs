@@ -26,21 +26,13 @@ pub(super) fn run<R: Ring, B: Backend, N: ArraySize>(
     let mut each = match tweaks {
         Tweaks::Same(tweak) => {
             let prefix = prefixes.bind(backend, tweak);
-            lanes
-                .function
-                .prefixes
-                .iter_mut()
-                .for_each(|lane| *lane = prefix);
+            lanes.function.prefixes.iter_mut().for_each(|lane| *lane = prefix);
             [].iter()
         }
         Tweaks::Each(each) => each.iter(),
     };
     for values in numerals.chunks_mut(geometry.length * N::USIZE) {
-        for (prefix, tweak) in lanes
-            .function
-            .prefixes
-            .iter_mut()
-            .zip(each.by_ref().take(N::USIZE))
+        for (prefix, tweak) in lanes.function.prefixes.iter_mut().zip(each.by_ref().take(N::USIZE))
         {
             *prefix = prefixes.bind(backend, tweak);
         }
@@ -105,8 +97,7 @@ impl<R: Ring, N: ArraySize> Lanes<R, N> {
             } else {
                 (&halves.right, &mut self.right, &self.left)
             };
-            self.function
-                .apply(backend, &halves.geometry, round, values, source);
+            self.function.apply(backend, &halves.geometry, round, values, source);
             for (number, stream) in target.iter_mut().zip(self.function.streams().take(values)) {
                 *number = match direction {
                     Direction::Encrypt => ring.add(*number, stream),
@@ -144,11 +135,7 @@ impl<N: ArraySize> RoundFunction<N> {
         halves: &[impl Copy + Into<u128>],
     ) {
         // AES over all lanes at once costs less than over some of them one by one; unused lanes hold whatever they held.
-        let active = if values * 16 >= N::USIZE {
-            N::USIZE
-        } else {
-            values
-        };
+        let active = if values * 16 >= N::USIZE { N::USIZE } else { values };
         let (blocks, _) = self.blocks.split_at_mut(active);
         // The round byte stands before the half, which fills a block of its own when it has 16 bytes.
         let own_block = geometry.half_bytes == 16;
@@ -186,9 +173,6 @@ impl<N: ArraySize> RoundFunction<N> {
         self.blocks
             .iter()
             .zip(&self.next)
-            .map(|(block, next)| Stream {
-                first: number(block),
-                next: *next,
-            })
+            .map(|(block, next)| Stream { first: number(block), next: *next })
     }
 }

@@ -56,15 +56,9 @@ fn case(
 fn reference(case: &Case, value: &[u16], tweak: &[u8]) -> Vec<u16> {
     let value = FlexibleNumeralString::from(value.to_vec());
     match case.key.len() {
-        16 => FF1::<Aes128>::new(&case.key, case.radix)
-            .unwrap()
-            .encrypt(tweak, &value),
-        24 => FF1::<Aes192>::new(&case.key, case.radix)
-            .unwrap()
-            .encrypt(tweak, &value),
-        _ => FF1::<Aes256>::new(&case.key, case.radix)
-            .unwrap()
-            .encrypt(tweak, &value),
+        16 => FF1::<Aes128>::new(&case.key, case.radix).unwrap().encrypt(tweak, &value),
+        24 => FF1::<Aes192>::new(&case.key, case.radix).unwrap().encrypt(tweak, &value),
+        _ => FF1::<Aes256>::new(&case.key, case.radix).unwrap().encrypt(tweak, &value),
     }
     .unwrap()
     .into()
@@ -125,14 +119,9 @@ proptest! {
 /// `u` is written modulo 256 and `n` in four bytes, which only long strings show.
 #[test]
 fn very_long_values_agree_with_another_implementation() {
-    for (radix, length) in [
-        (65_536, 5001),
-        (65_535, 4096),
-        (10, 3001),
-        (2, 2047),
-        (62, 515),
-        (256, 513),
-    ] {
+    for (radix, length) in
+        [(65_536, 5001), (65_535, 4096), (10, 3001), (2, 2047), (62, 515), (256, 513)]
+    {
         let numerals = (0..length as u64).map(|at| (at * at * 40_503 % u64::from(radix)) as u16);
         let case = Case {
             key: vec![7; 32],
@@ -164,9 +153,8 @@ fn a_grid_of_radices_and_lengths_agrees_with_another_implementation() {
             .filter(|length| domain_size(radix, *length).is_none_or(|size| size >= 1_000_000))
         {
             let tweak = vec![length as u8; length % 19];
-            let value: Vec<u16> = (0..length)
-                .map(|at| largest - (at * at) as u16 % radix as u16)
-                .collect();
+            let value: Vec<u16> =
+                (0..length).map(|at| largest - (at * at) as u16 % radix as u16).collect();
             let case = Case {
                 key: vec![radix as u8; 32],
                 radix,

@@ -1,10 +1,6 @@
 //! FF1 against published vectors, against another implementation, and against itself.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 mod differential;
 mod rules;

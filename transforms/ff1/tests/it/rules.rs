@@ -22,11 +22,7 @@ fn keys_and_radices() {
         (32, u32::MAX, Some(Ff1Error::Radix)),
     ] {
         let ff1 = Ff1::new(&vec![1; bytes], radix);
-        assert_eq!(
-            ff1.as_ref().err().copied(),
-            expected,
-            "{bytes} bytes, radix {radix}"
-        );
+        assert_eq!(ff1.as_ref().err().copied(), expected, "{bytes} bytes, radix {radix}");
         assert_eq!(ff1.map(|ff1| ff1.radix()).unwrap_or(radix), radix);
     }
 }
@@ -34,60 +30,21 @@ fn keys_and_radices() {
 #[test]
 fn single_values() {
     for (radix, value, expected) in [
-        (
-            10,
-            vec![],
-            Err(Ff1Error::Length {
-                length: 0,
-                minimum: 2,
-            }),
-        ),
-        (
-            10,
-            vec![1],
-            Err(Ff1Error::Length {
-                length: 1,
-                minimum: 2,
-            }),
-        ),
+        (10, vec![], Err(Ff1Error::Length { length: 0, minimum: 2 })),
+        (10, vec![1], Err(Ff1Error::Length { length: 1, minimum: 2 })),
         (10, vec![1, 2], Ok(())),
-        (
-            2,
-            vec![1; 6],
-            Err(Ff1Error::Length {
-                length: 6,
-                minimum: 7,
-            }),
-        ),
+        (2, vec![1; 6], Err(Ff1Error::Length { length: 6, minimum: 7 })),
         (2, vec![1; 7], Ok(())),
-        (
-            65_536,
-            vec![65_535],
-            Err(Ff1Error::Length {
-                length: 1,
-                minimum: 2,
-            }),
-        ),
+        (65_536, vec![65_535], Err(Ff1Error::Length { length: 1, minimum: 2 })),
         (65_536, vec![65_535; 2], Ok(())),
-        (
-            10,
-            vec![1, 2, 3, 10, 5],
-            Err(Ff1Error::Numeral { index: 3 }),
-        ),
+        (10, vec![1, 2, 3, 10, 5], Err(Ff1Error::Numeral { index: 3 })),
         (65_535, vec![65_535; 4], Err(Ff1Error::Numeral { index: 0 })),
     ] {
         let ff1 = Ff1::new(&KEY, radix).unwrap();
         for run in [Ff1::encrypt, Ff1::decrypt] {
             let mut numerals = value.clone();
-            assert_eq!(
-                run(&ff1, b"tweak", &mut numerals),
-                expected,
-                "radix {radix}, {value:?}"
-            );
-            assert!(
-                expected.is_ok() || numerals == value,
-                "radix {radix}, {value:?}"
-            );
+            assert_eq!(run(&ff1, b"tweak", &mut numerals), expected, "radix {radix}, {value:?}");
+            assert!(expected.is_ok() || numerals == value, "radix {radix}, {value:?}");
         }
     }
 }
@@ -105,36 +62,13 @@ fn batches() {
         (Tweaks::Each(&two), 8, 8, Err(Ff1Error::BatchShape)),
         (Tweaks::Each(&two), 8, 24, Err(Ff1Error::BatchShape)),
         (Tweaks::Each(&[]), 8, 8, Err(Ff1Error::BatchShape)),
-        (
-            Tweaks::Same(b"a"),
-            0,
-            16,
-            Err(Ff1Error::Length {
-                length: 0,
-                minimum: 2,
-            }),
-        ),
-        (
-            Tweaks::Same(b"a"),
-            1,
-            16,
-            Err(Ff1Error::Length {
-                length: 1,
-                minimum: 2,
-            }),
-        ),
+        (Tweaks::Same(b"a"), 0, 16, Err(Ff1Error::Length { length: 0, minimum: 2 })),
+        (Tweaks::Same(b"a"), 1, 16, Err(Ff1Error::Length { length: 1, minimum: 2 })),
     ] {
         for run in [Ff1::encrypt_batch, Ff1::decrypt_batch] {
             let mut numerals = vec![7; count];
-            assert_eq!(
-                run(&ff1, tweaks, length, &mut numerals),
-                expected,
-                "{count} by {length}"
-            );
-            assert!(
-                expected.is_ok() || numerals == vec![7; count],
-                "{count} by {length}"
-            );
+            assert_eq!(run(&ff1, tweaks, length, &mut numerals), expected, "{count} by {length}");
+            assert!(expected.is_ok() || numerals == vec![7; count], "{count} by {length}");
         }
     }
 }
@@ -145,50 +79,29 @@ fn one_wrong_numeral_leaves_the_whole_batch_as_it_is() {
     let mut numerals = vec![4; 1600];
     numerals[1599] = 11;
     let before = numerals.clone();
-    let error = ff1
-        .encrypt_batch(Tweaks::Same(b""), 16, &mut numerals)
-        .unwrap_err();
+    let error = ff1.encrypt_batch(Tweaks::Same(b""), 16, &mut numerals).unwrap_err();
     assert_eq!(error, Ff1Error::Numeral { index: 1599 });
-    assert_eq!(
-        error.to_string(),
-        "the numeral at index 1599 is not below the radix"
-    );
+    assert_eq!(error.to_string(), "the numeral at index 1599 is not below the radix");
     assert_eq!(numerals, before);
 }
 
 /// FF1 permutes its domain; the smallest domains can be run through whole, in one batch.
 #[test]
 fn small_domains_are_permuted() {
-    for (radix, length) in [
-        (10u32, 2),
-        (10, 3),
-        (2, 7),
-        (2, 13),
-        (3, 5),
-        (100, 2),
-        (7, 4),
-    ] {
+    for (radix, length) in [(10u32, 2), (10, 3), (2, 7), (2, 13), (3, 5), (100, 2), (7, 4)] {
         let ff1 = Ff1::new(&KEY, radix).unwrap();
         let size = domain_size(radix, length).unwrap() as u32;
         let value = |number: u32| {
-            (0..length as u32)
-                .rev()
-                .map(move |place| (number / radix.pow(place) % radix) as u16)
+            (0..length as u32).rev().map(move |place| (number / radix.pow(place) % radix) as u16)
         };
         let plain: Vec<u16> = (0..size).flat_map(value).collect();
         let mut cipher = plain.clone();
-        ff1.encrypt_batch(Tweaks::Same(b"column"), length, &mut cipher)
-            .unwrap();
+        ff1.encrypt_batch(Tweaks::Same(b"column"), length, &mut cipher).unwrap();
         let different: HashSet<&[u16]> = cipher.chunks(length).collect();
-        assert_eq!(
-            different.len(),
-            size as usize,
-            "radix {radix}, length {length}"
-        );
+        assert_eq!(different.len(), size as usize, "radix {radix}, length {length}");
         assert!(cipher.iter().all(|numeral| u32::from(*numeral) < radix));
         assert_ne!(cipher, plain);
-        ff1.decrypt_batch(Tweaks::Same(b"column"), length, &mut cipher)
-            .unwrap();
+        ff1.decrypt_batch(Tweaks::Same(b"column"), length, &mut cipher).unwrap();
         assert_eq!(cipher, plain, "radix {radix}, length {length}");
     }
 }
@@ -201,10 +114,7 @@ fn keys_and_tweaks_separate() {
     for key in [[1; 32], [2; 32]] {
         for tweak in tweaks {
             let mut value = vec![5; 16];
-            Ff1::new(&key, 10)
-                .unwrap()
-                .encrypt(tweak, &mut value)
-                .unwrap();
+            Ff1::new(&key, 10).unwrap().encrypt(tweak, &mut value).unwrap();
             seen.insert(value);
         }
     }
@@ -220,10 +130,7 @@ fn an_instance_is_shared_between_threads() {
     };
     let results = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap().unwrap())
-            .collect::<HashSet<_>>()
+        threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect::<HashSet<_>>()
     });
     assert_eq!(results.len(), 1);
 }

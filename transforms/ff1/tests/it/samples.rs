@@ -11,34 +11,13 @@ fn nist_samples() {
     for (sample, key_bytes, radix, tweak, plain, cipher) in [
         (1, 16, 10, "", "0123456789", "2433477484"),
         (2, 16, 10, TWEAK_10, "0123456789", "6124200773"),
-        (
-            3,
-            16,
-            36,
-            TWEAK_36,
-            "0123456789abcdefghi",
-            "a9tv40mll9kdu509eum",
-        ),
+        (3, 16, 36, TWEAK_36, "0123456789abcdefghi", "a9tv40mll9kdu509eum"),
         (4, 24, 10, "", "0123456789", "2830668132"),
         (5, 24, 10, TWEAK_10, "0123456789", "2496655549"),
-        (
-            6,
-            24,
-            36,
-            TWEAK_36,
-            "0123456789abcdefghi",
-            "xbj3kv35jrawxv32ysr",
-        ),
+        (6, 24, 36, TWEAK_36, "0123456789abcdefghi", "xbj3kv35jrawxv32ysr"),
         (7, 32, 10, "", "0123456789", "6657667009"),
         (8, 32, 10, TWEAK_10, "0123456789", "1001623463"),
-        (
-            9,
-            32,
-            36,
-            TWEAK_36,
-            "0123456789abcdefghi",
-            "xs8a0azh2avyalyzuwd",
-        ),
+        (9, 32, 36, TWEAK_36, "0123456789abcdefghi", "xs8a0azh2avyalyzuwd"),
     ] {
         let ff1 = Ff1::new(&hex(KEY)[..key_bytes], radix).unwrap();
         let mut value = numerals(plain);
@@ -50,9 +29,7 @@ fn nist_samples() {
 }
 
 fn numerals(text: &str) -> Vec<u16> {
-    text.chars()
-        .map(|digit| digit.to_digit(36).unwrap() as u16)
-        .collect()
+    text.chars().map(|digit| digit.to_digit(36).unwrap() as u16).collect()
 }
 
 fn hex(text: &str) -> Vec<u8> {

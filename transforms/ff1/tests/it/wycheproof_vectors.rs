@@ -28,10 +28,8 @@ impl Count {
         };
         let mut value = plain.clone();
         let ff1 = Ff1::new(key, radix as u32);
-        let encrypted = ff1
-            .as_ref()
-            .map_err(|error| *error)
-            .and_then(|ff1| ff1.encrypt(tweak, &mut value));
+        let encrypted =
+            ff1.as_ref().map_err(|error| *error).and_then(|ff1| ff1.encrypt(tweak, &mut value));
         if result == TestResult::Invalid {
             let rule = match encrypted.unwrap_err() {
                 Ff1Error::KeyLength => "[InvalidKeySize]",
@@ -48,9 +46,7 @@ impl Count {
         assert_eq!(Some(&value), cipher.as_ref(), "{name}: encrypted");
         self.encrypted += 1;
         let mut value = cipher.unwrap();
-        ff1.unwrap_or_else(|error| panic!("{name}: {error}"))
-            .decrypt(tweak, &mut value)
-            .unwrap();
+        ff1.unwrap_or_else(|error| panic!("{name}: {error}")).decrypt(tweak, &mut value).unwrap();
         assert_eq!(value, plain, "{name}: decrypted");
         self.decrypted += 1;
     }
@@ -62,16 +58,8 @@ fn numeral_lists() {
     for set in fpe_list::TestName::all() {
         for group in fpe_list::TestSet::load(set).unwrap().test_groups {
             for test in group.tests {
-                let plain = test
-                    .pt
-                    .iter()
-                    .map(|numeral| u16::try_from(*numeral).ok())
-                    .collect();
-                let cipher = test
-                    .ct
-                    .iter()
-                    .map(|numeral| u16::try_from(*numeral).ok())
-                    .collect();
+                let plain = test.pt.iter().map(|numeral| u16::try_from(*numeral).ok()).collect();
+                let cipher = test.ct.iter().map(|numeral| u16::try_from(*numeral).ok()).collect();
                 let name = format!("{set:?} {}", test.tc_id);
                 count.check(
                     &name,
@@ -94,18 +82,10 @@ fn strings() {
         for group in fpe_str::TestSet::load(set).unwrap().test_groups {
             // A character that is not in the alphabet becomes the first numeral that the radix does not have.
             let numeral = |character| {
-                group
-                    .alphabet
-                    .chars()
-                    .position(|c| c == character)
-                    .unwrap_or(group.radix)
+                group.alphabet.chars().position(|c| c == character).unwrap_or(group.radix)
             };
             let numerals = |text: &str| {
-                Some(
-                    text.chars()
-                        .map(|character| numeral(character) as u16)
-                        .collect(),
-                )
+                Some(text.chars().map(|character| numeral(character) as u16).collect())
             };
             for test in &group.tests {
                 let name = format!("{set:?} {}", test.tc_id);

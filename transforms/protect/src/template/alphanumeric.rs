@@ -14,10 +14,7 @@ pub(crate) struct Alphanumeric {
 
 impl Alphanumeric {
     pub(crate) fn new(keep: Keep, min: usize, max: usize) -> Result<Self, SpecError> {
-        Ok(Self {
-            min,
-            layouts: spans(Alphabet::Base62, keep, min, max, INSTEAD)?,
-        })
+        Ok(Self { min, layouts: spans(Alphabet::Base62, keep, min, max, INSTEAD)? })
     }
 }
 

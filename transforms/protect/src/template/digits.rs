@@ -12,10 +12,7 @@ pub(crate) struct Digits {
 
 impl Digits {
     pub(crate) fn new(keep: Keep, min: usize, max: usize) -> Result<Self, SpecError> {
-        Ok(Self {
-            min,
-            layouts: spans(Alphabet::Decimal, keep, min, max, INSTEAD)?,
-        })
+        Ok(Self { min, layouts: spans(Alphabet::Decimal, keep, min, max, INSTEAD)? })
     }
 }
 

@@ -50,10 +50,8 @@ enum Class {
 
 impl Iban {
     pub(crate) fn new() -> Self {
-        let classes: Vec<Vec<Class>> = COUNTRIES
-            .iter()
-            .map(|(_, structure)| classes(structure))
-            .collect();
+        let classes: Vec<Vec<Class>> =
+            COUNTRIES.iter().map(|(_, structure)| classes(structure)).collect();
         let layouts = classes.iter().map(|classes| layout(classes)).collect();
         Self { classes, layouts }
     }
@@ -76,23 +74,12 @@ impl Template for Iban {
         if text.len() != classes.len() {
             return Err(FaultRule::Length);
         }
-        if !text
-            .bytes()
-            .zip(classes)
-            .all(|(symbol, class)| class.admits(symbol))
-        {
+        if !text.bytes().zip(classes).all(|(symbol, class)| class.admits(symbol)) {
             return Err(FaultRule::Structure);
         }
         // A country of which nothing can be enciphered is one this template does not have.
-        let enciphered = self
-            .layouts
-            .get(index)
-            .is_some_and(|layout| !layout.runs.is_empty());
-        if enciphered {
-            Ok(index)
-        } else {
-            Err(FaultRule::Structure)
-        }
+        let enciphered = self.layouts.get(index).is_some_and(|layout| !layout.runs.is_empty());
+        if enciphered { Ok(index) } else { Err(FaultRule::Structure) }
     }
 
     fn looks_masked(&self, text: &str) -> bool {
@@ -156,33 +143,20 @@ fn classes(structure: &str) -> Vec<Class> {
 
 fn layout(classes: &[Class]) -> Layout {
     let positions = |wanted: Class| -> Vec<usize> {
-        (FRONT..classes.len())
-            .filter(|at| classes.get(*at) == Some(&wanted))
-            .collect()
+        (FRONT..classes.len()).filter(|at| classes.get(*at) == Some(&wanted)).collect()
     };
-    let runs: Vec<Run> = [
-        (Alphabet::Decimal, Class::Digit),
-        (Alphabet::Base36, Class::Either),
-    ]
-    .into_iter()
-    .map(|(alphabet, class)| Run::new(alphabet, positions(class)))
-    .filter(|run| run.domain_size() >= SMALLEST_DOMAIN)
-    .collect();
+    let runs: Vec<Run> = [(Alphabet::Decimal, Class::Digit), (Alphabet::Base36, Class::Either)]
+        .into_iter()
+        .map(|(alphabet, class)| Run::new(alphabet, positions(class)))
+        .filter(|run| run.domain_size() >= SMALLEST_DOMAIN)
+        .collect();
     let mut kept = vec![(Part::Text, 0..2)];
     let mut at = FRONT;
-    for part in classes
-        .get(FRONT..)
-        .unwrap_or_default()
-        .chunk_by(|one, next| one == next)
-    {
+    for part in classes.get(FRONT..).unwrap_or_default().chunk_by(|one, next| one == next) {
         let range = at..at + part.len();
         at = range.end;
         if !runs.iter().any(|run| run.positions.contains(&range.start)) {
-            let kind = if part.first() == Some(&Class::Digit) {
-                Part::Digits
-            } else {
-                Part::Text
-            };
+            let kind = if part.first() == Some(&Class::Digit) { Part::Digits } else { Part::Text };
             kept.push((kind, range));
         }
     }
@@ -191,18 +165,12 @@ fn layout(classes: &[Class]) -> Layout {
 
 /// The valid check digits, 2 to 98 (ISO 13616-1, section 7; ISO/IEC 7064, MOD 97-10).
 fn valid(text: &[u8]) -> u32 {
-    let (country, bban) = (
-        text.get(..2).unwrap_or_default(),
-        text.get(FRONT..).unwrap_or_default(),
-    );
-    let rest = bban
-        .iter()
-        .chain(country)
-        .chain(b"00")
-        .fold(0, |rest, symbol| match symbol {
-            b'0'..=b'9' => (rest * 10 + u32::from(symbol - b'0')) % 97,
-            letter => (rest * 100 + u32::from(letter.wrapping_sub(b'A')) + 10) % 97,
-        });
+    let (country, bban) =
+        (text.get(..2).unwrap_or_default(), text.get(FRONT..).unwrap_or_default());
+    let rest = bban.iter().chain(country).chain(b"00").fold(0, |rest, symbol| match symbol {
+        b'0'..=b'9' => (rest * 10 + u32::from(symbol - b'0')) % 97,
+        letter => (rest * 100 + u32::from(letter.wrapping_sub(b'A')) + 10) % 97,
+    });
     98 - rest
 }
 
@@ -283,37 +251,18 @@ mod tests {
                 .runs
                 .iter()
                 .map(|run| {
-                    run.positions
-                        .iter()
-                        .map(|at| char::from(example.as_bytes()[*at]))
-                        .collect()
+                    run.positions.iter().map(|at| char::from(example.as_bytes()[*at])).collect()
                 })
                 .collect();
             assert_eq!(runs, enciphered);
-            let parts: Vec<&str> = layout
-                .kept
-                .iter()
-                .map(|(_, at)| &example[at.clone()])
-                .collect();
+            let parts: Vec<&str> = layout.kept.iter().map(|(_, at)| &example[at.clone()]).collect();
             assert_eq!(parts, kept);
         };
         check("DE89370400440532013000", &["370400440532013000"], &["DE"]);
-        check(
-            "FR1420041010050500013M02606",
-            &["200410100506", "0500013M026"],
-            &["FR"],
-        );
+        check("FR1420041010050500013M02606", &["200410100506", "0500013M026"], &["FR"]);
         check("CH9300762011623852957", &["011623852957"], &["CH", "00762"]);
-        check(
-            "IT60X0542811101000000123456",
-            &["0542811101", "000000123456"],
-            &["IT", "X"],
-        );
-        check(
-            "GB29NWBK60161331926819",
-            &["60161331926819"],
-            &["GB", "NWBK"],
-        );
+        check("IT60X0542811101000000123456", &["0542811101", "000000123456"], &["IT", "X"]);
+        check("GB29NWBK60161331926819", &["60161331926819"], &["GB", "NWBK"]);
     }
 
     #[test]

@@ -19,9 +19,7 @@ impl Pan {
                 "lengths of card numbers must be from 8 to 19, the shortest first",
             ));
         }
-        let layouts = (min..=max)
-            .map(|length| layout(keep, length))
-            .collect::<Result<_, _>>()?;
+        let layouts = (min..=max).map(|length| layout(keep, length)).collect::<Result<_, _>>()?;
         Ok(Self { min, layouts })
     }
 }
@@ -60,16 +58,9 @@ fn layout(keep: Keep, length: usize) -> Result<Layout, SpecError> {
     let run = Run::new(Alphabet::Decimal, (keep.first..end).collect());
     // Who sees the last digits of a card elsewhere (a receipt) sees its check digit with
     // them, and the check digit gives away one more.
-    let size = if keep.last > 0 {
-        run.domain_size() / 10
-    } else {
-        run.domain_size()
-    };
+    let size = if keep.last > 0 { run.domain_size() / 10 } else { run.domain_size() };
     enough(length, run.len(), size, INSTEAD)?;
-    Ok(Layout {
-        runs: vec![run],
-        kept: kept(Part::Digits, keep.first, end..length - 1),
-    })
+    Ok(Layout { runs: vec![run], kept: kept(Part::Digits, keep.first, end..length - 1) })
 }
 
 /// The valid check digit after these digits (ISO/IEC 7812-1, annex B).
@@ -119,12 +110,7 @@ mod tests {
     #[test]
     fn the_domain_is_computed_for_every_length() {
         let small = |first, last, min, max, at, free, size| {
-            let expected = SpecError::DomainTooSmall {
-                length: at,
-                free,
-                size,
-                instead: INSTEAD,
-            };
+            let expected = SpecError::DomainTooSmall { length: at, free, size, instead: INSTEAD };
             assert_eq!(new(first, last, min, max).err(), Some(expected));
         };
         small(6, 0, 12, 19, 12, 5, 100_000);
@@ -137,10 +123,7 @@ mod tests {
             assert!(new(first, last, min, 19).is_ok(), "{first} {last} {min}");
         }
         for (min, max) in [(7, 19), (16, 20), (17, 16)] {
-            assert!(matches!(
-                new(0, 0, min, max).err(),
-                Some(SpecError::Invalid(_))
-            ));
+            assert!(matches!(new(0, 0, min, max).err(), Some(SpecError::Invalid(_))));
         }
     }
 

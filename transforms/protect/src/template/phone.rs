@@ -45,10 +45,7 @@ impl Phone {
             .map(|(code, national)| {
                 let start = 1 + code;
                 let run = Run::new(Alphabet::Decimal, (start..start + national).collect());
-                Layout {
-                    runs: vec![run],
-                    kept: vec![(Part::Digits, 1..start)],
-                }
+                Layout { runs: vec![run], kept: vec![(Part::Digits, 1..start)] }
             })
             .collect();
         Self { layouts }
@@ -69,9 +66,7 @@ impl Template for Phone {
             return Err(FaultRule::Length);
         }
         let code = country_code(digits).ok_or(FaultRule::Structure)?;
-        let national = (digits.len() - code)
-            .checked_sub(NATIONAL_MIN)
-            .ok_or(FaultRule::Length)?;
+        let national = (digits.len() - code).checked_sub(NATIONAL_MIN).ok_or(FaultRule::Length)?;
         Ok((code - 1) * (NATIONAL_MAX - NATIONAL_MIN + 1) + national)
     }
 }
@@ -91,20 +86,14 @@ mod tests {
 
     #[test]
     fn country_codes_are_sorted_and_none_begins_another() {
-        let all: Vec<String> = COUNTRY_CODES
-            .iter()
-            .flat_map(|codes| codes.iter().map(u16::to_string))
-            .collect();
+        let all: Vec<String> =
+            COUNTRY_CODES.iter().flat_map(|codes| codes.iter().map(u16::to_string)).collect();
         for (codes, length) in COUNTRY_CODES.iter().zip(1..) {
             assert!(codes.is_sorted());
             assert!(codes.iter().all(|code| code.to_string().len() == length));
         }
         for code in &all {
-            assert_eq!(
-                all.iter().filter(|other| code.starts_with(*other)).count(),
-                1,
-                "{code}"
-            );
+            assert_eq!(all.iter().filter(|other| code.starts_with(*other)).count(), 1, "{code}");
         }
     }
 

@@ -24,9 +24,9 @@ impl Shape {
             Self::Plain => numbers
                 .map(|n| Self::PREFIX.to_owned() + &digits::write(n, Self::PLAIN_DIGITS))
                 .collect(),
-            Self::Email { suffix } => numbers
-                .map(|n| digits::write(n, Self::EMAIL_DIGITS) + suffix)
-                .collect(),
+            Self::Email { suffix } => {
+                numbers.map(|n| digits::write(n, Self::EMAIL_DIGITS) + suffix).collect()
+            }
         })
     }
 
@@ -109,11 +109,7 @@ mod digits {
         let check = check(symbols.clone());
         symbols
             .chain(check)
-            .filter_map(|symbol| {
-                DIGITS
-                    .get(usize::from(symbol))
-                    .map(|digit| char::from(*digit))
-            })
+            .filter_map(|symbol| DIGITS.get(usize::from(symbol)).map(|digit| char::from(*digit)))
             .collect()
     }
 
@@ -121,10 +117,7 @@ mod digits {
     pub(super) fn is_well_formed(text: &str, count: usize) -> bool {
         let symbol = |byte: u8| {
             let digit = byte.to_ascii_lowercase();
-            DIGITS
-                .iter()
-                .position(|known| *known == digit)
-                .map(|at| at as u8)
+            DIGITS.iter().position(|known| *known == digit).map(|at| at as u8)
         };
         let symbols: Option<Vec<u8>> = text.bytes().map(symbol).collect();
         let split = |symbols: Vec<u8>| {
@@ -147,16 +140,8 @@ mod digits {
     fn times(left: u8, right: u8) -> u8 {
         (0..5).rev().fold(0, |product: u8, bit| {
             let doubled = product << 1;
-            let reduced = if doubled & 32 == 0 {
-                doubled
-            } else {
-                doubled ^ 0b10_0101
-            };
-            if right >> bit & 1 == 0 {
-                reduced
-            } else {
-                reduced ^ left
-            }
+            let reduced = if doubled & 32 == 0 { doubled } else { doubled ^ 0b10_0101 };
+            if right >> bit & 1 == 0 { reduced } else { reduced ^ left }
         })
     }
 }
@@ -166,9 +151,7 @@ mod tests {
     use super::*;
 
     fn email() -> Shape {
-        Shape::Email {
-            suffix: "@allonym.invalid".into(),
-        }
+        Shape::Email { suffix: "@allonym.invalid".into() }
     }
 
     #[test]
@@ -177,11 +160,7 @@ mod tests {
             for token in shape.draw(100).unwrap() {
                 assert_eq!(token.len(), length);
                 assert_eq!(shape.mark(&token), Mark::Protected(None), "{token}");
-                assert_eq!(
-                    shape.mark(&token.to_uppercase()),
-                    Mark::Protected(None),
-                    "{token}"
-                );
+                assert_eq!(shape.mark(&token.to_uppercase()), Mark::Protected(None), "{token}");
             }
         }
         // Published vectors: what is stored must stay a token.

@@ -29,34 +29,26 @@ fn luhn(body: &str) -> u32 {
 
 fn remainder(iban: &str) -> u32 {
     let turned = iban[4..].chars().chain(iban[..4].chars());
-    let digits: String = turned
-        .map(|symbol| symbol.to_digit(36).unwrap().to_string())
-        .collect();
-    digits
-        .bytes()
-        .fold(0, |rest, digit| (rest * 10 + u32::from(digit - b'0')) % 97)
+    let digits: String = turned.map(|symbol| symbol.to_digit(36).unwrap().to_string()).collect();
+    digits.bytes().fold(0, |rest, digit| (rest * 10 + u32::from(digit - b'0')) % 97)
 }
 
 fn iban() -> impl Strategy<Value = String> {
-    (
-        prop::sample::select(BBANS),
-        prop::collection::vec(0_u32..36, 30),
-    )
-        .prop_map(|((country, shape), random)| {
+    (prop::sample::select(BBANS), prop::collection::vec(0_u32..36, 30)).prop_map(
+        |((country, shape), random)| {
             let bban: String = shape
                 .chars()
                 .zip(random)
                 .map(|(kind, random)| match kind {
                     'n' => char::from_digit(random % 10, 36).unwrap(),
-                    'a' => char::from_digit(10 + random % 26, 36)
-                        .unwrap()
-                        .to_ascii_uppercase(),
+                    'a' => char::from_digit(10 + random % 26, 36).unwrap().to_ascii_uppercase(),
                     _ => char::from_digit(random, 36).unwrap().to_ascii_uppercase(),
                 })
                 .collect();
             let check = 98 - remainder(&format!("{country}00{bban}"));
             format!("{country}{check:02}{bban}")
-        })
+        },
+    )
 }
 
 fn card() -> impl Strategy<Value = String> {
@@ -80,11 +72,7 @@ fn case() -> impl Strategy<Value = Case> {
                     && plain[..6] == token[..6]
                     && token.bytes().all(|symbol| symbol.is_ascii_digit())
             };
-            (
-                pan(mode),
-                Value::text(card),
-                shape as fn(&str, &str) -> bool,
-            )
+            (pan(mode), Value::text(card), shape as fn(&str, &str) -> bool)
         }),
         (card(), mode()).prop_map(move |(card, mode)| (
             pan(mode),
@@ -111,23 +99,16 @@ fn case() -> impl Strategy<Value = Case> {
             let shape = |plain: &str, token: &str| {
                 plain[..2] == token[..2] && token[1..].bytes().all(|symbol| symbol.is_ascii_digit())
             };
-            (
-                fpe(TemplateSpec::Phone, Pinned),
-                Value::text(text),
-                shape as _,
-            )
+            (fpe(TemplateSpec::Phone, Pinned), Value::text(text), shape as _)
         }),
         (iban(), mode()).prop_map(|(text, mode)| {
             let shape = |plain: &str, token: &str| {
                 plain[..2] == token[..2]
-                    && plain[4..]
-                        .chars()
-                        .zip(token[4..].chars())
-                        .all(|(plain, token)| {
-                            token.is_ascii_digit()
-                                || token.is_ascii_uppercase()
-                                    && (plain == token || token.is_ascii_alphanumeric())
-                        })
+                    && plain[4..].chars().zip(token[4..].chars()).all(|(plain, token)| {
+                        token.is_ascii_digit()
+                            || token.is_ascii_uppercase()
+                                && (plain == token || token.is_ascii_alphanumeric())
+                    })
             };
             (fpe(TemplateSpec::Iban, mode), Value::text(text), shape as _)
         }),
@@ -207,21 +188,11 @@ proptest! {
 fn tenants_do_not_share_values() {
     let keys = keys_without(1, &[]);
     let card = Value::text("4929120000006466");
-    let at = |tenant| Context {
-        tenant,
-        ..context(&keys)
-    };
+    let at = |tenant| Context { tenant, ..context(&keys) };
     for method in [
         pan(Slack),
         pan(Pinned),
-        fpe(
-            TemplateSpec::Pan {
-                keep: Keep::default(),
-                min: 13,
-                max: 19,
-            },
-            Slack,
-        ),
+        fpe(TemplateSpec::Pan { keep: Keep::default(), min: 13, max: 19 }, Slack),
         digits(0, 0, 6, 20),
         alphanumeric(0, 0, 6, 20),
         MethodSpec::Siv,
@@ -235,26 +206,14 @@ fn tenants_do_not_share_values() {
         assert!(others.iter().all(|other| *other != token));
         assert!(others[0] != others[1] && others[1] != others[2]);
         for nobody in [None, Some("")] {
-            assert_eq!(
-                protect(&*method, &card, &at(nobody)).err(),
-                Some(FaultRule::NoTenant)
-            );
+            assert_eq!(protect(&*method, &card, &at(nobody)).err(), Some(FaultRule::NoTenant));
             let forms = method.stored_forms(&card, &at(nobody)).err();
-            assert_eq!(
-                forms,
-                Some(Fault {
-                    index: 0,
-                    rule: FaultRule::NoTenant
-                })
-            );
+            assert_eq!(forms, Some(Fault { index: 0, rule: FaultRule::NoTenant }));
         }
         if method.is_reversible() {
             assert!(reveal(&*method, &token, &at(Some("a"))).unwrap() == card);
             assert!(reveal(&*method, &token, &at(Some("b"))) != Ok(card.clone()));
-            assert_eq!(
-                reveal(&*method, &token, &at(None)).err(),
-                Some(FaultRule::NoTenant)
-            );
+            assert_eq!(reveal(&*method, &token, &at(None)).err(), Some(FaultRule::NoTenant));
         }
     }
 }
@@ -268,10 +227,7 @@ fn domains_and_specifications_do_not_share_values() {
         Method::Pure(transform) => protect(&*transform, &value, &context(&keys)).unwrap(),
         Method::Stored(_) => panic!("not a computed method"),
     };
-    let elsewhere = Domain {
-        id: DomainId::from_bytes([8; 16]),
-        ..DOMAIN
-    };
+    let elsewhere = Domain { id: DomainId::from_bytes([8; 16]), ..DOMAIN };
     let base = build_at(digits(0, 0, 6, 20), DOMAIN);
     assert!(base != build_at(digits(0, 0, 6, 20), elsewhere));
     assert!(base != build_at(digits(0, 0, 6, 21), DOMAIN));
@@ -291,8 +247,5 @@ fn preserved_parts_are_in_the_tweak() {
     assert_ne!(middle("123456789099"), middle("124456789099"));
     assert_ne!(middle("123456789099"), middle("123456789098"));
     let phone = || fpe(TemplateSpec::Phone, Pinned);
-    assert_ne!(
-        token(phone(), "+4915112345678")[3..],
-        token(phone(), "+4815112345678")[3..]
-    );
+    assert_ne!(token(phone(), "+4915112345678")[3..], token(phone(), "+4815112345678")[3..]);
 }

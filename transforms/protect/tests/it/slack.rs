@@ -18,12 +18,7 @@ fn moved(text: &str, slot: u32) -> String {
         return format!("{body}{}", (check.parse::<u32>().unwrap() + slot) % 10);
     }
     let check: u32 = text[2..4].parse().unwrap();
-    format!(
-        "{}{:02}{}",
-        &text[..2],
-        (check - 2 + slot) % 97 + 2,
-        &text[4..]
-    )
+    format!("{}{:02}{}", &text[..2], (check - 2 + slot) % 97 + 2, &text[4..])
 }
 
 #[test]
@@ -49,61 +44,23 @@ fn what_a_card_number_is() {
         (moved(CARD, 9), &eleven, protected(Some(version(9)))),
         (moved(CARD, 1), &tenth_only, protected(Some(version(10)))),
         // One digit mistyped can look like a token: it is refused on a write all the same.
-        (
-            "4929120000006476".to_owned(),
-            &three,
-            protected(Some(version(2))),
-        ),
+        ("4929120000006476".to_owned(), &three, protected(Some(version(2)))),
         ("4929120000006".to_owned(), &KeySet::default(), check_digits),
-        (
-            "492912000000".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Length),
-        ),
-        (
-            "49291200000064660000".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Length),
-        ),
-        (
-            "4929-1200-0000-6466".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Alphabet),
-        ),
-        (
-            "4929 1200 0000 6466".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Alphabet),
-        ),
-        (
-            "************6466".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Masked),
-        ),
-        (
-            "492912XXXXXX6466".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Masked),
-        ),
-        (
-            "492912••••••6466".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Masked),
-        ),
+        ("492912000000".to_owned(), &three, Mark::Neither(FaultRule::Length)),
+        ("49291200000064660000".to_owned(), &three, Mark::Neither(FaultRule::Length)),
+        ("4929-1200-0000-6466".to_owned(), &three, Mark::Neither(FaultRule::Alphabet)),
+        ("4929 1200 0000 6466".to_owned(), &three, Mark::Neither(FaultRule::Alphabet)),
+        ("************6466".to_owned(), &three, Mark::Neither(FaultRule::Masked)),
+        ("492912XXXXXX6466".to_owned(), &three, Mark::Neither(FaultRule::Masked)),
+        ("492912••••••6466".to_owned(), &three, Mark::Neither(FaultRule::Masked)),
         ("***".to_owned(), &three, Mark::Neither(FaultRule::Masked)),
         (String::new(), &three, Mark::Plain),
     ] {
         assert_eq!(mark(&*pan, &text, keys), expected, "{text}");
     }
-    assert_eq!(
-        pan.mark(&Value::Bool(true), &context(&three)),
-        Mark::Neither(FaultRule::Kind)
-    );
+    assert_eq!(pan.mark(&Value::Bool(true), &context(&three)), Mark::Neither(FaultRule::Kind));
     assert_eq!(pan.mark(&Value::Null, &context(&three)), Mark::Plain);
-    assert_eq!(
-        pan.mark(&Value::number(CARD), &context(&three)),
-        Mark::Plain
-    );
+    assert_eq!(pan.mark(&Value::number(CARD), &context(&three)), Mark::Plain);
     assert_eq!(
         pan.mark(&Value::number("-4929120000006466"), &context(&three)),
         Mark::Neither(FaultRule::Alphabet)
@@ -130,26 +87,10 @@ fn what_an_iban_is() {
         ("DE00370400440532013000".to_owned(), &many, check_digits),
         ("DE01370400440532013000".to_owned(), &many, check_digits),
         ("DE99370400440532013000".to_owned(), &many, check_digits),
-        (
-            "de89370400440532013000".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Structure),
-        ),
-        (
-            "DE89 3704 0044 0532 0130 00".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Alphabet),
-        ),
-        (
-            "DE89**************3000".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Masked),
-        ),
-        (
-            "DE89XXXXXXXXXXXXXX3000".to_owned(),
-            &three,
-            Mark::Neither(FaultRule::Masked),
-        ),
+        ("de89370400440532013000".to_owned(), &three, Mark::Neither(FaultRule::Structure)),
+        ("DE89 3704 0044 0532 0130 00".to_owned(), &three, Mark::Neither(FaultRule::Alphabet)),
+        ("DE89**************3000".to_owned(), &three, Mark::Neither(FaultRule::Masked)),
+        ("DE89XXXXXXXXXXXXXX3000".to_owned(), &three, Mark::Neither(FaultRule::Masked)),
     ] {
         assert_eq!(mark(&*iban, &text, keys), expected, "{text}");
     }
@@ -161,18 +102,13 @@ fn what_an_iban_is() {
 fn only_what_is_plain_is_protected_and_only_what_is_protected_is_revealed() {
     let three = keys_without(3, &[]);
     let context = context(&three);
-    for (method, plain) in [
-        (global(pan(Slack)), CARD),
-        (global(fpe(TemplateSpec::Iban, Slack)), IBAN),
-    ] {
+    for (method, plain) in
+        [(global(pan(Slack)), CARD), (global(fpe(TemplateSpec::Iban, Slack)), IBAN)]
+    {
         let text = |slot| Value::text(moved(plain, slot));
         let refused = |value| protect(&*method, &value, &context).err();
         assert_eq!(refused(text(1)), Some(FaultRule::BadMark), "a token");
-        assert_eq!(
-            refused(text(4)),
-            Some(FaultRule::CheckDigits),
-            "mistyped, or a residue"
-        );
+        assert_eq!(refused(text(4)), Some(FaultRule::CheckDigits), "mistyped, or a residue");
         let token = protect(&*method, &text(0), &context).unwrap();
         assert_eq!(refused(token.clone()), Some(FaultRule::BadMark), "twice");
         let not_revealed = |value| reveal(&*method, &value, &context).err();
@@ -186,22 +122,12 @@ fn only_what_is_plain_is_protected_and_only_what_is_protected_is_revealed() {
 fn a_fault_says_which_of_the_batch() {
     let pan = global(pan(Slack));
     let keys = keys_without(3, &[]);
-    let mut values = [
-        Value::Null,
-        Value::text(CARD),
-        Value::text(moved(CARD, 5)),
-        Value::text(CARD),
-    ];
+    let mut values =
+        [Value::Null, Value::text(CARD), Value::text(moved(CARD, 5)), Value::text(CARD)];
     let mut batch: Vec<&mut Value> = values.iter_mut().collect();
-    let fault = Fault {
-        index: 2,
-        rule: FaultRule::CheckDigits,
-    };
+    let fault = Fault { index: 2, rule: FaultRule::CheckDigits };
     assert_eq!(pan.protect(&mut batch, &context(&keys)), Err(fault));
-    assert!(
-        values[1] == Value::text(CARD),
-        "what is refused as a whole is not changed in part"
-    );
+    assert!(values[1] == Value::text(CARD), "what is refused as a whole is not changed in part");
 }
 
 #[test]
@@ -209,16 +135,10 @@ fn a_version_whose_slot_is_taken_protects_nothing() {
     let pan = global(pan(Slack));
     let value = Value::text(CARD);
     let ten = keys_without(10, &[]);
-    assert_eq!(
-        protect(&*pan, &value, &context(&ten)).err(),
-        Some(FaultRule::NoKey)
-    );
+    assert_eq!(protect(&*pan, &value, &context(&ten)).err(), Some(FaultRule::NoKey));
     let nine_gone = keys_without(10, &[1]);
     let token = protect(&*pan, &value, &context(&nine_gone)).unwrap();
-    assert_eq!(
-        pan.mark(&token, &context(&nine_gone)),
-        Mark::Protected(Some(version(10)))
-    );
+    assert_eq!(pan.mark(&token, &context(&nine_gone)), Mark::Protected(Some(version(10))));
     assert!(reveal(&*pan, &token, &context(&nine_gone)).unwrap() == value);
 }
 
@@ -228,33 +148,16 @@ fn the_pinned_set_protects_and_the_newest_reveals() {
     let (old, new) = (keys_without(1, &[]), keys_without(2, &[]));
     let first_gone = keys_without(2, &[1]);
     for method in [global(pan(Slack)), global(MethodSpec::Siv)] {
-        let across = Context {
-            pinned: &old,
-            newest: &new,
-            tenant: None,
-        };
+        let across = Context { pinned: &old, newest: &new, tenant: None };
         let token = protect(&*method, &value, &across).unwrap();
-        assert_eq!(
-            method.mark(&token, &context(&new)),
-            Mark::Protected(Some(version(1)))
-        );
+        assert_eq!(method.mark(&token, &context(&new)), Mark::Protected(Some(version(1))));
         assert!(reveal(&*method, &token, &context(&new)).unwrap() == value);
         let newer = protect(&*method, &value, &context(&new)).unwrap();
-        assert_eq!(
-            method.mark(&newer, &across),
-            Mark::Protected(Some(version(2)))
-        );
+        assert_eq!(method.mark(&newer, &across), Mark::Protected(Some(version(2))));
         assert!(reveal(&*method, &newer, &across).unwrap() == value);
         assert!(reveal(&*method, &newer, &context(&old)).is_err());
-        let destroyed = Context {
-            pinned: &old,
-            newest: &first_gone,
-            tenant: None,
-        };
-        assert_eq!(
-            protect(&*method, &value, &destroyed).err(),
-            Some(FaultRule::NoKey)
-        );
+        let destroyed = Context { pinned: &old, newest: &first_gone, tenant: None };
+        assert_eq!(protect(&*method, &value, &destroyed).err(), Some(FaultRule::NoKey));
         assert!(reveal(&*method, &token, &destroyed).is_err());
         assert!(matches!(method.mark(&token, &destroyed), Mark::Neither(_)));
     }
@@ -266,16 +169,8 @@ fn pinned_values_carry_no_mark() {
     let context = context(&keys);
     for (method, plain, broken) in [
         (global(pan(Pinned)), CARD, Some(moved(CARD, 1))),
-        (
-            global(fpe(TemplateSpec::Iban, Pinned)),
-            IBAN,
-            Some(moved(IBAN, 1)),
-        ),
-        (
-            global(fpe(TemplateSpec::Phone, Pinned)),
-            "+4915112345678",
-            None,
-        ),
+        (global(fpe(TemplateSpec::Iban, Pinned)), IBAN, Some(moved(IBAN, 1))),
+        (global(fpe(TemplateSpec::Phone, Pinned)), "+4915112345678", None),
         (global(digits(0, 0, 6, 20)), "0123456789", None),
         (global(alphanumeric(0, 0, 6, 20)), "AbCdEf0123", None),
     ] {
@@ -298,12 +193,9 @@ fn pinned_values_carry_no_mark() {
 #[test]
 fn the_stored_forms_are_those_of_all_live_versions() {
     let keys = keys_without(4, &[2]);
-    for (method, count) in [
-        (pan(Slack), 3),
-        (pan(Pinned), 1),
-        (MethodSpec::Siv, 3),
-        (MethodSpec::Hash, 3),
-    ] {
+    for (method, count) in
+        [(pan(Slack), 3), (pan(Pinned), 1), (MethodSpec::Siv, 3), (MethodSpec::Hash, 3)]
+    {
         let method = global(method);
         let plain = Value::text(CARD);
         let forms = method.stored_forms(&plain, &context(&keys)).unwrap();
@@ -321,15 +213,9 @@ fn the_stored_forms_are_those_of_all_live_versions() {
         let none = KeySet::default();
         assert_eq!(
             method.stored_forms(&plain, &context(&none)).err(),
-            Some(Fault {
-                index: 0,
-                rule: FaultRule::NoKey
-            })
+            Some(Fault { index: 0, rule: FaultRule::NoKey })
         );
-        let token = method
-            .stored_forms(&current, &context(&keys))
-            .err()
-            .map(|fault| fault.rule);
+        let token = method.stored_forms(&current, &context(&keys)).err().map(|fault| fault.rule);
         assert_eq!(token, method.is_marked().then_some(FaultRule::BadMark));
     }
 }

@@ -9,9 +9,7 @@ use allonym_protect::{Canonical, Mask, SpecError, TokenTemplate};
 fn the_digest_is_a_stored_format() {
     let hide = MethodSpec::Mask;
     let token = MethodSpec::Token {
-        template: TokenTemplate::Email {
-            token_domain: "allonym.invalid".to_owned(),
-        },
+        template: TokenTemplate::Email { token_domain: "allonym.invalid".to_owned() },
         random: false,
         canonical: Canonical::Exact,
     };
@@ -72,24 +70,15 @@ fn the_digest_is_a_stored_format() {
             "0527a51095a2cac6014b2445827b302512075813fa4ecdbd9dadbbdb5a62f07f",
         ),
         (
-            MethodSpec::Replace {
-                with: "x".to_owned(),
-            },
+            MethodSpec::Replace { with: "x".to_owned() },
             Scope::Global,
             r#"{"revision":1,"method":{"method":"replace","with":"x"},"scope":"global"}"#,
             "bdb72a085da533d8cf3fbffacabf0ed79a98195a1097a43dedb819cafe4f0b2c",
         ),
     ] {
         let spec = spec(method, scope);
-        let hex: String = spec
-            .digest()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(
-            (serde_json::to_string(&spec).unwrap().as_str(), hex.as_str()),
-            (json, digest)
-        );
+        let hex: String = spec.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((serde_json::to_string(&spec).unwrap().as_str(), hex.as_str()), (json, digest));
         assert_eq!(serde_json::from_str::<Spec>(json).unwrap(), spec);
     }
 }
@@ -97,48 +86,20 @@ fn the_digest_is_a_stored_format() {
 #[test]
 fn a_specification_that_cannot_be_had_says_what_to_use_instead() {
     let check = |method: MethodSpec, expected: &[&str]| {
-        let error = build(&spec(method, Scope::Global), DOMAIN, None)
-            .err()
-            .unwrap()
-            .to_string();
+        let error = build(&spec(method, Scope::Global), DOMAIN, None).err().unwrap().to_string();
         for part in expected {
             assert!(error.contains(part), "{error}: {part}");
         }
     };
     let card = |first, last, min, max| {
-        fpe(
-            TemplateSpec::Pan {
-                keep: Keep { first, last },
-                min,
-                max,
-            },
-            VersionMode::Slack,
-        )
+        fpe(TemplateSpec::Pan { keep: Keep { first, last }, min, max }, VersionMode::Slack)
     };
-    check(
-        card(8, 0, 13, 19),
-        &[
-            "length 13",
-            "only 4",
-            "10000 values",
-            "15..19",
-            "method: token",
-        ],
-    );
-    check(
-        card(6, 4, 16, 16),
-        &["length 16", "only 6", "100000 values", "method: token"],
-    );
-    check(
-        digits(0, 0, 5, 9),
-        &["length 5", "100000 values", "method: token"],
-    );
+    check(card(8, 0, 13, 19), &["length 13", "only 4", "10000 values", "15..19", "method: token"]);
+    check(card(6, 4, 16, 16), &["length 16", "only 6", "100000 values", "method: token"]);
+    check(digits(0, 0, 5, 9), &["length 5", "100000 values", "method: token"]);
     check(digits(3, 3, 9, 11), &["length 9", "only 3", "1000 values"]);
     check(digits(9, 9, 9, 11), &["length 9", "only 0", "1 values"]);
-    check(
-        alphanumeric(0, 0, 3, 9),
-        &["length 3", "238328 values", "method: token"],
-    );
+    check(alphanumeric(0, 0, 3, 9), &["length 3", "238328 values", "method: token"]);
     check(digits(0, 0, 9, 6), &["lengths"]);
     check(digits(0, 0, 0, 6), &["lengths"]);
     check(digits(0, 0, 6, usize::MAX), &["lengths"]);
@@ -146,42 +107,15 @@ fn a_specification_that_cannot_be_had_says_what_to_use_instead() {
     let slack = |template| fpe(template, VersionMode::Slack);
     check(slack(TemplateSpec::Phone), &["phone", "version: pinned"]);
     let keep = Keep::default();
-    check(
-        slack(TemplateSpec::Digits {
-            keep,
-            min: 6,
-            max: 9,
-        }),
-        &["digits", "version: pinned"],
-    );
-    check(
-        slack(TemplateSpec::Alphanumeric {
-            keep,
-            min: 6,
-            max: 9,
-        }),
-        &["alphanumeric"],
-    );
+    check(slack(TemplateSpec::Digits { keep, min: 6, max: 9 }), &["digits", "version: pinned"]);
+    check(slack(TemplateSpec::Alphanumeric { keep, min: 6, max: 9 }), &["alphanumeric"]);
     let token = TokenTemplate::Plain;
-    let token = MethodSpec::Token {
-        template: token,
-        random: false,
-        canonical: Canonical::Exact,
-    };
+    let token = MethodSpec::Token { template: token, random: false, canonical: Canonical::Exact };
     check(token, &["token store"]);
-    let later = Spec {
-        revision: 2,
-        ..spec(MethodSpec::Siv, Scope::Global)
-    };
-    assert!(matches!(
-        build(&later, DOMAIN, None),
-        Err(SpecError::Invalid(_))
-    ));
+    let later = Spec { revision: 2, ..spec(MethodSpec::Siv, Scope::Global) };
+    assert!(matches!(build(&later, DOMAIN, None), Err(SpecError::Invalid(_))));
     let nameless = spec(MethodSpec::Siv, Scope::Tenant(String::new()));
-    assert!(matches!(
-        build(&nameless, DOMAIN, None),
-        Err(SpecError::Invalid(_))
-    ));
+    assert!(matches!(build(&nameless, DOMAIN, None), Err(SpecError::Invalid(_))));
 }
 
 #[test]
@@ -206,19 +140,10 @@ fn marks_and_ways_back_are_known_beforehand() {
         (MethodSpec::Hash, true, false),
         (MethodSpec::Mask(Mask::default()), false, false),
         (MethodSpec::Redact, false, false),
-        (
-            MethodSpec::Replace {
-                with: "x".to_owned(),
-            },
-            false,
-            false,
-        ),
+        (MethodSpec::Replace { with: "x".to_owned() }, false, false),
     ] {
         let built = global(method);
-        assert_eq!(
-            (built.is_marked(), built.is_reversible()),
-            (marked, reversible)
-        );
+        assert_eq!((built.is_marked(), built.is_reversible()), (marked, reversible));
     }
 }
 

@@ -39,12 +39,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: 128,
-            value_bytes: 1 << 20,
-            fields: 100_000,
-            key_bytes: 1 << 16,
-        }
+        Self { depth: 128, value_bytes: 1 << 20, fields: 100_000, key_bytes: 1 << 16 }
     }
 }
 
@@ -63,29 +58,18 @@ impl Json {
     /// A reader for one document of the program's place.
     #[must_use]
     pub fn new(program: Arc<Program>, limits: Limits) -> Self {
-        Self {
-            scanner: Scanner::new(program, limits),
-            held: Vec::new(),
-            base: 0,
-            over: None,
-        }
+        Self { scanner: Scanner::new(program, limits), held: Vec::new(), base: 0, over: None }
     }
 
     fn read(&mut self, chunk: &[u8]) -> Result<Piece, CodecError> {
         let at = self.held.len();
         append(&mut self.held, chunk);
         let mut fields = Vec::new();
-        let mut input = Input {
-            bytes: &self.held,
-            at,
-            base: self.base,
-        };
+        let mut input = Input { bytes: &self.held, at, base: self.base };
         self.scanner.scan(&mut input, &mut fields)?;
         let whole = self.held.len();
-        let keep = self
-            .scanner
-            .held_from()
-            .map_or(whole, |from| from.saturating_sub(self.base) as usize);
+        let keep =
+            self.scanner.held_from().map_or(whole, |from| from.saturating_sub(self.base) as usize);
         if keep == 0 {
             return Ok(Piece::new(Vec::new(), fields, escape::ENCODE));
         }
@@ -101,17 +85,9 @@ impl Json {
 
     fn end(&mut self) -> Result<Piece, CodecError> {
         let mut fields = Vec::new();
-        let input = Input {
-            bytes: &self.held,
-            at: self.held.len(),
-            base: self.base,
-        };
+        let input = Input { bytes: &self.held, at: self.held.len(), base: self.base };
         self.scanner.finish(&input, &mut fields)?;
-        Ok(Piece::new(
-            std::mem::take(&mut self.held),
-            fields,
-            escape::ENCODE,
-        ))
+        Ok(Piece::new(std::mem::take(&mut self.held), fields, escape::ENCODE))
     }
 
     fn fail(&mut self, error: CodecError) -> CodecError {
@@ -136,10 +112,7 @@ impl Codec for Json {
         }
         let offset = self.base + self.held.len() as u64;
         let rest = self.end().map_err(|error| self.fail(error))?;
-        self.over = Some(CodecError::Malformed {
-            reason: "the document has ended",
-            offset,
-        });
+        self.over = Some(CodecError::Malformed { reason: "the document has ended", offset });
         Ok(rest)
     }
 }

@@ -13,18 +13,12 @@ pub(super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) const fn new(text: &'a str) -> Self {
-        Self {
-            rest: text,
-            read: 0,
-        }
+        Self { rest: text, read: 0 }
     }
 
     /// An error at the next character.
     pub(super) fn wrong(&self, message: impl Into<String>) -> SelectorError {
-        SelectorError {
-            message: message.into(),
-            position: self.read + 1,
-        }
+        SelectorError { message: message.into(), position: self.read + 1 }
     }
 
     /// Reads this text if it comes next.

@@ -44,9 +44,7 @@ impl Document {
     fn style(&mut self, choices: u8) -> u8 {
         self.used += 1;
         let count = self.style.len();
-        self.style
-            .get(self.used % count.max(1))
-            .map_or(0, |number| number % choices)
+        self.style.get(self.used % count.max(1)).map_or(0, |number| number % choices)
     }
 
     fn blank(&mut self) {
@@ -57,9 +55,7 @@ impl Document {
 
     fn string(&mut self, text: &str) {
         let written = if self.style(4) == 0 {
-            text.encode_utf16()
-                .map(|unit| format!("\\u{unit:04X}"))
-                .collect()
+            text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect()
         } else {
             let quoted = serde_json::to_string(text).unwrap();
             quoted[1..quoted.len() - 1].to_owned()
@@ -89,11 +85,7 @@ impl Document {
             }
         }
         let span = start..self.text.len();
-        self.nodes.push(Node {
-            location: location.clone(),
-            span,
-            is_scalar,
-        });
+        self.nodes.push(Node { location: location.clone(), span, is_scalar });
     }
 
     fn children<'a, K>(
@@ -130,26 +122,20 @@ fn tree() -> impl Strategy<Value = Tree> {
         "[a-z ]{0,40}".prop_map(|text| format!("\"{text}")),
         any::<String>().prop_map(|text| format!("\"{text}")),
     ];
-    scalar
-        .prop_map(Tree::Scalar)
-        .prop_recursive(5, 60, 6, |inner| {
-            let names = proptest::sample::subsequence(NAMES.to_vec(), 0..6).prop_shuffle();
-            prop_oneof![
-                vec(inner.clone(), 0..5).prop_map(Tree::Array),
-                (names, vec(inner, 6)).prop_map(|(names, trees)| Tree::Object(
-                    names.into_iter().zip(trees).collect()
-                )),
-            ]
-        })
+    scalar.prop_map(Tree::Scalar).prop_recursive(5, 60, 6, |inner| {
+        let names = proptest::sample::subsequence(NAMES.to_vec(), 0..6).prop_shuffle();
+        prop_oneof![
+            vec(inner.clone(), 0..5).prop_map(Tree::Array),
+            (names, vec(inner, 6))
+                .prop_map(|(names, trees)| Tree::Object(names.into_iter().zip(trees).collect())),
+        ]
+    })
 }
 
 /// A valid document without members of the same name.
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     (tree(), vec(any::<u8>(), 1..40)).prop_map(|(tree, style)| {
-        let mut document = Document {
-            style,
-            ..Document::default()
-        };
+        let mut document = Document { style, ..Document::default() };
         document.blank();
         document.write(&tree, &mut Vec::new());
         document.blank();
@@ -171,15 +157,10 @@ pub(crate) fn path() -> impl Strategy<Value = Path> {
 
 /// A text cut into pieces at these points, each a share of its length.
 pub(crate) fn cut<'a>(bytes: &'a [u8], points: &[u16]) -> Vec<&'a [u8]> {
-    let mut points: Vec<_> = points
-        .iter()
-        .map(|point| usize::from(*point) * (bytes.len() + 1) / 65_536)
-        .collect();
+    let mut points: Vec<_> =
+        points.iter().map(|point| usize::from(*point) * (bytes.len() + 1) / 65_536).collect();
     points.sort_unstable();
     let starts = std::iter::once(0).chain(points.iter().copied());
     let ends = points.iter().copied().chain([bytes.len()]);
-    starts
-        .zip(ends)
-        .map(|(start, end)| &bytes[start..end])
-        .collect()
+    starts.zip(ends).map(|(start, end)| &bytes[start..end]).collect()
 }

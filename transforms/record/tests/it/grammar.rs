@@ -291,11 +291,7 @@ pub(crate) const REFUSED: &[&[u8]] = &[
 fn documents_of_the_grammar_are_taken() {
     for document in ACCEPTED {
         let outcome = whole(&[], document);
-        assert!(
-            outcome.is_ok(),
-            "{:?}: {outcome:?}",
-            String::from_utf8_lossy(document)
-        );
+        assert!(outcome.is_ok(), "{:?}: {outcome:?}", String::from_utf8_lossy(document));
         assert_eq!(outcome.unwrap().bytes, *document);
     }
 }
@@ -305,10 +301,7 @@ fn everything_else_is_refused() {
     for document in REFUSED {
         let outcome = whole(&[], document);
         let shown = String::from_utf8_lossy(document);
-        assert!(
-            matches!(outcome, Err(CodecError::Malformed { .. })),
-            "{shown:?}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(CodecError::Malformed { .. })), "{shown:?}: {outcome:?}");
     }
 }
 
@@ -334,11 +327,7 @@ fn errors_say_what_and_where() {
     check(b"", "the document is empty", 0);
     check(b"  ", "the document is empty", 2);
     check(b"[1", "the document is not complete", 2);
-    check(
-        b"\xEF\xBB\xBF{}",
-        "a byte order mark before the document",
-        0,
-    );
+    check(b"\xEF\xBB\xBF{}", "a byte order mark before the document", 0);
     check(b" {} {}", "text after the end of the document", 4);
     check(b"[]]", "text after the end of the document", 2);
     check(b"[ 01]", "a number cannot begin with 0", 3);

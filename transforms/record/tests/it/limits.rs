@@ -17,14 +17,7 @@ fn over(limit: &'static str, offset: u64) -> Result<usize, CodecError> {
 fn depth() {
     let check = |depth: usize, document: &str, expected| {
         assert_eq!(
-            limited(
-                &[],
-                Limits {
-                    depth,
-                    ..Limits::default()
-                },
-                document
-            ),
+            limited(&[], Limits { depth, ..Limits::default() }, document),
             expected,
             "{document}"
         );
@@ -33,16 +26,8 @@ fn depth() {
     check(0, "[]", over("depth of nesting", 0));
     check(2, "[[],{}]", Ok(0));
     check(2, "[[],{\"a\":[]}]", over("depth of nesting", 9));
-    check(
-        128,
-        &format!("{}{}", "[".repeat(128), "]".repeat(128)),
-        Ok(0),
-    );
-    check(
-        128,
-        &format!("{}{}", "[".repeat(129), "]".repeat(129)),
-        over("depth of nesting", 128),
-    );
+    check(128, &format!("{}{}", "[".repeat(128), "]".repeat(128)), Ok(0));
+    check(128, &format!("{}{}", "[".repeat(129), "]".repeat(129)), over("depth of nesting", 128));
 }
 
 #[test]
@@ -55,10 +40,7 @@ fn very_deep_documents_neither_overflow_the_stack_nor_pass() {
             limited(&[(0, "$..b")], Limits::default(), &document),
             over("depth of nesting", offset)
         );
-        let limits = Limits {
-            depth: deep,
-            ..Limits::default()
-        };
+        let limits = Limits { depth: deep, ..Limits::default() };
         assert_eq!(limited(&[(0, "$..b")], limits, &document), Ok(0));
     }
 }
@@ -66,15 +48,8 @@ fn very_deep_documents_neither_overflow_the_stack_nor_pass() {
 #[test]
 fn length_of_a_selected_value() {
     let check = |value_bytes: usize, document: &str, expected| {
-        let limits = Limits {
-            value_bytes,
-            ..Limits::default()
-        };
-        assert_eq!(
-            limited(&[(0, "$.a")], limits, document),
-            expected,
-            "{document}"
-        );
+        let limits = Limits { value_bytes, ..Limits::default() };
+        assert_eq!(limited(&[(0, "$.a")], limits, document), expected, "{document}");
     };
     check(7, r#"{"a":"12345"}"#, Ok(1));
     check(6, r#"{"a":"12345"}"#, over("bytes of a selected value", 5));
@@ -82,22 +57,13 @@ fn length_of_a_selected_value() {
     check(4, r#"{"a":12345}"#, over("bytes of a selected value", 5));
     check(7, r#"{"a":"\u00e9"}"#, over("bytes of a selected value", 5));
     check(8, r#"{"a":"\u00e9"}"#, Ok(1));
-    check(
-        1,
-        r#"{"b":"a long one that is not selected","c":1234567}"#,
-        Ok(0),
-    );
+    check(1, r#"{"b":"a long one that is not selected","c":1234567}"#, Ok(0));
 }
 
 #[test]
 fn what_is_not_selected_streams_through_whatever_its_length() {
-    let mut json = Json::new(
-        program(&[(0, "$.a")]),
-        Limits {
-            value_bytes: 16,
-            ..Limits::default()
-        },
-    );
+    let mut json =
+        Json::new(program(&[(0, "$.a")]), Limits { value_bytes: 16, ..Limits::default() });
     assert_eq!(json.push(b"{\"b\":\"").unwrap().len(), 6);
     for _ in 0..100 {
         assert_eq!(json.push(&[b'x'; 1000]).unwrap().len(), 1000);
@@ -112,13 +78,7 @@ fn what_is_not_selected_streams_through_whatever_its_length() {
         pushed += 1;
         assert!(pushed < 20);
     };
-    assert_eq!(
-        error,
-        CodecError::Limit {
-            limit: "bytes of a selected value",
-            offset: 100_012
-        }
-    );
+    assert_eq!(error, CodecError::Limit { limit: "bytes of a selected value", offset: 100_012 });
     assert_eq!(json.push(b"\"}").err(), Some(error));
     assert_eq!(json.finish().err(), Some(error));
 }
@@ -126,19 +86,12 @@ fn what_is_not_selected_streams_through_whatever_its_length() {
 #[test]
 fn length_of_a_name() {
     let check = |key_bytes: usize, document: &str, expected| {
-        let limits = Limits {
-            key_bytes,
-            ..Limits::default()
-        };
+        let limits = Limits { key_bytes, ..Limits::default() };
         for rules in [&[][..], &[(0, "$..none")]] {
             assert_eq!(limited(rules, limits, document), expected, "{document}");
         }
     };
-    check(
-        6,
-        r#"{"name":"a long value, which this does not concern"}"#,
-        Ok(0),
-    );
+    check(6, r#"{"name":"a long value, which this does not concern"}"#, Ok(0));
     check(5, r#"{"name":1}"#, over("bytes of a name", 1));
     check(5, r#"[{"a":{"name":1}}]"#, over("bytes of a name", 7));
 }
@@ -146,10 +99,7 @@ fn length_of_a_name() {
 #[test]
 fn count_of_selected_values() {
     let check = |fields: usize, document: &str, expected| {
-        let limits = Limits {
-            fields,
-            ..Limits::default()
-        };
+        let limits = Limits { fields, ..Limits::default() };
         assert_eq!(
             limited(&[(0, "$[*]"), (1, "$[*].a")], limits, document),
             expected,
@@ -178,10 +128,7 @@ fn after_the_end_nothing_is_taken() {
     let mut json = Json::new(program(&[]), Limits::default());
     json.push(b"[]").unwrap();
     json.finish().unwrap();
-    let ended = CodecError::Malformed {
-        reason: "the document has ended",
-        offset: 2,
-    };
+    let ended = CodecError::Malformed { reason: "the document has ended", offset: 2 };
     assert_eq!(json.push(b" ").err(), Some(ended));
     assert_eq!(json.finish().err(), Some(ended));
 }

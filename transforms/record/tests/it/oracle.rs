@@ -20,10 +20,7 @@ fn located(path: &Path, tree: &serde_json::Value) -> Vec<Vec<Turn>> {
         PathElement::Index(index) => Turn::Index(*index),
     };
     let nodes = oracle.query_located(tree);
-    nodes
-        .locations()
-        .map(|location| location.iter().map(turn).collect())
-        .collect()
+    nodes.locations().map(|location| location.iter().map(turn).collect()).collect()
 }
 
 /// What the oracle makes of all rules: the selected values in the order of the text, or
@@ -33,16 +30,8 @@ fn expected(document: &Document, rules: &[(usize, &Path)]) -> Result<Vec<Seen>, 
     let mut selected: BTreeMap<usize, (Vec<usize>, &Node)> = BTreeMap::new();
     for (rule, path) in rules {
         for location in located(path, &tree) {
-            let node = document
-                .nodes
-                .iter()
-                .find(|node| node.location == location)
-                .unwrap();
-            selected
-                .entry(node.span.start)
-                .or_insert_with(|| (Vec::new(), node))
-                .0
-                .push(*rule);
+            let node = document.nodes.iter().find(|node| node.location == location).unwrap();
+            selected.entry(node.span.start).or_insert_with(|| (Vec::new(), node)).0.push(*rule);
         }
     }
     let judge = |(mut rules, node): (Vec<usize>, &Node)| {
@@ -52,18 +41,10 @@ fn expected(document: &Document, rules: &[(usize, &Path)]) -> Result<Vec<Seen>, 
         match rules[..] {
             [rule] if node.is_scalar => {
                 let value = value(&document.text[node.span.clone()]);
-                Ok(Seen {
-                    rule,
-                    value,
-                    span: node.span.clone(),
-                })
+                Ok(Seen { rule, value, span: node.span.clone() })
             }
             [rule] => Err(CodecError::Composite { rule, offset }),
-            _ => Err(CodecError::Ambiguous {
-                first: rules[0],
-                second: rules[1],
-                offset,
-            }),
+            _ => Err(CodecError::Ambiguous { first: rules[0], second: rules[1], offset }),
         }
     };
     selected.into_values().map(judge).collect()

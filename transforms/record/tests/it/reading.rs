@@ -24,10 +24,8 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) fn program(rules: &[(usize, &str)]) -> Arc<Program> {
-    let paths: Vec<_> = rules
-        .iter()
-        .map(|(rule, text)| (*rule, Path::parse(text).unwrap()))
-        .collect();
+    let paths: Vec<_> =
+        rules.iter().map(|(rule, text)| (*rule, Path::parse(text).unwrap())).collect();
     let rules: Vec<_> = paths.iter().map(|(rule, path)| (*rule, path)).collect();
     Arc::new(Program::compile(&rules))
 }
@@ -49,23 +47,18 @@ pub(crate) fn rewrite(
     mut change: impl FnMut(&mut Piece),
 ) -> Result<Outcome, CodecError> {
     let mut json = Json::new(program.clone(), limits);
-    let mut outcome = Outcome {
-        bytes: Vec::new(),
-        fields: Vec::new(),
-    };
+    let mut outcome = Outcome { bytes: Vec::new(), fields: Vec::new() };
     let mut before = 0;
     for chunk in chunks.iter().map(Some).chain([None]) {
         let mut piece = match chunk {
             Some(chunk) => json.push(chunk)?,
             None => json.finish()?,
         };
-        outcome
-            .fields
-            .extend(piece.fields().iter().map(|field| Seen {
-                rule: field.rule,
-                value: field.value().clone(),
-                span: field.span().start + before..field.span().end + before,
-            }));
+        outcome.fields.extend(piece.fields().iter().map(|field| Seen {
+            rule: field.rule,
+            value: field.value().clone(),
+            span: field.span().start + before..field.span().end + before,
+        }));
         before += piece.len();
         change(&mut piece);
         outcome.bytes.extend(piece.into_bytes().unwrap());

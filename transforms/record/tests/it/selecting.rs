@@ -7,17 +7,8 @@ use super::reading::{values, whole};
 
 #[test]
 fn names_are_compared_after_unescaping() {
-    for name in [
-        "email",
-        "\\u0065mail",
-        "em\\u0061il",
-        "\\u0065\\u006d\\u0061\\u0069\\u006C",
-    ] {
-        assert_eq!(
-            values("$.email", &format!("{{\"{name}\":\"x\"}}")),
-            ["x"],
-            "{name}"
-        );
+    for name in ["email", "\\u0065mail", "em\\u0061il", "\\u0065\\u006d\\u0061\\u0069\\u006C"] {
+        assert_eq!(values("$.email", &format!("{{\"{name}\":\"x\"}}")), ["x"], "{name}");
     }
     assert_eq!(values("$['a/b']", r#"{"a\/b":1}"#), ["#1"]);
     assert_eq!(values("$['😀']", r#"{"\ud83d\ude00":1}"#), ["#1"]);
@@ -42,18 +33,9 @@ fn every_member_of_the_same_name_is_selected() {
         ),
         ["#1", "#2", "#4"]
     );
-    assert_eq!(
-        values("$..b", r#"{"b":1,"a":[{"b":2,"b":3}],"b":4}"#),
-        ["#1", "#2", "#3", "#4"]
-    );
+    assert_eq!(values("$..b", r#"{"b":1,"a":[{"b":2,"b":3}],"b":4}"#), ["#1", "#2", "#3", "#4"]);
     let second = whole(&[(0, "$.a")], br#"{"a":1,"a":{}}"#);
-    assert_eq!(
-        second,
-        Err(CodecError::Composite {
-            rule: 0,
-            offset: 11
-        })
-    );
+    assert_eq!(second, Err(CodecError::Composite { rule: 0, offset: 11 }));
 }
 
 #[test]
@@ -70,11 +52,7 @@ fn numbers_keep_their_digits() {
     ];
     for number in written {
         let outcome = whole(&[(0, "$[*]")], format!("[{number} ,{number}]").as_bytes()).unwrap();
-        let found: Vec<_> = outcome
-            .fields
-            .iter()
-            .map(|field| field.value.clone())
-            .collect();
+        let found: Vec<_> = outcome.fields.iter().map(|field| field.value.clone()).collect();
         assert_eq!(found, [Value::number(number), Value::number(number)]);
     }
 }
@@ -87,19 +65,13 @@ fn documents_of_one_value_are_selected_by_the_root() {
     check("12", "#12");
     check("null", "null");
     check("true\n", "true");
-    assert_eq!(
-        whole(&[(4, "$")], b" []"),
-        Err(CodecError::Composite { rule: 4, offset: 1 })
-    );
+    assert_eq!(whole(&[(4, "$")], b" []"), Err(CodecError::Composite { rule: 4, offset: 1 }));
 }
 
 #[test]
 fn strings_are_unescaped() {
     let text = r#"["\"\\\/\b\f\n\r\t","\u00e9\u20ac\ud83d\ude00","plain é","",  "\u0000"]"#;
-    assert_eq!(
-        values("$[*]", text),
-        ["\"\\/\u{8}\u{c}\n\r\t", "é€😀", "plain é", "", "\0"]
-    );
+    assert_eq!(values("$[*]", text), ["\"\\/\u{8}\u{c}\n\r\t", "é€😀", "plain é", "", "\0"]);
 }
 
 #[test]
@@ -118,18 +90,9 @@ fn objects_and_arrays_cannot_be_selected() {
 
 #[test]
 fn two_rules_for_one_value_are_refused() {
-    let clash = |first, second, offset| {
-        Err(CodecError::Ambiguous {
-            first,
-            second,
-            offset,
-        })
-    };
+    let clash = |first, second, offset| Err(CodecError::Ambiguous { first, second, offset });
     let check = |rules: &[(usize, &str)], document: &str, expected| {
-        assert_eq!(
-            whole(rules, document.as_bytes()).map(|outcome| outcome.fields.len()),
-            expected
-        );
+        assert_eq!(whole(rules, document.as_bytes()).map(|outcome| outcome.fields.len()), expected);
     };
     check(&[(0, "$.a"), (1, "$..a")], r#"{"a":1}"#, clash(0, 1, 5));
     check(&[(9, "$.*"), (3, "$.a")], r#"{"a":1}"#, clash(3, 9, 5));

@@ -47,12 +47,7 @@ fn what_cannot_be_read_is_refused_with_its_position() {
         let error = Selector::parse(text).unwrap_err();
         assert_eq!(error.position, position, "{text}: {error}");
         assert!(error.message.contains(says), "{text}: {error}");
-        assert!(
-            error
-                .to_string()
-                .ends_with(&format!("(character {position})")),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with(&format!("(character {position})")), "{error}");
     };
     check("", 1, "begins with $, header:");
     check("email", 1, "begins with $, header:");

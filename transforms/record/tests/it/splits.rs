@@ -10,22 +10,12 @@ use super::documents::{cut, document, path};
 use super::grammar::{ACCEPTED, REFUSED};
 use super::reading::{program, read};
 
-const TIGHT: Limits = Limits {
-    depth: 5,
-    value_bytes: 12,
-    fields: 3,
-    key_bytes: 9,
-};
+const TIGHT: Limits = Limits { depth: 5, value_bytes: 12, fields: 3, key_bytes: 9 };
 
 fn check_all_cuts(program: &Arc<Program>, limits: Limits, document: &[u8]) {
     let expected = read(program, limits, &[document]);
     if let Ok(outcome) = &expected {
-        assert_eq!(
-            outcome.bytes,
-            document,
-            "{:?}",
-            String::from_utf8_lossy(document)
-        );
+        assert_eq!(outcome.bytes, document, "{:?}", String::from_utf8_lossy(document));
     }
     let check = |chunks: &[&[u8]]| {
         assert_eq!(read(program, limits, chunks), expected, "{:?}", chunks);
@@ -65,42 +55,17 @@ fn a_rich_document_is_the_same_however_it_is_cut() {
         (0, Value::Bool(false)),
     ];
     let outcome = read(&program, Limits::default(), &[document.as_bytes()]).unwrap();
-    let found: Vec<_> = outcome
-        .fields
-        .into_iter()
-        .map(|field| (field.rule, field.value))
-        .collect();
+    let found: Vec<_> = outcome.fields.into_iter().map(|field| (field.rule, field.value)).collect();
     assert_eq!(found, expected);
     check_all_cuts(&program, Limits::default(), document.as_bytes());
     for value_bytes in 0..30 {
-        check_all_cuts(
-            &program,
-            Limits {
-                value_bytes,
-                ..Limits::default()
-            },
-            document.as_bytes(),
-        );
+        check_all_cuts(&program, Limits { value_bytes, ..Limits::default() }, document.as_bytes());
     }
     for key_bytes in 0..14 {
-        check_all_cuts(
-            &program,
-            Limits {
-                key_bytes,
-                ..Limits::default()
-            },
-            document.as_bytes(),
-        );
+        check_all_cuts(&program, Limits { key_bytes, ..Limits::default() }, document.as_bytes());
     }
     for fields in 0..8 {
-        check_all_cuts(
-            &program,
-            Limits {
-                fields,
-                ..Limits::default()
-            },
-            document.as_bytes(),
-        );
+        check_all_cuts(&program, Limits { fields, ..Limits::default() }, document.as_bytes());
     }
 }
 

@@ -31,22 +31,12 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    if stdout.flush().is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if stdout.flush().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Number ranges reserved for fiction: Bundesnetzagentur, Ofcom (two), Arcep, PTS, NANPA.
-const PHONES: [&str; 6] = [
-    "+493023125###",
-    "+447700900###",
-    "+442079460###",
-    "+3363998####",
-    "+467017406",
-    "+121255501",
-];
+const PHONES: [&str; 6] =
+    ["+493023125###", "+447700900###", "+442079460###", "+3363998####", "+467017406", "+121255501"];
 
 /// Prefix and length of card numbers.
 const CARDS: [(&str, usize); 7] = [
@@ -59,13 +49,8 @@ const CARDS: [(&str, usize); 7] = [
     ("601100", 16),
 ];
 
-const MAIL_DOMAINS: [&str; 5] = [
-    "example.com",
-    "example.org",
-    "example.net",
-    "mail.example",
-    "post.example.com",
-];
+const MAIL_DOMAINS: [&str; 5] =
+    ["example.com", "example.org", "example.net", "mail.example", "post.example.com"];
 
 const NOTES: [&str; 6] = [
     "prefers letters",
@@ -83,19 +68,13 @@ struct Maker {
 
 impl Maker {
     fn new() -> Self {
-        Self {
-            random: Random(0x0C0F_FEE0_DDBA_11AD),
-            mails: HashSet::new(),
-        }
+        Self { random: Random(0x0C0F_FEE0_DDBA_11AD), mails: HashSet::new() }
     }
 
     /// One customer; the members stand in the order in which people read them.
     fn customer(&mut self, number: u32) -> String {
         let country = &self.random.pick(&COUNTRIES);
-        let (first, last) = (
-            self.random.pick(country.first),
-            self.random.pick(country.last),
-        );
+        let (first, last) = (self.random.pick(country.first), self.random.pick(country.last));
         let members = [
             ("id", text(&format!("c-{number:05}"))),
             ("full_name", text(&format!("{first} {last}"))),
@@ -103,10 +82,7 @@ impl Maker {
             ("phone", text(&self.phone())),
             ("card", self.card()),
             ("iban", text(&self.iban(country))),
-            (
-                "national_id",
-                text(&self.random.filled(country.national_id)),
-            ),
+            ("national_id", text(&self.random.filled(country.national_id))),
             ("birth_date", text(&self.birth_date())),
             ("address", self.address(country)),
             ("notes", text(self.random.pick(&NOTES))),
@@ -132,24 +108,15 @@ impl Maker {
             // The last two digits are free in these two ranges, from 05 in Sweden.
             "+467017406" => format!("{range}{:02}", 5 + self.random.below(95)),
             "+121255501" => format!("{range}{:02}", self.random.below(100)),
-            _ => range
-                .chars()
-                .map(|c| if c == '#' { self.random.digit() } else { c })
-                .collect(),
+            _ => range.chars().map(|c| if c == '#' { self.random.digit() } else { c }).collect(),
         }
     }
 
     fn card(&mut self) -> String {
         let (prefix, length) = self.random.pick(&CARDS);
-        let number = with_luhn(&format!(
-            "{prefix}{}",
-            self.random.digits(length - prefix.len() - 1)
-        ));
-        let expiry = format!(
-            "{:02}/{}",
-            1 + self.random.below(12),
-            27 + self.random.below(5)
-        );
+        let number =
+            with_luhn(&format!("{prefix}{}", self.random.digits(length - prefix.len() - 1)));
+        let expiry = format!("{:02}/{}", 1 + self.random.below(12), 27 + self.random.below(5));
         object(&[("number", text(&number)), ("expiry", text(&expiry))])
     }
 
@@ -188,10 +155,8 @@ fn text(value: &str) -> String {
 }
 
 fn object(members: &[(&str, String)]) -> String {
-    let members: Vec<String> = members
-        .iter()
-        .map(|(key, value)| format!("\"{key}\":{value}"))
-        .collect();
+    let members: Vec<String> =
+        members.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -226,35 +191,23 @@ fn with_luhn(digits: &str) -> String {
         .rev()
         .enumerate()
         .map(|(index, digit)| (u32::from(digit - b'0'), index % 2 == 0))
-        .map(|(digit, doubled)| {
-            if doubled {
-                digit * 2 / 10 + digit * 2 % 10
-            } else {
-                digit
-            }
-        })
+        .map(|(digit, doubled)| if doubled { digit * 2 / 10 + digit * 2 % 10 } else { digit })
         .sum();
     format!("{digits}{}", (10 - sum % 10) % 10)
 }
 
 /// The remainder modulo 97 of letters and digits, with `A` as 10 (ISO 7064).
 fn remainder_97(characters: &str) -> u32 {
-    characters
-        .chars()
-        .filter_map(|c| c.to_digit(36))
-        .fold(0, |rest, digit| {
-            let shift = if digit < 10 { 10 } else { 100 };
-            (rest * shift + digit) % 97
-        })
+    characters.chars().filter_map(|c| c.to_digit(36)).fold(0, |rest, digit| {
+        let shift = if digit < 10 { 10 } else { 100 };
+        (rest * shift + digit) % 97
+    })
 }
 
 /// Bank (5), branch (5) and account (11) with their key (RIB).
 fn french(digits: &str) -> String {
     let part = |from: usize, to: usize| {
-        digits
-            .get(from..to)
-            .and_then(|part| part.parse::<u64>().ok())
-            .unwrap_or_default()
+        digits.get(from..to).and_then(|part| part.parse::<u64>().ok()).unwrap_or_default()
     };
     let key = 97 - (89 * part(0, 5) + 15 * part(5, 10) + 3 * part(10, 21)) % 97;
     format!("{digits}{key:02}")
@@ -264,22 +217,15 @@ fn french(digits: &str) -> String {
 fn spanish(bank: &str, account: &str) -> String {
     let control = |digits: &str| {
         const WEIGHTS: [u32; 10] = [1, 2, 4, 8, 5, 10, 9, 7, 3, 6];
-        let sum: u32 = digits
-            .bytes()
-            .zip(WEIGHTS)
-            .map(|(d, weight)| u32::from(d - b'0') * weight)
-            .sum();
+        let sum: u32 =
+            digits.bytes().zip(WEIGHTS).map(|(d, weight)| u32::from(d - b'0') * weight).sum();
         match 11 - sum % 11 {
             10 => 1,
             11 => 0,
             digit => digit,
         }
     };
-    format!(
-        "{bank}{}{}{account}",
-        control(&format!("00{bank}")),
-        control(account)
-    )
+    format!("{bank}{}{}{account}", control(&format!("00{bank}")), control(account))
 }
 
 /// SplitMix64: small, and the same everywhere.
@@ -300,10 +246,7 @@ impl Random {
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         let index = usize::try_from(self.below(from.len() as u64)).unwrap_or_default();
-        #[allow(
-            clippy::indexing_slicing,
-            reason = "below the length; no list here is empty"
-        )]
+        #[allow(clippy::indexing_slicing, reason = "below the length; no list here is empty")]
         from[index]
     }
 
@@ -353,11 +296,7 @@ mod tests {
             let card = member("/card/number");
             assert_eq!(with_luhn(&card[..card.len() - 1]), card);
             let iban = member("/iban");
-            assert_eq!(
-                remainder_97(&format!("{}{}", &iban[4..], &iban[..4])),
-                1,
-                "{iban}"
-            );
+            assert_eq!(remainder_97(&format!("{}{}", &iban[4..], &iban[..4])), 1, "{iban}");
             assert!(
                 member("/phone").starts_with('+') && (11..=15).contains(&member("/phone").len())
             );

@@ -97,11 +97,7 @@ fn escape(c: char, out: &mut Vec<u8>) {
         _ => {
             let code = u32::from(c) as usize;
             out.extend_from_slice(b"\\u00");
-            out.extend(
-                [code >> 4, code & 15]
-                    .iter()
-                    .filter_map(|digit| DIGITS.get(*digit)),
-            );
+            out.extend([code >> 4, code & 15].iter().filter_map(|digit| DIGITS.get(*digit)));
             return;
         }
     };
@@ -122,20 +118,13 @@ mod tests {
         check("", r#""""#);
         check("grüße/€😀\u{7f}\u{2028}", "\"grüße/€😀\u{7f}\u{2028}\"");
         check("a\"b\\c", r#""a\"b\\c""#);
-        check(
-            "\u{0}\u{8}\t\n\u{b}\u{c}\r\u{1f}",
-            r#""\u0000\b\t\n\u000b\f\r\u001f""#,
-        );
+        check("\u{0}\u{8}\t\n\u{b}\u{c}\r\u{1f}", r#""\u0000\b\t\n\u000b\f\r\u001f""#);
     }
 
     #[test]
     fn escapes_are_read() {
         let check = |raw: &str, expected: Option<&str>| {
-            assert_eq!(
-                unescape(raw.as_bytes()).as_deref().map(String::as_str),
-                expected,
-                "{raw}"
-            );
+            assert_eq!(unescape(raw.as_bytes()).as_deref().map(String::as_str), expected, "{raw}");
         };
         check("plain", Some("plain"));
         check(r#"\"\\\/\b\f\n\r\t"#, Some("\"\\/\u{8}\u{c}\n\r\t"));

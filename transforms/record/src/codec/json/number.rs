@@ -55,10 +55,7 @@ impl Part {
     /// Whether a number may be complete after this part.
     #[inline]
     pub(super) const fn may_end(self) -> bool {
-        matches!(
-            self,
-            Self::Zero | Self::Integer | Self::Fraction | Self::Power
-        )
+        matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::Power)
     }
 }
 
@@ -83,22 +80,13 @@ mod tests {
 
     #[test]
     fn grammar() {
-        for good in [
-            "0",
-            "-0",
-            "10",
-            "-1.50",
-            "0.0",
-            "1e400",
-            "1E+5",
-            "1e-05",
-            "12345678901234567890",
-        ] {
+        for good in
+            ["0", "-0", "10", "-1.50", "0.0", "1e400", "1E+5", "1e-05", "12345678901234567890"]
+        {
             assert_eq!(check(good), Ok(()), "{good}");
         }
-        for bad in [
-            "", "-", "+1", "1.", ".5", "1e", "1e+", "1.e5", "0x1", "1 ", "NaN", "--1", "١",
-        ] {
+        for bad in ["", "-", "+1", "1.", ".5", "1e", "1e+", "1.e5", "0x1", "1 ", "NaN", "--1", "١"]
+        {
             assert!(check(bad).is_err(), "{bad}");
         }
         for zero in ["01", "-00", "0123.5"] {

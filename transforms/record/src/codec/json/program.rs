@@ -65,9 +65,7 @@ impl Program {
     /// with several paths.
     #[must_use]
     pub fn compile(rules: &[(usize, &Path)]) -> Self {
-        let mut program = Self {
-            nodes: vec![Node::default()],
-        };
+        let mut program = Self { nodes: vec![Node::default()] };
         for (rule, path) in rules {
             let mut at = 0;
             for segment in path.segments() {
@@ -93,10 +91,7 @@ impl Program {
         };
         let below = *node.below.get_or_insert(fresh);
         if below == fresh {
-            self.nodes.push(Node {
-                sticky: true,
-                ..Node::default()
-            });
+            self.nodes.push(Node { sticky: true, ..Node::default() });
         }
         below
     }
@@ -134,8 +129,7 @@ impl Program {
 
 impl Node {
     fn find(&self, name: &[u8]) -> Result<usize, usize> {
-        self.names
-            .binary_search_by(|(own, _)| (own.len(), own.as_bytes()).cmp(&(name.len(), name)))
+        self.names.binary_search_by(|(own, _)| (own.len(), own.as_bytes()).cmp(&(name.len(), name)))
     }
 
     #[inline]
@@ -143,20 +137,14 @@ impl Node {
         if self.sketches & sketch(name) == 0 {
             return None;
         }
-        self.find(name)
-            .ok()
-            .and_then(|found| self.names.get(found))
-            .map(|entry| entry.1)
+        self.find(name).ok().and_then(|found| self.names.get(found)).map(|entry| entry.1)
     }
 
     fn element(&self, index: u64) -> Option<usize> {
         if self.indices.is_empty() {
             return None;
         }
-        let found = self
-            .indices
-            .binary_search_by_key(&index, |entry| entry.0)
-            .ok()?;
+        let found = self.indices.binary_search_by_key(&index, |entry| entry.0).ok()?;
         self.indices.get(found).map(|entry| entry.1)
     }
 
@@ -178,11 +166,7 @@ impl Choice {
 
 impl Walk {
     pub(super) const fn new(program: Arc<Program>) -> Self {
-        Self {
-            program,
-            alive: Vec::new(),
-            levels: Vec::new(),
-        }
+        Self { program, alive: Vec::new(), levels: Vec::new() }
     }
 
     /// How many of the outermost containers are alive. Those below them are not.
@@ -218,11 +202,7 @@ impl Walk {
         let start = self.levels.last().map_or(0, |level| level.end);
         let end = self.alive.len();
         if end > start {
-            self.levels.push(Level {
-                start,
-                end,
-                next: 0,
-            });
+            self.levels.push(Level { start, end, next: 0 });
         }
     }
 
@@ -251,13 +231,7 @@ impl Walk {
                 keep(at, level.end, &mut self.alive);
             }
             for target in leads(node).into_iter().chain(node.any) {
-                arrive(
-                    &self.program,
-                    target,
-                    level.end,
-                    &mut self.alive,
-                    &mut choice,
-                );
+                arrive(&self.program, target, level.end, &mut self.alive, &mut choice);
             }
         }
         choice
@@ -297,21 +271,15 @@ mod tests {
     use super::*;
 
     fn program(paths: &[(usize, &str)]) -> Arc<Program> {
-        let paths: Vec<_> = paths
-            .iter()
-            .map(|(rule, text)| (*rule, Path::parse(text).unwrap()))
-            .collect();
+        let paths: Vec<_> =
+            paths.iter().map(|(rule, text)| (*rule, Path::parse(text).unwrap())).collect();
         let rules: Vec<_> = paths.iter().map(|(rule, path)| (*rule, path)).collect();
         Arc::new(Program::compile(&rules))
     }
 
     #[test]
     fn common_beginnings_share_nodes() {
-        let program = program(&[
-            (0, "$.card.number"),
-            (1, "$.card.holder"),
-            (1, "$.card.holder"),
-        ]);
+        let program = program(&[(0, "$.card.number"), (1, "$.card.holder"), (1, "$.card.holder")]);
         assert_eq!(program.nodes.len(), 4);
     }
 
@@ -325,10 +293,7 @@ mod tests {
         assert_eq!((walk.living(), walk.member(b"a")), (1, Choice::Nothing));
         walk.enter();
         assert_eq!(walk.living(), 2);
-        assert_eq!(
-            (walk.element(), walk.element()),
-            (Choice::Nothing, Choice::Rule(7))
-        );
+        assert_eq!((walk.element(), walk.element()), (Choice::Nothing, Choice::Rule(7)));
         walk.leave();
         walk.leave();
         assert_eq!((walk.living(), walk.alive.len()), (0, 0));

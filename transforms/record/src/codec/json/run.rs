@@ -31,24 +31,15 @@ pub(super) fn measure(bytes: &[u8]) -> Run {
         if stops != 0 {
             let bits = stops.trailing_zeros() & !7;
             seen |= word & ((1 << bits) - 1);
-            return Run {
-                len: len + (bits / 8) as usize,
-                wide: seen & HIGH != 0,
-            };
+            return Run { len: len + (bits / 8) as usize, wide: seen & HIGH != 0 };
         }
         seen |= word;
         len += 8;
     }
-    let rest = tail
-        .iter()
-        .take_while(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'));
-    let (count, wide) = rest.fold((0, seen & HIGH != 0), |(n, wide), b| {
-        (n + 1, wide | !b.is_ascii())
-    });
-    Run {
-        len: len + count,
-        wide,
-    }
+    let rest = tail.iter().take_while(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'));
+    let (count, wide) =
+        rest.fold((0, seen & HIGH != 0), |(n, wide), b| (n + 1, wide | !b.is_ascii()));
+    Run { len: len + count, wide }
 }
 
 /// How many ASCII characters stand before a quote, without anything else that is
@@ -125,9 +116,7 @@ impl Partial {
         *open = byte;
         self.len += 1;
         let bytes = self.bytes.get(..usize::from(self.len)).ok_or(false)?;
-        std::str::from_utf8(bytes)
-            .map(|_| ())
-            .map_err(|error| error.error_len().is_none())
+        std::str::from_utf8(bytes).map(|_| ()).map_err(|error| error.error_len().is_none())
     }
 }
 
@@ -177,9 +166,8 @@ mod tests {
             b"\xF5\x80\x80\x80",
         ];
         for text in texts {
-            let expected = std::str::from_utf8(text)
-                .map_err(|e| e.valid_up_to() as i64)
-                .map(|_| ());
+            let expected =
+                std::str::from_utf8(text).map_err(|e| e.valid_up_to() as i64).map(|_| ());
             for cut in 0..=text.len() {
                 let (left, right) = text.split_at(cut);
                 let mut partial = Partial::default();

@@ -287,11 +287,9 @@ impl Scanner {
         match self.choice {
             Choice::Nothing => Ok(None),
             Choice::Rule(rule) => Ok(Some(rule)),
-            Choice::Clash(first, second) => Err(CodecError::Ambiguous {
-                first,
-                second,
-                offset: input.offset(),
-            }),
+            Choice::Clash(first, second) => {
+                Err(CodecError::Ambiguous { first, second, offset: input.offset() })
+            }
         }
     }
 
@@ -301,10 +299,7 @@ impl Scanner {
             return Err(CodecError::Composite { rule, offset });
         }
         if self.depth >= self.limits.depth {
-            return Err(CodecError::Limit {
-                limit: "depth of nesting",
-                offset,
-            });
+            return Err(CodecError::Limit { limit: "depth of nesting", offset });
         }
         self.enter(object);
         input.at += 1;
@@ -320,21 +315,13 @@ impl Scanner {
         self.around.push(self.in_object);
         self.depth += 1;
         self.in_object = object;
-        self.state = if object {
-            State::NameOrEnd
-        } else {
-            State::ElementOrEnd
-        };
+        self.state = if object { State::NameOrEnd } else { State::ElementOrEnd };
     }
 
     /// Goes on to the next member or element.
     #[inline]
     const fn separate(&mut self) {
-        self.state = if self.in_object {
-            State::Name
-        } else {
-            State::Value
-        };
+        self.state = if self.in_object { State::Name } else { State::Value };
     }
 
     /// Leaves the innermost container.

@@ -17,12 +17,7 @@ pub(super) fn blanks(bytes: &[u8], at: usize) -> usize {
 
 /// How many blanks these bytes begin with.
 pub(super) fn blank_run(bytes: &[u8]) -> usize {
-    let words = bytes
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .take_while(|word| **word == [b' '; 8])
-        .count();
+    let words = bytes.as_chunks::<8>().0.iter().take_while(|word| **word == [b' '; 8]).count();
     let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     words * 8 + bytes.iter().skip(words * 8).take_while(blank).count()
 }

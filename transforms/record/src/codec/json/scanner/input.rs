@@ -28,11 +28,7 @@ impl<'a> Input<'a> {
 
     #[inline]
     pub(super) fn peek_before(&self, until: u64) -> Option<u8> {
-        if self.offset() < until {
-            self.peek()
-        } else {
-            None
-        }
+        if self.offset() < until { self.peek() } else { None }
     }
 
     /// The bytes ahead, at most to an offset.
@@ -50,9 +46,6 @@ impl<'a> Input<'a> {
     }
 
     pub(super) const fn malformed(&self, reason: &'static str) -> CodecError {
-        CodecError::Malformed {
-            reason,
-            offset: self.offset(),
-        }
+        CodecError::Malformed { reason, offset: self.offset() }
     }
 }

@@ -77,13 +77,12 @@ impl Scanner {
         let run = measure(window);
         if run.wide || !self.token.partial.is_empty() {
             let (bytes, rest) = window.split_at(run.len);
-            self.token
-                .partial
-                .check(bytes, !rest.is_empty())
-                .map_err(|at| CodecError::Malformed {
+            self.token.partial.check(bytes, !rest.is_empty()).map_err(|at| {
+                CodecError::Malformed {
                     reason: "a string is not UTF-8",
                     offset: input.offset().saturating_add_signed(at),
-                })?;
+                }
+            })?;
         }
         input.at += run.len;
         Ok(())
@@ -94,18 +93,10 @@ impl Scanner {
         const LONE: &str = "half of a surrogate pair in a string";
         match (text, byte) {
             (Text::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(Text::Run),
-            (Text::Escape, b'u') => Ok(Text::Hex {
-                left: 4,
-                code: 0,
-                low: false,
-            }),
+            (Text::Escape, b'u') => Ok(Text::Hex { left: 4, code: 0, low: false }),
             (Text::Escape | Text::Run, _) => Err(input.malformed("an unknown escape in a string")),
             (Text::LowSlash, b'\\') => Ok(Text::LowU),
-            (Text::LowU, b'u') => Ok(Text::Hex {
-                left: 4,
-                code: 0,
-                low: true,
-            }),
+            (Text::LowU, b'u') => Ok(Text::Hex { left: 4, code: 0, low: true }),
             (Text::LowSlash | Text::LowU, _) => Err(input.malformed(LONE)),
             (Text::Hex { left, code, low }, _) => {
                 let Some(digit) = char::from(byte).to_digit(16) else {
@@ -113,11 +104,7 @@ impl Scanner {
                 };
                 let code = code << 4 | digit;
                 match (left, code, low) {
-                    (2.., ..) => Ok(Text::Hex {
-                        left: left - 1,
-                        code,
-                        low,
-                    }),
+                    (2.., ..) => Ok(Text::Hex { left: left - 1, code, low }),
                     (_, 0xDC00..0xE000, true) => Ok(Text::Run),
                     (_, 0xDC00..0xE000, false) | (_, _, true) => Err(input.malformed(LONE)),
                     (_, 0xD800..0xDC00, false) => Ok(Text::LowSlash),
@@ -236,15 +223,9 @@ impl Scanner {
         if input.offset() < self.token.until {
             return Ok(());
         }
-        let limit = if self.token.is_name {
-            "bytes of a name"
-        } else {
-            "bytes of a selected value"
-        };
-        Err(CodecError::Limit {
-            limit,
-            offset: self.token.start,
-        })
+        let limit =
+            if self.token.is_name { "bytes of a name" } else { "bytes of a selected value" };
+        Err(CodecError::Limit { limit, offset: self.token.start })
     }
 
     /// Adds the selected value that ends here.
@@ -256,10 +237,7 @@ impl Scanner {
         found: &mut Vec<Field>,
     ) -> Result<(), CodecError> {
         if self.selected >= self.limits.fields {
-            return Err(CodecError::Limit {
-                limit: "selected values",
-                offset: self.token.start,
-            });
+            return Err(CodecError::Limit { limit: "selected values", offset: self.token.start });
         }
         self.selected += 1;
         let span = input.position(self.token.start)..input.at;
