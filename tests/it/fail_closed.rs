@@ -298,3 +298,32 @@ fn answers_that_cannot_be_judged() {
     let metrics = curl(&format!("http://{}/metrics", stand.admin), "GET", &[], None).body;
     assert!(metrics.contains("fate=\"unprotected\""), "{metrics}");
 }
+
+/// The token store takes no writes: another process holds it, as a full or failing disk
+/// would. What needs it is refused before anything is sent; what does not goes on.
+#[test]
+fn a_store_that_takes_nothing() {
+    let stand = Stand::new(CONFIG);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    let post = |body: &serde_json::Value| {
+        stand.as_token(&shop, "POST", "/v1/customers", Some(&body.to_string()))
+    };
+    assert_eq!(post(&customer("c1")).status, 201);
+    let headers = [&*format!("Allonym-Token: {billing}"), "X-Purpose: chargeback"];
+    let read = || stand.curl("GET", "/v1/customers/c1", &headers, None);
+    // A place is remembered when it is first read; from then on reading writes nothing.
+    assert_eq!(read().status, 200);
+    let database = rusqlite::Connection::open(stand.folder.join("data/store.db")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = post(&json!({ "id": "c2", "email": format!("{CANARY}@example.com") }));
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert_eq!(refused.json()["rule"], "store-unavailable");
+    // Computed methods and reveals need no write.
+    let computed = json!({ "id": "c3", "full_name": "Zoë", "card": { "number": "4929120000006466" } });
+    assert_eq!(post(&computed).status, 201);
+    let seen = read();
+    assert_eq!(seen.json()["email"], customer("c1")["email"], "{}", seen.body);
+    database.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(post(&json!({ "id": "c4", "email": "again@example.com" })).status, 201);
+    assert_no_canary(&stand);
+}
