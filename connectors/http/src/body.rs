@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use allonym_contract::{Fault, Refusal};
 use allonym_record::Piece;
-use allonym_record::codec::json::{Json, Limits, Program};
+use allonym_record::codec::json::Json;
 use allonym_record::codec::{Codec, CodecError};
 use flate2::write::MultiGzDecoder;
 use http::{HeaderMap, header};
@@ -29,16 +29,19 @@ pub(crate) enum Coding {
 pub(crate) struct Body {
     gzip: Option<MultiGzDecoder<Vec<u8>>>,
     json: Json,
+    /// The rules of the place as they are written, for errors.
+    rules: Arc<[String]>,
     coded: usize,
     decoded: usize,
     most: usize,
 }
 
 impl Body {
-    pub(crate) fn new(coding: Coding, program: &Arc<Program>, limits: Limits, most: usize) -> Self {
+    pub(crate) fn new(coding: Coding, json: Json, rules: &Arc<[String]>, most: usize) -> Self {
         Self {
             gzip: (coding == Coding::Gzip).then(|| MultiGzDecoder::new(Vec::new())),
-            json: Json::new(Arc::clone(program), limits),
+            json,
+            rules: Arc::clone(rules),
             coded: 0,
             decoded: 0,
             most,
@@ -85,7 +88,7 @@ impl Body {
             self.decoded += rest.len();
             self.decode(&rest, pieces)?;
         }
-        let rest = self.json.finish().map_err(refused)?;
+        let rest = self.json.finish().map_err(|error| refused(error, &self.rules))?;
         if !rest.is_empty() {
             pieces.push(rest);
         }
@@ -101,7 +104,7 @@ impl Body {
         if self.decoded > self.most {
             return Err(too_large());
         }
-        let piece = self.json.push(plain).map_err(refused)?;
+        let piece = self.json.push(plain).map_err(|error| refused(error, &self.rules))?;
         if !piece.is_empty() {
             pieces.push(piece);
         }
@@ -148,15 +151,25 @@ pub(crate) fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let json = value.is_some_and(|value| {
         let mut parts = value.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let named = essence == "application/json"
-            || (essence.ends_with("+json") && essence.matches('/').count() == 1);
-        named && parts.all(|part| !part.to_ascii_lowercase().starts_with("charset") || utf_8(part))
+        is_document(&essence)
+            && parts.all(|part| !part.to_ascii_lowercase().starts_with("charset") || utf_8(part))
     });
     if json {
         return Ok(());
     }
     let says = "a body is taken apart here: its content type must be application/json, in UTF-8";
     Err(Refusal::new(Fault::Unsupported, "content-type", says))
+}
+
+/// Whether a type is that of a document, and not of a list of changes to one: there a
+/// value stands under another name than its own.
+fn is_document(essence: &str) -> bool {
+    let Some((_, subtype)) = essence.split_once('/').filter(|(_, subtype)| !subtype.contains('/'))
+    else {
+        return false;
+    };
+    let patch = subtype.contains("patch") && subtype != "merge-patch+json";
+    essence == "application/json" || (subtype.ends_with("+json") && !patch)
 }
 
 fn utf_8(parameter: &str) -> bool {
@@ -170,12 +183,20 @@ fn not_gzip() -> Refusal {
     Refusal::new(Fault::Malformed, "bad-gzip", "the body says gzip and is not, or not all of it")
 }
 
-fn refused(error: CodecError) -> Refusal {
+fn refused(error: CodecError, rules: &[String]) -> Refusal {
     let (fault, rule) = match error {
         CodecError::Malformed { .. } => (Fault::Malformed, "malformed-json"),
         CodecError::Limit { .. } => (Fault::TooLarge, "json-limit"),
         CodecError::Composite { .. } => (Fault::Unacceptable, "not-a-single-value"),
         CodecError::Ambiguous { .. } => (Fault::Unacceptable, "ambiguous-selectors"),
+        CodecError::AmbiguousName { rule, offset } => {
+            let says = format!(
+                "the name at byte {offset} differs in case only from a selected one, and some \
+                 readers take it for that one"
+            );
+            let field = rules.get(rule).map_or("", String::as_str);
+            return Refusal::new(Fault::Unacceptable, "name-ambiguous", says).at(field);
+        }
     };
     Refusal::new(fault, rule, format!("the body is {}", describe(error)))
 }
@@ -201,7 +222,14 @@ mod tests {
 
     #[test]
     fn content_types() {
-        let cases: [(&[&str], bool); 16] = [
+        let cases: [(&[&str], bool); 23] = [
+            (&["application/merge-patch+json"], true),
+            (&["application/vnd.api+json"], true),
+            (&["application/ld+json; charset=utf-8"], true),
+            (&["application/json-patch+json"], false),
+            (&["Application/JSON-Patch+JSON; charset=utf-8"], false),
+            (&["application/strategic-merge-patch+json"], false),
+            (&["application/json-seq"], false),
             (&["application/json"], true),
             (&["Application/JSON; charset=UTF-8"], true),
             (&["application/json;charset=\"utf-8\""], true),

@@ -27,6 +27,9 @@ use crate::stream::{ClientLink, LinkLimits, LinkState, Socket};
 /// After an error of `accept` (no file descriptor is left, for instance).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long exchanges that are cut at the end of a drain may take to be recorded.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// An HTTP connector. It runs inside the runtime that calls [`Connector::run`].
 pub struct HttpConnector {
     name: Arc<str>,
@@ -146,7 +149,12 @@ impl HttpConnector {
         Ok(listener)
     }
 
-    fn conversation(&self, stream: TcpStream, address: SocketAddr) -> Opening {
+    fn conversation(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        cut: &watch::Receiver<bool>,
+    ) -> Opening {
         let limits = &self.site.load().config.limits;
         let mut options = HttpServerOptions::default();
         options.h2_idle_timeout = Some(limits.idle_timeout.0);
@@ -165,6 +173,7 @@ impl HttpConnector {
                 metrics: self.metrics.clone(),
                 access_log: self.access_log.clone(),
                 link,
+                cut: cut.clone(),
                 client: Client { address: address.ip().to_canonical(), tls: self.tls.is_some() },
                 options,
             },
@@ -179,6 +188,7 @@ impl Connector for HttpConnector {
         let places = Arc::new(Semaphore::new(self.site.load().config.limits.connections));
         let mut connections = JoinSet::new();
         let mut stop = shutdown.clone();
+        let (end, ended) = watch::channel(false);
         loop {
             while connections.try_join_next().is_some() {}
             let accepted = tokio::select! {
@@ -190,7 +200,7 @@ impl Connector for HttpConnector {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let opening = self.conversation(stream, address);
+            let opening = self.conversation(stream, address, &ended);
             let lasting = Lives {
                 _permit: permit,
                 _open: self.metrics.connection(&self.name),
@@ -206,12 +216,22 @@ impl Connector for HttpConnector {
         drop(listener);
         self.bound.send_replace(None);
         let patience = self.site.load().config.limits.drain_timeout.0;
-        let drained = timeout(patience, async { while connections.join_next().await.is_some() {} });
-        if drained.await.is_err() {
+        drop(ended);
+        if timeout(patience, over(&mut connections, &end)).await.is_err() {
+            // Exchanges end themselves, so that what they did is recorded.
+            end.send_replace(true);
+            let _ = timeout(GRACE, over(&mut connections, &end)).await;
             connections.shutdown().await;
         }
         Ok(())
     }
+}
+
+/// Waits until no connection is left, and no exchange: those of HTTP/2 are tasks of their
+/// own.
+async fn over(connections: &mut JoinSet<()>, end: &watch::Sender<bool>) {
+    while connections.join_next().await.is_some() {}
+    end.closed().await;
 }
 
 /// A connection that has been accepted.

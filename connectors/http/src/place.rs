@@ -32,7 +32,7 @@ pub(crate) struct Place {
     pub(crate) route: Arc<str>,
     template: Template,
     /// The rules as they are written, for errors.
-    pub(crate) rules: Vec<String>,
+    pub(crate) rules: Arc<[String]>,
     /// What is selected in a body; `None` where bodies are not read.
     pub(crate) body: Option<Arc<Program>>,
     pub(crate) headers: Vec<(usize, HeaderName)>,
@@ -58,6 +58,8 @@ pub(crate) enum Routed {
     /// Nowhere: it nearly matches a listed route, and the upstream may not see the
     /// difference.
     Ambiguous,
+    /// Nowhere: it holds a `;`, and some upstreams would read a part of it only.
+    Parameters,
 }
 
 impl Site {
@@ -104,26 +106,30 @@ impl Site {
 
     /// The place of a method and a path. HEAD is at the place of GET.
     pub(crate) fn route(&self, method: &Method, target: &Target) -> Routed {
-        if let Some(place) = self.find(method, target) {
-            return Routed::Listed(place);
-        }
-        if *method == Method::HEAD
-            && let Some(place) = self.find(&Method::GET, target)
+        let Some(place) = self.chosen(method, target) else {
+            if self.config.unlisted == Unlisted::Refuse {
+                return Routed::Refused;
+            }
+            // A path of another method may pass as it is listed, and not otherwise.
+            let mut nearly = self.nearly(target, self.any(target).is_some().then_some(method));
+            return if nearly.next().is_some() { Routed::Ambiguous } else { Routed::Unlisted };
+        };
+        let parameters = target.segments().any(|segment| segment.contains(';'));
+        if parameters
+            && (place.is_protected() || self.nearly(target, Some(method)).next().is_some())
         {
-            return Routed::Listed(place);
+            return Routed::Parameters;
         }
-        if *method == Method::OPTIONS
-            && let Some(place) = self.any(target)
-        {
-            return Routed::Listed(place);
-        }
-        if self.config.unlisted == Unlisted::Refuse {
-            return Routed::Refused;
-        }
-        if self.any(target).is_none() && self.nearly(target) {
+        let mut rivals = self.nearly(target, Some(method));
+        if rivals.any(|rival| !rival.template.matches(target)) {
             return Routed::Ambiguous;
         }
-        Routed::Unlisted
+        Routed::Listed(place)
+    }
+
+    /// Whether anything is protected here.
+    pub(crate) fn has_rules(&self) -> bool {
+        self.routes.values().flatten().any(|place| place.is_protected())
     }
 
     /// What a JSON document may be like here.
@@ -134,6 +140,27 @@ impl Site {
             value_bytes: limits.value_bytes.0,
             fields: limits.fields,
             ..Limits::default()
+        }
+    }
+
+    /// The places that an OPTIONS request stands for, unless it is listed itself: those
+    /// of all methods on its path.
+    pub(crate) fn beside(&self, method: &Method, target: &Target) -> Vec<Arc<Place>> {
+        if *method != Method::OPTIONS || self.find(method, target).is_some() {
+            return Vec::new();
+        }
+        let methods = self.routes.iter().filter(|((_, length), _)| *length == target.len());
+        let found = methods
+            .filter_map(|(_, places)| places.iter().find(|place| place.template.matches(target)));
+        found.map(Arc::clone).collect()
+    }
+
+    fn chosen(&self, method: &Method, target: &Target) -> Option<Arc<Place>> {
+        let found = self.find(method, target);
+        match *method {
+            Method::HEAD => found.or_else(|| self.find(&Method::GET, target)),
+            Method::OPTIONS => found.or_else(|| self.any(target)),
+            _ => found,
         }
     }
 
@@ -155,18 +182,25 @@ impl Site {
         found.first().map(|place| Arc::clone(place))
     }
 
-    /// Whether a lenient upstream could take the path for a listed one: in another
-    /// case, with a slash at its end, with parameters after a `;`.
-    fn nearly(&self, target: &Target) -> bool {
-        let mut path: Vec<String> = target
-            .segments()
-            .map(|segment| segment.split(';').next().unwrap_or_default().to_lowercase())
-            .collect();
-        while path.last().is_some_and(String::is_empty) {
-            path.pop();
-        }
-        let mut places = self.routes.values().flatten().filter(|place| place.is_protected());
-        places.any(|place| place.template.matches_loosely(&path))
+    /// The protected places of a method, or of all, that a lenient upstream could take
+    /// the path for: in another case, with parameters after a `;`, with blanks around a
+    /// segment, with a dot or a slash at its end.
+    fn nearly<'a>(
+        &'a self,
+        target: &'a Target,
+        method: Option<&'a Method>,
+    ) -> impl Iterator<Item = &'a Arc<Place>> {
+        let path: Vec<&str> =
+            target.segments().map(loosely).filter(|text| !text.is_empty()).collect();
+        self.routes
+            .iter()
+            .filter(move |((listed, _), _)| {
+                method.is_none_or(|method| {
+                    listed == method || (*method == Method::HEAD && *listed == Method::GET)
+                })
+            })
+            .flat_map(|(_, places)| places)
+            .filter(move |place| place.is_protected() && place.template.matches_loosely(&path))
     }
 }
 
@@ -225,10 +259,10 @@ impl Template {
             })
     }
 
-    fn matches_loosely(&self, path: &[String]) -> bool {
+    fn matches_loosely(&self, path: &[&str]) -> bool {
         self.segments.len() == path.len()
             && self.segments.iter().zip(path).all(|(segment, text)| match segment {
-                Segment::Literal(literal) => literal.to_lowercase() == *text,
+                Segment::Literal(literal) => lower(loosely(literal)).eq(lower(text)),
                 Segment::Param(_) => true,
             })
     }
@@ -237,4 +271,14 @@ impl Template {
     fn rank(&self) -> Vec<bool> {
         self.segments.iter().map(|segment| matches!(segment, Segment::Param(_))).collect()
     }
+}
+
+/// What a lenient upstream may make of a segment.
+fn loosely(segment: &str) -> &str {
+    let text = segment.split(';').next().unwrap_or_default();
+    text.trim_start().trim_end_matches(|c: char| c.is_whitespace() || c == '.')
+}
+
+fn lower(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
 }

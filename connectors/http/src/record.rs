@@ -65,10 +65,6 @@ impl Texts {
             let Some(segment) = target.segment(operand.at) else {
                 continue;
             };
-            if segment.has_parameters() {
-                let says = "the path segment holds a `;`: encode it as %3B";
-                return Err(ambiguous("path-ambiguous", says, place.rule(operand.rule)));
-            }
             let spot = Spot::Segment(operand.at);
             searches.extend(self.place(operand.rule, operand.usage, segment.as_str(), spot));
         }
@@ -193,12 +189,45 @@ fn put(
     Ok(())
 }
 
-/// `email[]`, `email[0]`, `Email` and ` email` are `email` to some readers.
+/// `email[]`, `email[0]`, `Email`, `email.` and ` email` are `email` to some readers, and
+/// `full.name`, `full name` and `full[name` are `full_name`.
 fn reads_like(name: &str, selected: &str) -> bool {
-    let bare = name.split('[').next().unwrap_or_default().trim();
-    bare.eq_ignore_ascii_case(selected)
+    let marks = |c: char| c.is_whitespace() || matches!(c, '.' | '[');
+    let folded = |text: &str| -> String {
+        let text = text.trim_matches(marks).chars();
+        text.flat_map(char::to_lowercase).map(|c| if marks(c) { '_' } else { c }).collect()
+    };
+    let selected = folded(selected);
+    let bare = name.trim_start_matches(marks).split('[').next().unwrap_or_default();
+    folded(name) == selected || folded(bare) == selected
 }
 
 fn ambiguous(rule: &'static str, says: &'static str, field: &str) -> Refusal {
     Refusal::new(Fault::Malformed, rule, says).at(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_some_readers_take_for_another() {
+        let check = |name: &str, selected: &str, expected: bool| {
+            assert_eq!(reads_like(name, selected), expected, "{name} for {selected}");
+        };
+        for name in ["Email", "email[]", "email[0]", "email[a][b]", " email", "email ", "email."] {
+            check(name, "email", true);
+        }
+        for name in ["email[", ".email", "[email", "EMAIL.[", "\u{a0}email"] {
+            check(name, "email", true);
+        }
+        for name in ["full.name", "full name", "full[name", "Full.Name", "full_name[]"] {
+            check(name, "full_name", true);
+        }
+        check("full_name", "full.name", true);
+        for name in ["mail", "email2", "e.mail", "x[email]", "email_x", ""] {
+            check(name, "email", false);
+        }
+        check("full-name", "full_name", false);
+    }
 }

@@ -32,8 +32,10 @@ mod request;
 mod response;
 
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use allonym_contract::{Crossing, Fault, Principal, Refusal, RequestId};
@@ -46,6 +48,7 @@ use pingora_core::apps::{
 };
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::access_log::{AccessLog, AccessRecord};
@@ -64,6 +67,8 @@ pub(crate) struct Conversation {
     pub(crate) metrics: Metrics,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) link: Arc<LinkState>,
+    /// Ends exchanges that a drain cannot wait for.
+    pub(crate) cut: watch::Receiver<bool>,
     pub(crate) client: Client,
     pub(crate) options: HttpServerOptions,
 }
@@ -135,12 +140,13 @@ impl HttpServerApp for Conversation {
         session.set_read_timeout(Some(site.config.limits.body_timeout.0));
         session.set_total_drain_timeout(Some(LINGER));
         let mut exchange = Exchange::new(site, id, self.client, Arc::clone(&self.link));
-        let end = exchange.run(&mut session, shutdown).await;
+        let connector = Arc::clone(&exchange.site.connector);
+        let end = self.ended(&connector, exchange.run(&mut session, shutdown)).await;
         let record = exchange.record(&mut session, &end);
-        let ended = exchange.finish(session, &end, shutdown).await;
+        // Recorded first: the client may take its time.
         exchange.close(&end).await;
         self.tell(exchange.place.as_deref(), &record);
-        ended
+        exchange.finish(session, &end, shutdown).await
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
@@ -149,6 +155,29 @@ impl HttpServerApp for Conversation {
 }
 
 impl Conversation {
+    /// How an exchange ends: by itself, by a defect, or because the drain is over. Its
+    /// crossings are there to be closed whichever it is.
+    async fn ended(&self, connector: &Arc<str>, running: impl Future<Output = End> + Send) -> End {
+        let mut running = std::pin::pin!(running);
+        let caught = std::future::poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
+            polled.unwrap_or_else(|_| {
+                self.metrics.panicked(connector);
+                let refusal = Refusal::new(Fault::Unavailable, "internal", "a defect of ours");
+                Poll::Ready(End::Cut(refusal))
+            })
+        });
+        let mut cut = self.cut.clone();
+        tokio::select! {
+            biased;
+            end = caught => end,
+            _ = cut.wait_for(|cut| *cut) => {
+                let says = "the gateway stops, and limits.drain_timeout is over";
+                End::Cut(Refusal::new(Fault::Unavailable, "shutdown", says))
+            }
+        }
+    }
+
     /// Reads a head, or tells why there is none to serve.
     async fn read_head(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> bool {
         self.link.hold(false);
@@ -305,8 +334,11 @@ impl Exchange {
             session.set_keepalive(None);
         }
         if !session.is_body_done() {
-            // What it still sends is thrown away; a client that keeps sending is cut off.
-            let _ = session.drain_request_body().await;
+            // What it still sends is thrown away; a client that keeps sending is cut off,
+            // and so is one whose body has no end that can be found.
+            if session.drain_request_body().await.is_err() {
+                session.set_keepalive(None);
+            }
         }
         let settings = HttpPersistentSettings::for_session(&session);
         let stream = session.finish().await.ok().flatten()?;

@@ -125,11 +125,6 @@ impl Written {
         &self.decoded
     }
 
-    /// Whether it holds a `;` as written, which some readers take for a separator.
-    pub(crate) fn has_parameters(&self) -> bool {
-        self.raw.contains(';')
-    }
-
     /// Puts another text in.
     pub(crate) fn replace(&mut self, text: &str) {
         if text != self.decoded {

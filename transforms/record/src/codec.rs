@@ -48,6 +48,15 @@ pub enum CodecError {
         /// Offset from the start of the document, in bytes.
         offset: u64,
     },
+    /// A name differs in case only from one that a rule waits for at this place, and some
+    /// readers take the one for the other.
+    #[error("holding a name at byte {offset} that differs in case only from one of rule {rule}")]
+    AmbiguousName {
+        /// Which rule.
+        rule: usize,
+        /// Offset from the start of the document, in bytes.
+        offset: u64,
+    },
     /// Two rules select the same value and do not agree.
     #[error("rules {first} and {second} both select the value at byte {offset}")]
     Ambiguous {

@@ -59,9 +59,11 @@ fn json_web_token(site: &Site, headers: &HeaderMap) -> Option<Credential> {
     Some(found.map_or(Credential::Unreadable, Credential::Jwt))
 }
 
+/// What follows the scheme; nothing, which is no token, where no blank parts the two.
 fn bearer(text: &str) -> Option<&str> {
-    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-    scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())
+    let (scheme, rest) = text.trim().split_at_checked("bearer".len())?;
+    let parted = rest.starts_with(char::is_whitespace);
+    scheme.eq_ignore_ascii_case("bearer").then(|| if parted { rest.trim() } else { "" })
 }
 
 fn token(value: &HeaderValue) -> Option<Zeroizing<String>> {

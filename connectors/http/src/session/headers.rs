@@ -81,6 +81,31 @@ pub(crate) fn strip_of_bytes(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes away what would let a cache keep an answer, including what only some caches obey.
+pub(crate) fn strip_of_caches(headers: &mut HeaderMap) {
+    let targeted: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().ends_with("cache-control")).cloned().collect();
+    for name in targeted {
+        headers.remove(name);
+    }
+    headers.remove("surrogate-control");
+    headers.remove(header::EXPIRES);
+}
+
+/// Whether a message belongs to a scheme that logs in a connection and not a request: one
+/// who came later on the same connection would be taken for the one who logged in.
+pub(crate) fn binds_connection(headers: &HeaderMap) -> bool {
+    let names = [header::AUTHORIZATION, header::WWW_AUTHENTICATE];
+    let mut lines = names.iter().flat_map(|name| headers.get_all(name));
+    lines.any(|line| {
+        line.as_bytes().split(|b| *b == b',').any(|challenge| {
+            let mut words = challenge.trim_ascii().split(u8::is_ascii_whitespace);
+            let scheme = words.next().unwrap_or_default();
+            scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+        })
+    })
+}
+
 /// Says for whom the request is made: `X-Forwarded-For`, `-Host` and `-Proto`.
 pub(crate) fn forward_for(headers: &mut HeaderMap, client: Client, host: Option<&HeaderValue>) {
     let mut chain = Vec::new();

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::request::{Onward, OnwardBody, Pace, Rest, joined, transform};
 use super::response::{Answer, AnswerReader, Speaks, upstream_failed};
-use super::{Exchange, Stop};
+use super::{Exchange, Stop, headers};
 use crate::config::Limits;
 use crate::place::{Place, Site};
 use crate::record::Texts;
@@ -96,7 +96,7 @@ impl Exchange {
                 let answered = async {
                     let mut call = call(&site, &head, &body, idempotent).await?;
                     call.answered(reader).await?;
-                    call.end(&site).await;
+                    call.end(&site, &head).await;
                     Ok(())
                 };
                 tokio::try_join!(answered, client.run())?;
@@ -117,7 +117,7 @@ impl Exchange {
                     read.map_err(|error| upstream_failed(&error))?;
                     reader.run(&mut call.http).await?;
                     call.sent = sent.load(Ordering::Relaxed);
-                    call.end(&site).await;
+                    call.end(&site, &head).await;
                     Ok(())
                 };
                 tokio::select! {
@@ -364,10 +364,13 @@ impl RequestWriter<'_> {
 }
 
 impl Call {
-    /// Keeps the connection, if both messages came to their end.
-    async fn end(mut self, site: &Site) {
+    /// Keeps the connection, if both messages came to their end and nobody is logged in
+    /// on it.
+    async fn end(mut self, site: &Site, head: &RequestHeader) {
         self.http.respect_keepalive();
-        if self.sent && self.http.reuse().await.is_some() {
+        let bound = headers::binds_connection(&head.headers)
+            || self.http.resp_header().is_none_or(|head| headers::binds_connection(&head.headers));
+        if self.sent && !bound && self.http.reuse().await.is_some() {
             site.upstream.keep(self.link);
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use allonym_contract::{Crossing, Direction, Fault, Guard, Ledger, Namespace, Refusal};
+use allonym_record::codec::json::Json;
 use allonym_record::{Piece, Record};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -13,7 +14,8 @@ use pingora_http::RequestHeader;
 use tokio::time::timeout;
 
 use super::checks::{
-    check_head, check_length, check_protected, is_preflight, nearly_listed, search_ambiguous,
+    check_head, check_length, check_options, check_override, check_protected, check_twins,
+    has_parameters, is_preflight, length, lengths_differ, nearly_listed, search_ambiguous,
     unlisted,
 };
 use super::{Exchange, Stop, credentials, headers, is_modern};
@@ -65,6 +67,9 @@ impl Exchange {
     pub(super) async fn receive(&mut self, session: &mut ServerSession) -> Result<Onward, Stop> {
         check_head(session, &self.site.config.limits)?;
         let head = session.req_header().clone();
+        if self.site.has_rules() {
+            check_override(&head.headers)?;
+        }
         let mut target = Target::parse(head.raw_path())
             .map_err(|says| Refusal::new(Fault::Malformed, "malformed-target", says))?;
         let place = match self.site.route(&head.method, &target) {
@@ -75,15 +80,22 @@ impl Exchange {
             }
             Routed::Refused => return Err(unlisted().into()),
             Routed::Ambiguous => return Err(nearly_listed().into()),
+            Routed::Parameters => return Err(has_parameters().into()),
         };
         self.place = Some(Arc::clone(&place));
+        let beside = self.site.beside(&head.method, &target);
         if place.is_protected() {
             check_protected(&head)?;
+            let places = [&beside[..], &[Arc::clone(&place)]].concat();
+            check_twins(&self.site, &places, &head.headers)?;
         }
         if self.site.config.cors && is_preflight(&head) {
-            return Ok(self.preflight(session, &place, &head, &target)?);
+            check_options(&[Arc::clone(&place)], session, &head.headers, &mut target)?;
+            check_options(&beside, session, &head.headers, &mut target)?;
+            return Ok(self.preflight(session, &head, &target)?);
         }
         self.admit(&place, &head).await?;
+        check_options(&beside, session, &head.headers, &mut target)?;
         if place.body.is_some() {
             check_length(&head, self.site.config.limits.body_bytes.0)?;
         }
@@ -170,7 +182,9 @@ impl Exchange {
             return Ok(read);
         };
         let coding = body::coding(lines)?;
-        let mut body = Body::new(coding, program, self.site.json_limits(), limits.body_bytes.0);
+        // What the upstream makes of a name is not ours to know.
+        let json = Json::strict_names(Arc::clone(program), self.site.json_limits());
+        let mut body = Body::new(coding, json, &place.rules, limits.body_bytes.0);
         let mut pace = Pace::new(limits);
         while let Some(bytes) = pace.read(session).await? {
             if bytes.is_empty() {
@@ -203,14 +217,11 @@ impl Exchange {
     fn preflight(
         &mut self,
         session: &mut ServerSession,
-        place: &Place,
         head: &RequestHeader,
         target: &Target,
     ) -> Result<Onward, Refusal> {
-        let texts = Texts::of_headers(place, &head.headers)?;
-        let bare = texts.is_empty() && place.params.is_empty() && place.query.is_empty();
-        if !bare || !session.is_body_done() {
-            let says = "a preflight brings no credential, and values are selected in it";
+        if !session.is_body_done() {
+            let says = "a preflight brings no credential, and this one holds a body";
             return Err(Refusal::new(Fault::Forbidden, "preflight-with-values", says));
         }
         self.onward(head, head.headers.clone(), target, OnwardBody::Whole(Bytes::new()))
@@ -225,7 +236,7 @@ impl Exchange {
     ) -> Result<Onward, Refusal> {
         let failed = |_| Refusal::new(Fault::Malformed, "malformed-head", "a header is malformed");
         let host = host(head);
-        let length = lines.get(header::CONTENT_LENGTH).cloned();
+        let length = length(&lines).map_err(|()| lengths_differ())?;
         headers::strip(&mut lines)?;
         headers::forward_for(&mut lines, self.client, host.as_ref());
         headers::join_cookies(&mut lines);
@@ -252,6 +263,7 @@ impl Exchange {
                 lines.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             OnwardBody::Rest(_) => {
+                let length = length.map(HeaderValue::from);
                 lines.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
             }
         }
@@ -295,11 +307,19 @@ impl Pace {
         let began = Instant::now();
         let read = timeout(self.wait, session.read_request_body()).await;
         self.waited += began.elapsed();
-        let bytes = match read {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) => return Err(unreadable(&error.etype)),
-            Err(_) => return Err(too_slow().into()),
+        let read = match read {
+            Ok(Ok(bytes)) => self.in_time(bytes),
+            Ok(Err(error)) => Err(unreadable(&error.etype)),
+            Err(_) => Err(too_slow().into()),
         };
+        if read.is_err() {
+            // Nobody knows where this body ends and the next request begins.
+            session.set_keepalive(None);
+        }
+        read
+    }
+
+    fn in_time(&mut self, bytes: Option<Bytes>) -> Result<Option<Bytes>, Stop> {
         self.bytes += bytes.as_ref().map_or(0, Bytes::len);
         let grace = Duration::from_secs(10).min(self.wait);
         if let Some(over) = self.waited.checked_sub(grace)

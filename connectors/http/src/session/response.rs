@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use allonym_contract::{Crossing, Fault, Notice, Refusal, RequestId};
+use allonym_record::codec::json::Json;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use pingora_core::protocols::http::v1::client::HttpSession;
@@ -11,7 +12,7 @@ use pingora_error::ErrorType;
 use pingora_http::ResponseHeader;
 use tokio::sync::mpsc::Sender;
 
-use super::checks::plainly_chunked;
+use super::checks::{length, plainly_chunked};
 use super::request::{joined, transform};
 use super::{Stop, headers};
 use crate::body::{self, Body, Coding};
@@ -75,7 +76,8 @@ impl AnswerReader<'_> {
         }
         let mut lines = head.headers.clone();
         headers::strip(&mut lines).map_err(of_answer)?;
-        let length = lines.remove(header::CONTENT_LENGTH);
+        let length = length(&lines).map_err(|()| malformed())?.map(HeaderValue::from);
+        lines.remove(header::CONTENT_LENGTH);
         match self.place.filter(|place| place.is_protected()) {
             Some(place) => self.judged(http, place, &head, lines, length).await,
             None => self.unread(http, &head, lines, length).await,
@@ -97,6 +99,7 @@ impl AnswerReader<'_> {
             if head.status == StatusCode::EARLY_HINTS && unread && self.speaks == Speaks::Http11 {
                 let mut lines = head.headers.clone();
                 headers::strip(&mut lines).map_err(of_answer)?;
+                lines.remove(header::CONTENT_LENGTH);
                 let hints = assembled(&head, &lines)?;
                 self.send(Answer::Informational(Box::new(hints))).await?;
             }
@@ -275,7 +278,8 @@ impl AnswerReader<'_> {
         let program: &Arc<_> = place.body.as_ref().ok_or_else(malformed)?;
         let coding: Coding = body::coding(lines).map_err(of_answer)?;
         let most = self.site.config.limits.body_bytes.0;
-        Ok(Body::new(coding, program, self.site.json_limits(), most))
+        let json = Json::new(Arc::clone(program), self.site.json_limits());
+        Ok(Body::new(coding, json, &place.rules, most))
     }
 
     fn may_have_body(&self, head: &ResponseHeader) -> bool {
@@ -335,8 +339,8 @@ fn notices(told: &[Notice], crossing: Option<&Crossing>) -> Option<HeaderValue> 
 /// What is revealed to one must not be kept for another.
 fn forbid_store(lines: &mut HeaderMap, revealed: bool) {
     if revealed {
+        headers::strip_of_caches(lines);
         lines.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        lines.remove(header::EXPIRES);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use allonym_contract::Direction;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -302,8 +303,13 @@ async fn a_drain_ends_after_its_time() {
     let mut busy = TcpStream::connect(gateway.address).await.unwrap();
     busy.write_all(get("/cards", "").as_bytes()).await.unwrap();
     until(|| upstream.connections() == 1).await;
+    let (guard, log) = (gateway.guard.clone(), gateway.log.clone());
     gateway.stop();
     tokio::time::timeout(Duration::from_secs(10), gateway.stopped()).await.unwrap();
+    // What it had begun is closed and told by now.
+    assert_eq!(guard.closed(), [(Direction::ToUpstream, Some("shutdown"))]);
+    let log = log.lock().unwrap().clone();
+    assert!(log.len() == 1 && log[0].cut && log[0].refusal == Some("shutdown"), "{log:?}");
     assert_eq!(answer(&mut busy, false).await.status, 0);
 }
 

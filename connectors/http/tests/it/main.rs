@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod config;
+mod confusion;
 mod edges;
 mod fixture;
 mod refusals;

@@ -53,6 +53,28 @@ fn hostile_requests() -> Vec<(String, u16, &'static str)> {
         (raw("", &body), 415, "content-type"),
         (raw("Content-Type: text/plain\r\n", &body), 415, "content-type"),
         (raw("Content-Type: application/json; charset=utf-16\r\n", &body), 415, "content-type"),
+        (raw("Content-Type: application/json-patch+json\r\n", &body), 415, "content-type"),
+        (typed("", &format!(r#"{{"CARD":"{CANARY}"}}"#)), 422, "name-ambiguous"),
+        (typed("", &format!(r#"{{"card":"x","\u0043ard":"{CANARY}"}}"#)), 422, "name-ambiguous"),
+        (typed(&format!("X_Card: {CANARY}\r\n"), "{}"), 400, "header-ambiguous"),
+        (typed(&format!("Allonym_Token: {CANARY}\r\n"), "{}"), 400, "header-ambiguous"),
+        (typed(&format!("X_Forwarded-For: {CANARY}\r\n"), "{}"), 400, "header-ambiguous"),
+        (post("/cards", &body).replace("POST", "OPTIONS"), 403, "preflight-with-values"),
+        (
+            get("/cards", &format!("X-Card: {CANARY}\r\n")).replace("GET", "OPTIONS"),
+            403,
+            "preflight-with-values",
+        ),
+        (
+            get(&format!("/cards?card={CANARY}"), "").replace("GET", "OPTIONS"),
+            403,
+            "preflight-with-values",
+        ),
+        (
+            get(&format!("/cards/{CANARY}"), "").replace("GET", "OPTIONS"),
+            403,
+            "preflight-with-values",
+        ),
         (typed("Content-Encoding: br\r\n", &body), 415, "content-encoding"),
         (typed("Content-Encoding: gzip\r\n", &body), 400, "bad-gzip"),
         (typed("", &body[..body.len() - 1]), 400, "malformed-json"),
@@ -80,6 +102,8 @@ fn hostile_requests() -> Vec<(String, u16, &'static str)> {
         (post(&format!("/cards/{CANARY};x=1"), "{}"), 400, "path-ambiguous"),
         (post(&format!("/cards/1?q[]={CANARY}"), "{}"), 400, "query-ambiguous"),
         (post(&format!("/cards/1?Q={CANARY}"), "{}"), 400, "query-ambiguous"),
+        (post(&format!("/cards/1?q.={CANARY}"), "{}"), 400, "query-ambiguous"),
+        (post(&format!("/cards/1?q%5B={CANARY}"), "{}"), 400, "query-ambiguous"),
         (post(&format!("/cards/1?q=1;q={CANARY}"), "{}"), 400, "query-ambiguous"),
         (post("/cards", &body).replace("HTTP/1.1", "HTTP/1.0"), 400, "http-1.0"),
         (post("/cards", &body).replace("good", "bad"), 401, "credential"),
@@ -93,6 +117,57 @@ fn hostile_requests() -> Vec<(String, u16, &'static str)> {
             "malformed-head",
         ),
     ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_another_case_is_refused_of_requests_only() {
+    let upstream = Upstream::answering(|_| json(r#"{"CARD":"AB","card":"CD"}"#)).await;
+    let gateway = Gateway::start(upstream.address, "limits: { buffer_bytes: 1KiB }").await;
+    let answer = gateway.ask(post("/cards", r#"{"other":"x"}"#)).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"CARD":"AB","card":"cd"}"#));
+    let answer = gateway.ask(post("/cards", &format!(r#"{{"Card":"{CANARY}"}}"#))).await;
+    assert_eq!((answer.status, answer.rule().as_str()), (422, "name-ambiguous"));
+    assert!(answer.text().contains(r#""field":"$.card""#), "{}", answer.text());
+    // Nor does it pass in a piece of a long body.
+    let filler = "x".repeat(200_000);
+    let body = format!(r#"{{"x":"{filler}","cARD":"{CANARY}","y":"{filler}"}}"#);
+    let answer = gateway.ask(post("/cards", &body)).await;
+    assert_eq!((answer.status, answer.rule().as_str()), (422, "name-ambiguous"));
+    tells_nothing(&gateway, &answer);
+    assert!(!upstream.received().to_lowercase().contains(CANARY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_differ_in_underscores_are_refused_where_they_matter() {
+    let upstream = Upstream::answering(|_| json("{}")).await;
+    let config = "callers: { purpose_header: X-Purpose, jwt: { issuer: i, audience: a, \
+                  header: X-Id-Token, jwks: { url: https://id.example } } }\n\
+                  routes: { 'GET /cards': { 'header:X_Card': card, 'header:X-A-B': card }, \
+                  'GET /open': {} }";
+    let gateway = Gateway::start(upstream.address, config).await;
+    let cases = [
+        ("X_Card", 200),
+        ("X-Card", 400),
+        ("X-A-B", 200),
+        ("X_A-B", 400),
+        ("x-a_b", 400),
+        ("X_A_B", 400),
+        ("X_A_B_C", 200),
+        ("X_Purpose", 400),
+        ("X-Id_Token", 400),
+        ("Allonym_Request", 400),
+        ("X-Forwarded_Proto", 400),
+        ("X_Other", 200),
+    ];
+    for (name, status) in cases {
+        let lines = format!("{name}: v\r\n");
+        let answer = gateway.ask(get("/cards", &lines)).await;
+        assert_eq!(answer.status, status, "{name}");
+        if status == 400 {
+            assert_eq!(answer.rule(), "header-ambiguous", "{name}");
+        }
+        assert_eq!(gateway.ask(get("/open", &lines)).await.status, 200, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,6 +211,7 @@ async fn answers_that_cannot_be_judged_are_not_passed() {
         (with("200 OK", "", &body), "content-type"),
         (with("200 OK", "Content-Type: text/html\r\n", &body), "content-type"),
         (with("500 Oops", "Content-Type: text/plain\r\n", &body), "content-type"),
+        (with("200 OK", "Content-Type: application/json-patch+json\r\n", &body), "content-type"),
         (with("200 OK", &format!("{typed}Content-Encoding: zstd\r\n"), &body), "content-encoding"),
         (with("200 OK", &format!("{typed}Content-Encoding: gzip\r\n"), &body), "bad-gzip"),
         (with("200 OK", typed, &body[..body.len() - 2]), "malformed-json"),
@@ -271,6 +347,12 @@ async fn a_panic_drops_the_connection_without_an_end() {
     let answer = gateway.ask(get("/cards", "")).await;
     assert_eq!((answer.status, answer.complete), (0, false));
     until(|| gateway.told().contains(r#"allonym_http_panics_total{connector="api"} 1"#)).await;
+    // What was begun is closed, and told.
+    let internal = Some("internal");
+    let log = gateway.logged(1).await;
+    assert!(log[0].cut && log[0].refusal == internal, "{log:?}");
+    let closed = gateway.guard.closed();
+    assert_eq!(closed, [(Direction::ToUpstream, internal), (Direction::ToClient, internal)]);
     gateway.guard.order(|orders| orders.panic = None);
     assert_eq!(gateway.ask(get("/cards", "")).await.status, 200);
 }

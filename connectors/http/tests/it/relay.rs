@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use allonym_contract::Direction;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -374,6 +375,31 @@ async fn when_an_http_2_client_leaves_the_upstream_is_left() {
     until(|| upstream.open.load(Ordering::SeqCst) == 1).await;
     drop(response);
     until(|| upstream.open.load(Ordering::SeqCst) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_http_2_had_begun_is_closed_when_a_drain_ends() {
+    let trust = Trust::new(b"h2");
+    let upstream = Upstream::serving(|stream| async move {
+        let _kept = stream;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let extra = format!("{}\nlimits: {{ drain_timeout: 100ms }}", trust.listening());
+    let gateway = Gateway::start(upstream.address, &extra).await;
+    let stream = trust.connect(gateway.address).await;
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::get("https://localhost/cards").header("allonym-token", "good");
+    let mut sender = sender.ready().await.unwrap();
+    let (response, _) = sender.send_request(request.body(()).unwrap(), true).unwrap();
+    until(|| upstream.open.load(Ordering::SeqCst) == 1).await;
+    let (guard, log) = (gateway.guard.clone(), gateway.log.clone());
+    gateway.stop();
+    gateway.stopped().await;
+    assert_eq!(guard.closed(), [(Direction::ToUpstream, Some("shutdown"))]);
+    assert_eq!(log.lock().unwrap()[0].refusal, Some("shutdown"));
+    assert!(response.await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -184,6 +184,7 @@ async fn notices_and_credentials() {
     let received = upstream.received();
     assert!(received.contains("authorization: bearer a.b.c\r\n"), "{received}");
     assert!(!received.contains("x-purpose"), "{received}");
+    assert_eq!(gateway.ask(request.replace("bearer a", "Bearer\t a")).await.status, 200);
 
     let refused = [
         "Allonym-Token: good\r\nAllonym-Token: good\r\n",
@@ -191,6 +192,11 @@ async fn notices_and_credentials() {
         "Allonym-Token: g\u{e9}\r\n",
         "Authorization: Bearer\r\n",
         "Authorization: Bearer a b\r\n",
+        "Authorization: Bearer\tnope\r\n",
+        "Authorization: Bearer:a.b.c\r\n",
+        "Authorization: bearer=a.b.c\r\n",
+        "Authorization: Bearera.b.c\r\n",
+        "Authorization: BEARER\r\n",
         "Authorization: Bearer a.b.c\r\nAuthorization: Bearer a.b.c\r\n",
         "Allonym-Token: good\r\nAuthorization: Bearer nope\r\n",
         "Authorization: Basic YTpi\r\n",

@@ -7,6 +7,7 @@
 //! after unescaping, and every one of several members of the same name is selected.
 
 mod escape;
+mod fold;
 mod number;
 mod program;
 mod run;
@@ -59,6 +60,17 @@ impl Json {
     #[must_use]
     pub fn new(program: Arc<Program>, limits: Limits) -> Self {
         Self { scanner: Scanner::new(program, limits), held: Vec::new(), base: 0, over: None }
+    }
+
+    /// The same, for a document whose next reader may be generous with names: one that
+    /// differs in case only from a name that a rule waits for is refused with
+    /// [`CodecError::AmbiguousName`], as it would pass unselected here and be taken for
+    /// the selected one there.
+    #[must_use]
+    pub fn strict_names(program: Arc<Program>, limits: Limits) -> Self {
+        let mut json = Self::new(program, limits);
+        json.scanner.refuse_alike();
+        json
     }
 
     fn read(&mut self, chunk: &[u8]) -> Result<Piece, CodecError> {

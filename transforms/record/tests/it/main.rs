@@ -9,6 +9,8 @@ mod hostile;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod reading;

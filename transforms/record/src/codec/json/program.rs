@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::fold;
 use crate::{Path, Step};
 
 /// The paths of a place, compiled together: what to look for at each point of a
@@ -20,6 +21,8 @@ struct Node {
     names: Vec<(Box<str>, usize)>,
     /// The bits of [`sketch`] of the names: most others are told apart by it alone.
     sketches: u64,
+    /// The bits of [`loose_sketch`] of the names.
+    loose_sketches: u64,
     indices: Vec<(u64, usize)>,
     any: Option<usize>,
     /// The node that holds what `..` after this point looks for.
@@ -109,6 +112,7 @@ impl Program {
                 Err(place) => {
                     node.names.insert(place, (name.as_str().into(), fresh));
                     node.sketches |= sketch(name.as_bytes());
+                    node.loose_sketches |= loose_sketch(name.as_bytes());
                     fresh
                 }
             },
@@ -125,6 +129,19 @@ impl Program {
         }
         child
     }
+
+    /// A rule whose path leads through a node.
+    fn rule_through(&self, mut at: usize) -> Option<usize> {
+        loop {
+            let node = self.nodes.get(at)?;
+            if let Some(rule) = node.rules.first() {
+                return Some(*rule);
+            }
+            let name = node.names.first().map(|entry| entry.1);
+            let index = node.indices.first().map(|entry| entry.1);
+            at = name.or(node.any).or(index).or(node.below)?;
+        }
+    }
 }
 
 impl Node {
@@ -138,6 +155,16 @@ impl Node {
             return None;
         }
         self.find(name).ok().and_then(|found| self.names.get(found)).map(|entry| entry.1)
+    }
+
+    /// Where a name leads that this one is not, and that some readers take it for.
+    #[inline]
+    fn alike(&self, name: &[u8]) -> Option<usize> {
+        if self.loose_sketches & loose_sketch(name) == 0 || self.member(name).is_some() {
+            return None;
+        }
+        let text = std::str::from_utf8(name).ok()?;
+        self.names.iter().find(|(own, _)| fold::alike(own, text)).map(|entry| entry.1)
     }
 
     fn element(&self, index: u64) -> Option<usize> {
@@ -185,6 +212,17 @@ impl Walk {
     #[inline]
     pub(super) fn member(&mut self, name: &[u8]) -> Choice {
         self.child(|node| node.member(name))
+    }
+
+    /// The rule that waits in the innermost living container for a name that this one
+    /// is not, and that some readers take it for.
+    #[inline]
+    pub(super) fn alike(&self, name: &[u8]) -> Option<usize> {
+        let level = self.levels.last()?;
+        let alive = self.alive.get(level.start..level.end)?;
+        let mut nodes = alive.iter().filter_map(|at| self.program.nodes.get(*at));
+        let target = nodes.find_map(|node| node.alike(name))?;
+        self.program.rule_through(target)
     }
 
     /// An element of the innermost living container comes next.
@@ -258,6 +296,19 @@ fn sketch(name: &[u8]) -> u64 {
     let first = name.first().map_or(0, |byte| usize::from(*byte));
     let last = name.last().map_or(0, |byte| usize::from(*byte));
     1 << ((name.len() + first * 3 + last * 5) % 64)
+}
+
+/// Bits that share one between names that are [`fold::alike`], and few others.
+#[inline]
+fn loose_sketch(name: &[u8]) -> u64 {
+    match (name.first(), name.last()) {
+        (Some(first), Some(last)) if first.is_ascii() && last.is_ascii() => {
+            let byte = |byte: &u8| usize::from(byte.to_ascii_lowercase());
+            1 << ((byte(first) * 3 + byte(last) * 5) % 64)
+        }
+        // Another case of it can begin or end with any byte.
+        _ => u64::MAX,
+    }
 }
 
 fn keep(at: usize, from: usize, alive: &mut Vec<usize>) {

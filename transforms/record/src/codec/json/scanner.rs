@@ -30,6 +30,8 @@ pub(super) struct Scanner {
     token: Token,
     /// How many values were selected.
     selected: usize,
+    /// Whether names that are only nearly selected are refused.
+    strict_names: bool,
 }
 
 /// What may come next.
@@ -71,7 +73,14 @@ impl Scanner {
             choice,
             token,
             selected: 0,
+            strict_names: false,
         }
+    }
+
+    /// From now on, a name that differs in case only from one that a rule waits for is
+    /// refused.
+    pub(super) const fn refuse_alike(&mut self) {
+        self.strict_names = true;
     }
 
     /// Reads to the end of the input, and adds the selected values that it completes.
@@ -116,6 +125,9 @@ impl Scanner {
                     }
                     if self.is_living() {
                         let name = bytes.get(start + 1..end).unwrap_or_default();
+                        if self.strict_names && self.walk.alike(name).is_some() {
+                            break;
+                        }
                         self.choice = self.walk.member(name);
                     }
                     self.state = State::Value;

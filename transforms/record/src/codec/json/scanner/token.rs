@@ -136,12 +136,21 @@ impl Scanner {
     #[inline]
     fn choose(&mut self, input: &Input<'_>) -> Result<(), CodecError> {
         let raw = self.content(input)?;
-        self.choice = if self.token.escaped {
-            let name = escape::unescape(raw).ok_or_else(|| input.malformed("an unknown escape"))?;
-            self.walk.member(name.as_bytes())
-        } else {
-            self.walk.member(raw)
-        };
+        if !self.token.escaped {
+            return self.choose_named(raw);
+        }
+        let name = escape::unescape(raw).ok_or_else(|| input.malformed("an unknown escape"))?;
+        self.choose_named(name.as_bytes())
+    }
+
+    #[inline]
+    fn choose_named(&mut self, name: &[u8]) -> Result<(), CodecError> {
+        if self.strict_names
+            && let Some(rule) = self.walk.alike(name)
+        {
+            return Err(CodecError::AmbiguousName { rule, offset: self.token.start });
+        }
+        self.choice = self.walk.member(name);
         Ok(())
     }
 
