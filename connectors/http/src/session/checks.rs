@@ -13,6 +13,15 @@ use crate::place::{Place, Site};
 use crate::record::Texts;
 use crate::target::Target;
 
+/// Frameworks take the method or the path from these instead.
+const OVERRIDES: [&str; 5] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
 /// What no place allows.
 pub(super) fn check_head(session: &ServerSession, limits: &Limits) -> Result<(), Refusal> {
     let head = session.req_header();
@@ -53,15 +62,6 @@ pub(super) fn check_head(session: &ServerSession, limits: &Limits) -> Result<(),
     }
     Ok(())
 }
-
-/// Frameworks take the method or the path from these instead.
-const OVERRIDES: [&str; 5] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-];
 
 /// An upstream that obeys such a header would see another route than the one that was
 /// judged.
