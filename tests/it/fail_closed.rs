@@ -319,7 +319,8 @@ fn a_store_that_takes_nothing() {
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert_eq!(refused.json()["rule"], "store-unavailable");
     // Computed methods and reveals need no write.
-    let computed = json!({ "id": "c3", "full_name": "Zoë", "card": { "number": "4929120000006466" } });
+    let computed =
+        json!({ "id": "c3", "full_name": "Zoë", "card": { "number": "4929120000006466" } });
     assert_eq!(post(&computed).status, 201);
     let seen = read();
     assert_eq!(seen.json()["email"], customer("c1")["email"], "{}", seen.body);
