@@ -257,3 +257,96 @@ fn a_purpose_nobody_declared_is_not_on_the_record() {
     let audit = stand.audit();
     assert!(audit.contains("\"(unknown)\"") && !audit.contains("canary-4929"), "{audit}");
 }
+
+/// Where a place says so, protected values are taken as they are, from those with the right.
+#[test]
+fn tokens_are_taken_where_the_place_says_so() {
+    let config = CONFIG
+        .replace(
+            "  - role: finder\n",
+            "  - role: mover\n    write_token: [email, card_number]\n  - role: finder\n",
+        )
+        .replace(
+            "      \"PUT /v1/customers/{id}\": *customer\n",
+            "      \"PUT /v1/customers/{id}\": { tokens: accept, \"$.email\": email }\n      \"PATCH /v1/customers/{id}\": { tokens: only, \"$.card.number\": card_number }\n",
+        );
+    let stand = Stand::new(&config);
+    let (shop, mover) = (stand.token("shop"), stand.token("mover"));
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let stored = stand.stored("c1");
+    let put = |token: &str, email: &Value| {
+        let body = json!({ "id": "c2", "email": email }).to_string();
+        stand.as_token(token, "PUT", "/v1/customers/c2", Some(&body))
+    };
+    let refused = put(&shop, &stored["email"]);
+    assert_eq!(refused.json()["rule"], "write-token-not-allowed", "{}", refused.body);
+    let taken = put(&mover, &stored["email"]);
+    assert!(taken.status < 300 || taken.status == 404, "{} {}", taken.status, taken.body);
+    assert!(stand.received().matches(stored["email"].as_str().unwrap()).count() >= 1);
+    // The store has the last word, and a mover writes no plain values.
+    let made_up = put(&mover, &json!("abcdefghijklmnop@allonym.invalid"));
+    assert_eq!(made_up.status, 422, "{}", made_up.body);
+    assert_eq!(put(&mover, &json!("plain@example.com")).json()["rule"], "write-not-allowed");
+    let patch = |number: &str| {
+        let body = json!({ "id": "c1", "card": { "number": number } }).to_string();
+        stand.as_token(&mover, "PATCH", "/v1/customers/c1", Some(&body))
+    };
+    assert_eq!(patch("4929120000006466").json()["rule"], "tokens-only");
+    let passed = patch(stored["card"]["number"].as_str().unwrap());
+    assert!(passed.json()["rule"].is_null(), "{}", passed.body);
+    // A check digit is no proof: `tokens: accept` is not for such classes.
+    stand.configure(&config.replace("tokens: only", "tokens: accept"));
+    let checked = crate::stand::text(&stand.allonym(&["check"]));
+    assert!(checked.contains("`tokens: accept` cannot be here"), "{checked}");
+}
+
+/// When a budget is spent the next best outcome holds, or the request is refused.
+#[test]
+fn a_spent_reveal_budget_leaves_the_next_best() {
+    let config = CONFIG.replace(
+        "    reveal: [email]\n    mask: [card_number",
+        "    reveal: [email, full_name]\n    budget: { reveal: 8 }\n    mask: [card_number",
+    );
+    let stand = Stand::new(&config);
+    let (shop, support) = (stand.token("shop"), stand.token("support"));
+    let sent = customer("c1");
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&sent.to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let read = || stand.as_token(&support, "GET", "/v1/customers/c1", None);
+    for _ in 0..4 {
+        assert_eq!(read().json()["full_name"], sent["full_name"]);
+    }
+    let less = read();
+    assert_eq!(less.json()["full_name"], "Z** ******-********", "masked is the next best");
+    assert_eq!(less.json()["email"], stand.stored("c1")["email"], "no rule gives less than plain");
+    assert!(less.header("allonym-notice").unwrap().contains("budget-spent"), "{}", less.headers);
+    assert!(stand.audit().contains("budget-spent"));
+    stand.configure(
+        &config.replace("budget: { reveal: 8 }", "budget: { reveal: 8 }\n    on_budget: refuse"),
+    );
+    assert!(stand.reload().contains("revision 2"));
+    let refused = read();
+    assert_eq!((refused.status, &refused.json()["rule"]), (429, &json!("budget-spent")));
+}
+
+#[test]
+fn programs_can_read_what_commands_print() {
+    let stand = Stand::new(CONFIG);
+    for arguments in [
+        &["--json", "keys", "list"][..],
+        &["--json", "api-tokens", "list"],
+        &["--json", "check"],
+        &["--json", "audit", "verify"],
+        &["--json", "explain", "customers-api", "GET /v1/customers/{id}", "--as", "support"],
+    ] {
+        let printed = stand.allonym(arguments);
+        assert!(printed.status.success(), "{arguments:?}: {}", crate::stand::text(&printed));
+        let document: Value = serde_json::from_slice(&printed.stdout).expect("one JSON document");
+        assert!(document.is_array() || document.is_object(), "{arguments:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = crate::stand::text(&stand.allonym(&["completions", shell]));
+        assert!(script.contains("allonym") && script.contains("api-tokens"), "{shell}");
+    }
+}
