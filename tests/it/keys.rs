@@ -192,3 +192,23 @@ fn a_second_seal_opens_alone() {
     stand.configure(&CONFIG.replace("FOLDER/seal.key", "FOLDER/other.key"));
     assert!(stand.start_fails().contains("does not open"));
 }
+
+/// Check digits tell nine versions apart: the tenth would bear the mark of the first.
+#[test]
+fn a_slot_is_not_used_twice() {
+    let stand =
+        Stand::new(&CONFIG.replace("pan:     { rotate: on_rewrap }", "pan:     { rotate: 30d }"));
+    let rotate = || stand.allonym(&["keys", "rotate", "pan"]);
+    for version in 2..=9 {
+        let rotated = rotate();
+        assert!(rotated.status.success(), "{version}: {}", text(&rotated));
+    }
+    let refused = rotate();
+    assert!(
+        !refused.status.success() && text(&refused).contains("mark of version 1"),
+        "{}",
+        text(&refused)
+    );
+    let warned = text(&stand.allonym(&["check"]));
+    assert!(warned.contains("will be refused on 20"), "{warned}");
+}

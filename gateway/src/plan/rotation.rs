@@ -1,6 +1,6 @@
 //! Which keys may rotate without a rewrap.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use allonym_contract::Use;
 use allonym_keyring::KeyState;
@@ -109,13 +109,31 @@ pub(super) fn slot_warning(plan: &Plan, config: &Config, key: &KeyInfo) -> Optio
         .filter(|protected| protected.key_name == key.name)
         .filter_map(|protected| slots(&protected.spec.method))
         .min()?;
-    (live * 3 >= slots * 2).then(|| {
-        let days = every.as_secs() / 86_400 * u64::from(slots.saturating_sub(live));
-        format!(
-            "key `{}` has {live} live versions of the {slots} its check digits can tell apart: in about {days} days its rotation will be refused; rewrap and destroy old versions",
-            key.name
-        )
-    })
+    if live * 3 < slots * 2 {
+        return None;
+    }
+    // Each rotation takes a slot; the one that finds none is refused.
+    let newest = key.versions.iter().map(|version| version.created).max()?;
+    let refused = newest.checked_add(every.checked_mul(slots.saturating_sub(live) + 1)?)?;
+    let days = refused.duration_since(UNIX_EPOCH).ok()?.as_secs() / 86_400;
+    Some(format!(
+        "key `{}` has {live} live versions of the {slots} its check digits can tell apart: its rotation will be refused on {}; rewrap and destroy old versions before",
+        key.name,
+        date(days)
+    ))
+}
+
+/// Days since 1970-01-01 as a date of the Gregorian calendar, whose 400 years have
+/// 146,097 days; years are counted from March, so that a leap day comes last.
+fn date(days: u64) -> String {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + next)
 }
 
 /// A rotation rule as the configuration writes it.
@@ -136,4 +154,33 @@ fn duration_word(every: Duration) -> String {
         }
     }
     format!("{seconds}s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (58, "1970-02-28"),
+            (59, "1970-03-01"),
+            (11_016, "2000-02-29"),
+            (11_017, "2000-03-01"),
+            (20_780, "2026-11-23"),
+            (47_541, "2100-03-01"),
+        ] {
+            assert_eq!(date(days), expected, "{days}");
+        }
+    }
+
+    #[test]
+    fn durations_in_their_largest_unit() {
+        for (seconds, expected) in
+            [(1, "1s"), (90, "90s"), (120, "2m"), (7_200, "2h"), (15_552_000, "180d")]
+        {
+            assert_eq!(duration_word(Duration::from_secs(seconds)), expected);
+        }
+    }
 }
