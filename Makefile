@@ -39,7 +39,7 @@ lint: ## clippy and dependency rules
 	@deploy/deny.sh
 
 bench: ## runs every comparison and writes benches/RESULTS.md and target/bench/summary.json
-	@deploy/setup.sh test
+	@deploy/setup.sh bench
 	cargo build --release --locked -p allonym -p allonym-benches
 	"$(CARGO_TARGET_DIR)/release/allonym-benches"
 

@@ -13,10 +13,12 @@ need cmake cmake
 need curl curl
 if [ "${1:-build}" = test ]; then
   need openssl openssl
+  need systemd-analyze systemd
+  need pgrep procps   # which brings `kill` as a program
+fi
+if [ "${1:-build}" = bench ]; then
   need nginx nginx-light
   need wrk wrk
-  need systemd-analyze systemd
-  need pgrep procps
 fi
 if ! command -v cargo >/dev/null 2>&1; then
   echo "Rust is missing: install it from https://rustup.rs, then run this again." >&2
