@@ -299,6 +299,11 @@ fn tokens_are_taken_where_the_place_says_so() {
     stand.configure(&config.replace("tokens: only", "tokens: accept"));
     let checked = crate::stand::text(&stand.allonym(&["check"]));
     assert!(checked.contains("`tokens: accept` cannot be here"), "{checked}");
+    // Nor for those that carry no mark: what is protected would be protected again.
+    let unmarked = "tokens: accept, holds: protected, \"$.phone\": phone";
+    stand.configure(&config.replace("tokens: accept, \"$.email\": email", unmarked));
+    let checked = crate::stand::text(&stand.allonym(&["check"]));
+    assert!(checked.contains("they would be protected again"), "{checked}");
 }
 
 /// When a budget is spent the next best outcome holds, or the request is refused.
