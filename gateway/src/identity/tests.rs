@@ -137,7 +137,8 @@ fn strangers_have_no_roles_and_a_budget_per_address() {
 fn a_revocation_holds_for_the_next_request() {
     let (book, token) = token_book();
     let identifier = Identifier::new(Arc::clone(&book), None, Anonymous::Read);
-    assert!(identifier.judge(&caller(&[Brings::Token(&token)], None), now()).is_ok());
+    let known = identifier.judge(&caller(&[Brings::Token(&token)], None), now()).unwrap();
+    assert_eq!((&*known.name, &*known.roles), ("token:shop", &["shop".to_owned()][..]));
     book.replace(Vec::new());
     let judged = identifier.judge(&caller(&[Brings::Token(&token)], None), at(0));
     assert_eq!(judged.err(), Some(IdentityError::Invalid(Reason::UnknownToken)));
