@@ -328,3 +328,27 @@ fn a_store_that_takes_nothing() {
     assert_eq!(post(&json!({ "id": "c4", "email": "again@example.com" })).status, 201);
     assert_no_canary(&stand);
 }
+
+/// The token store cannot be read: its values stay protected, the caller is told, and
+/// what needs no store is revealed all the same.
+#[test]
+fn a_store_that_gives_nothing() {
+    let stand = Stand::new(CONFIG);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    let sent = customer("c1");
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&sent.to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let headers = [&*format!("Allonym-Token: {billing}"), "X-Purpose: chargeback"];
+    let read = || stand.curl("GET", "/v1/customers/c1", &headers, None);
+    assert_eq!(read().json()["email"], sent["email"]);
+    let database = rusqlite::Connection::open(stand.folder.join("data/store.db")).unwrap();
+    database.execute_batch("ALTER TABLE tokens RENAME TO tokens_away").unwrap();
+    let less = read();
+    assert_eq!(less.status, 200, "{}", less.body);
+    assert_eq!(less.json()["email"], stand.stored("c1")["email"]);
+    assert_eq!(less.json()["full_name"], sent["full_name"]);
+    let notice = less.header("allonym-notice").unwrap();
+    assert!(notice.contains("email; reveal-unavailable"), "{notice}");
+    database.execute_batch("ALTER TABLE tokens_away RENAME TO tokens").unwrap();
+    assert_eq!(read().json()["email"], sent["email"]);
+}
