@@ -132,7 +132,7 @@ impl Pipeline {
             Scope::Global => None,
             Scope::Tenant(claim) => principal.claims.get(claim).map(String::as_str),
         });
-        Context { pinned: &*self.pinned as &dyn Keyring, newest, tenant }
+        Context { pinned: &*self.pinned as &dyn Keyring, newest, tenant, stated: &[] }
     }
 
     /// Charges a budget of the first rule that has some left.

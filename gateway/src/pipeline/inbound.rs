@@ -147,7 +147,8 @@ impl Pipeline {
             else {
                 continue;
             };
-            let context = Context { pinned: &*self.pinned, newest: &*newest, tenant: None };
+            let context =
+                Context { pinned: &*self.pinned, newest: &*newest, tenant: None, stated: &[] };
             let order: Vec<usize> = (0..batch.len()).collect();
             method::protect(&protected.method, &mut batch, &order, &context)
                 .await

@@ -3,8 +3,7 @@ use std::sync::atomic::AtomicBool;
 
 use allonym_keyring::{KeyVersion, Keyring};
 use allonym_protect::{
-    Context, Domain, FaultRule, Mark, Mask, Method, MethodSpec, Spec, TemplateSpec, TokenTemplate,
-    VersionMode,
+    Context, Domain, FaultRule, Mark, Mask, Method, MethodSpec, Spec, VersionMode,
 };
 use allonym_record::Value;
 
@@ -137,30 +136,21 @@ impl Protected {
     pub fn method_name(&self) -> String {
         match &self.spec.method {
             MethodSpec::Fpe { template, version } => {
-                let template = match template {
-                    TemplateSpec::Pan { .. } => "pan",
-                    TemplateSpec::Digits { .. } => "digits",
-                    TemplateSpec::Alphanumeric { .. } => "alphanumeric",
-                    TemplateSpec::Phone => "phone",
-                    TemplateSpec::Iban => "iban",
-                };
-                let version = match version {
-                    VersionMode::Slack => "slack",
-                    VersionMode::Pinned => "pinned",
-                };
-                format!("fpe {template} ({version})")
+                format!("fpe {} ({})", template.name(), version.name())
             }
             MethodSpec::Siv => "siv (header)".to_owned(),
             MethodSpec::Hash => "hash (header)".to_owned(),
             MethodSpec::Token { template, random, .. } => {
-                let template = match template {
-                    TokenTemplate::Plain => "plain",
-                    TokenTemplate::Email { .. } => "email",
-                };
-                format!("token {template} ({})", if *random { "random" } else { "convergent" })
+                let kind = if *random { "random" } else { "convergent" };
+                format!("token {} ({kind})", template.name())
             }
             MethodSpec::Mask(_) => "mask".to_owned(),
             MethodSpec::Redact => "redact".to_owned(),
+            MethodSpec::Encrypt => "encrypt (header)".to_owned(),
+            MethodSpec::Vaultless => "token (vaultless)".to_owned(),
+            MethodSpec::Truncate { .. } => "truncate".to_owned(),
+            MethodSpec::DateShift { .. } => "date_shift".to_owned(),
+            MethodSpec::Generalize { .. } => "generalize".to_owned(),
             MethodSpec::Replace { .. } => "replace".to_owned(),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use allonym_contract::{PlaceSpec, Rules, Tokens, Use};
 use allonym_keyring::NamespaceId;
 use allonym_policy::Policy;
-use allonym_protect::{Domain, Keep, Mask, MethodSpec, Spec, TokenStore, build};
+use allonym_protect::{Domain, Keep, Mask, Means, MethodSpec, Spec, TokenStore, build};
 use allonym_store::Store;
 use allonym_tokens::VaultStore;
 
@@ -244,7 +244,7 @@ fn try_build(config: &Config) -> Result<(), ConfigErrors> {
         .filter_map(|class| class.protection.as_ref())
         .filter(|protection| !matches!(protection.method, ClassMethod::Token { .. }))
         .filter_map(|protection| {
-            let error = build(&spec(protection), nobody, None).err()?;
+            let error = build(&spec(protection), nobody, Means::default()).err()?;
             Some(config.error_at(protection.at, error.to_string(), None))
         })
         .collect();
@@ -261,10 +261,11 @@ fn classes(
         let protected = match &class.protection {
             None => None,
             Some(protection) => {
-                let vault = Arc::clone(vault) as Arc<dyn TokenStore>;
+                let tokens = Some(Arc::clone(vault) as Arc<dyn TokenStore>);
+                let means = Means { tokens, ..Means::default() };
                 let resolved = pinned.class(&class.name);
                 let spec = spec(protection);
-                let method = build(&spec, resolved.domain, Some(vault)).map_err(|error| {
+                let method = build(&spec, resolved.domain, means).map_err(|error| {
                     ConfigErrors(vec![config.error_at(protection.at, error.to_string(), None)])
                 })?;
                 Some(Box::new(Protected {

@@ -24,6 +24,22 @@ pub enum Purpose {
     TokenSequence,
     /// AEAD that seals a vaulted value.
     TokenSeal,
+    /// AEAD that seals what is known of a token besides its value.
+    TokenMeta,
+    /// HMAC-SHA-256 of a data subject, to find its tokens.
+    TokenSubject,
+    /// HMAC-SHA-256 of a token's preserved part, to find its counter.
+    TokenPart,
+    /// The permutation tables of small domains.
+    Table,
+    /// AES-256-GCM-SIV of the randomised method.
+    Encrypt,
+    /// First half of the AES-256-SIV key of computed tokens (the CMAC key).
+    VaultlessMac,
+    /// Second half of the AES-256-SIV key of computed tokens (the CTR key).
+    VaultlessCtr,
+    /// HMAC-SHA-256 that says by how many days a date moves.
+    DateShift,
     /// AEAD that seals rows of the store.
     StoreSeal,
     /// AEAD that wraps key versions.
@@ -48,6 +64,14 @@ impl Purpose {
             Self::TokenLookup => "token-lookup-hmac-sha256",
             Self::TokenSequence => "token-sequence-ff1-aes256",
             Self::TokenSeal => "token-seal-aes256-gcm-siv",
+            Self::TokenMeta => "token-meta-aes256-gcm-siv",
+            Self::TokenSubject => "token-subject-hmac-sha256",
+            Self::TokenPart => "token-part-hmac-sha256",
+            Self::Table => "table-hmac-sha256",
+            Self::Encrypt => "encrypt-aes256-gcm-siv",
+            Self::VaultlessMac => "vaultless-aes256-mac",
+            Self::VaultlessCtr => "vaultless-aes256-ctr",
+            Self::DateShift => "date-shift-hmac-sha256",
             Self::StoreSeal => "store-seal-aes256-gcm-siv",
             Self::KeyWrap => "key-wrap-aes256-gcm-siv",
             Self::Backup => "backup-aes256-gcm",

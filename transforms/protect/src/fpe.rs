@@ -95,8 +95,8 @@ impl Fpe {
                 Err(FaultRule::Masked)
             }
             (_, 0) => Ok(()),
-            (VersionMode::Pinned, _) => Err(FaultRule::CheckDigits),
-            (VersionMode::Slack, slot) => {
+            (_, _) if self.version != VersionMode::Slack => Err(FaultRule::CheckDigits),
+            (_, slot) => {
                 Err(self.owner(slot, live).map_or_else(|rule| rule, |_| FaultRule::BadMark))
             }
         }
@@ -114,8 +114,8 @@ impl Fpe {
     /// The slot that marks what a version protects.
     fn slot_of(&self, version: KeyVersion) -> u32 {
         match self.version {
-            VersionMode::Pinned => 0,
             VersionMode::Slack => (version.number() - 1) % self.template.slots().max(1) + 1,
+            _ => 0,
         }
     }
 
@@ -124,7 +124,7 @@ impl Fpe {
         let key = self.keys.domain().key;
         match self.version {
             VersionMode::Slack => context.newest.live(key),
-            VersionMode::Pinned => context.newest.active(key).into_iter().collect(),
+            _ => context.newest.active(key).into_iter().collect(),
         }
     }
 
@@ -215,8 +215,8 @@ impl Transform for Fpe {
             let version = match (self.version, fit.slot) {
                 (VersionMode::Slack, 0) => return Err(FaultRule::NotProtected),
                 (VersionMode::Slack, slot) => self.owner(slot, &live)?,
-                (VersionMode::Pinned, 0) => *live.first().ok_or(FaultRule::NoKey)?,
-                (VersionMode::Pinned, _) => return Err(FaultRule::CheckDigits),
+                (_, 0) => *live.first().ok_or(FaultRule::NoKey)?,
+                (_, _) => return Err(FaultRule::CheckDigits),
             };
             Ok((version, fit.layout))
         })?;
@@ -241,14 +241,14 @@ impl Transform for Fpe {
         }
         match (self.version, self.fit(value)) {
             (_, Err(rule)) => Mark::Neither(rule),
-            (VersionMode::Pinned, Ok(Fit { slot: 0, .. })) => Mark::Unmarked,
-            (VersionMode::Pinned, Ok(_)) => Mark::Neither(FaultRule::CheckDigits),
             (VersionMode::Slack, Ok(fit @ Fit { slot: 0, .. })) => {
                 self.judge_plain(value, &fit, &[]).map_or_else(Mark::Neither, |()| plain)
             }
             (VersionMode::Slack, Ok(Fit { slot, .. })) => self
                 .owner(slot, &self.live(context))
                 .map_or_else(Mark::Neither, |version| Mark::Protected(Some(version))),
+            (_, Ok(Fit { slot: 0, .. })) => Mark::Unmarked,
+            (_, Ok(_)) => Mark::Neither(FaultRule::CheckDigits),
         }
     }
 

@@ -9,11 +9,15 @@
 //!              └──▶ Method::Stored(Vaulted)      looked up: may wait for the store
 //! ```
 
+mod date_shift;
 mod derived;
+mod encrypt;
 mod fpe;
+mod generalize;
 mod hash;
 mod header;
 mod mask;
+mod ranked;
 mod redact;
 mod replace;
 mod siv;
@@ -21,12 +25,15 @@ mod spec;
 mod template;
 mod token;
 mod transform;
+mod truncate;
 mod tweak;
+mod vaultless;
 
 pub use mask::Mask;
 pub use spec::{
-    Canonical, Domain, Keep, MethodSpec, Scope, Spec, SpecError, TemplateSpec, TokenTemplate,
-    VersionMode, build,
+    Buckets, Canonical, DateFormat, DatePart, Domain, EmailPart, Keep, Luhn, Means, MethodSpec,
+    Scope, ShiftPer, Spec, SpecError, TemplateSpec, TimestampFormat, TokenTemplate, VersionMode,
+    build,
 };
 pub use token::{Candidate, TokenDomain, TokenError, TokenStore, Vaulted, VaultedFault};
 pub use transform::{Context, Fault, FaultRule, Mark, Method, Transform};

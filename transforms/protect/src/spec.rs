@@ -1,15 +1,27 @@
+mod format;
+mod one_way;
+mod token;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use allonym_keyring::{DomainId, KeyId, NamespaceId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use format::{DateFormat, EmailPart, Keep, TemplateSpec, TimestampFormat, VersionMode};
+pub use one_way::{Buckets, DatePart, ShiftPer};
+pub use token::{Canonical, Luhn, TokenTemplate};
 
 use crate::fpe::Fpe;
 use crate::hash::Hash;
 use crate::redact::Redact;
 use crate::replace::Replace;
 use crate::siv::Siv;
-use crate::{Mask, Method, TokenDomain, TokenStore, Transform, Vaulted, template};
+use crate::{
+    Mask, Method, TokenDomain, TokenStore, Transform, Vaulted, date_shift, encrypt, generalize,
+    ranked, template, truncate, vaultless,
+};
 
 /// What a domain's values look like and how they are protected. Pinned in the store at
 /// first use: a stored value can be read only by the specification that wrote it.
@@ -37,6 +49,8 @@ pub enum MethodSpec {
     },
     /// Deterministic authenticated encryption to text: AES-256-SIV with a header.
     Siv,
+    /// Authenticated encryption to text with a header, another text each time: AES-256-GCM-SIV.
+    Encrypt,
     /// One-way: HMAC-SHA-256 to text with a header.
     Hash,
     /// A surrogate looked up in the token store.
@@ -48,6 +62,8 @@ pub enum MethodSpec {
         /// How a value is brought into one form before it is looked up.
         canonical: Canonical,
     },
+    /// A surrogate that is computed: what looks like a plain token, and needs no store.
+    Vaultless,
     /// One-way: characters are replaced by a mask.
     Mask(Mask),
     /// One-way: the value becomes null.
@@ -57,89 +73,25 @@ pub enum MethodSpec {
         /// The constant.
         with: String,
     },
-}
-
-/// A format for format-preserving encryption.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "template", rename_all = "snake_case", deny_unknown_fields)]
-pub enum TemplateSpec {
-    /// A payment card number with its Luhn check digit, without separators.
-    Pan {
-        /// What stays in clear.
+    /// One-way: only the kept ends of a text are left.
+    Truncate {
+        /// What is left.
         keep: Keep,
-        /// Shortest length in digits.
-        min: usize,
-        /// Longest length in digits.
-        max: usize,
     },
-    /// Decimal digits.
-    Digits {
-        /// What stays in clear.
-        keep: Keep,
-        /// Shortest length in digits.
-        min: usize,
-        /// Longest length in digits.
-        max: usize,
+    /// One-way: a date or timestamp moves by a keyed number of days.
+    DateShift {
+        /// How the date is written.
+        format: DateFormat,
+        /// By how many days at most, in either direction; never by 0.
+        days: u32,
+        /// What moves by the same number of days.
+        per: ShiftPer,
     },
-    /// The 62 characters 0-9, A-Z, a-z.
-    Alphanumeric {
-        /// What stays in clear.
-        keep: Keep,
-        /// Shortest length in characters.
-        min: usize,
-        /// Longest length in characters.
-        max: usize,
+    /// One-way: the bucket of a value takes its place.
+    Generalize {
+        /// The buckets.
+        to: Buckets,
     },
-    /// An E.164 phone number; `+` and country code stay.
-    Phone,
-    /// An IBAN; the country stays, the BBAN is enciphered by the country's structure.
-    Iban,
-}
-
-/// How many characters stay in clear at either end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Keep {
-    /// At the beginning.
-    #[serde(default)]
-    pub first: usize,
-    /// At the end.
-    #[serde(default)]
-    pub last: usize,
-}
-
-/// Where a protected value carries its key version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VersionMode {
-    /// In spare room of the format (check digits): marked.
-    Slack,
-    /// Nowhere: there is one version, changed by a rewrap only. Unmarked.
-    Pinned,
-}
-
-/// The shape of a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "template", rename_all = "snake_case", deny_unknown_fields)]
-pub enum TokenTemplate {
-    /// `tok_` and 28 characters: 128 random bits and a checksum.
-    Plain,
-    /// A random-looking local part at a domain of its own, which is the mark.
-    Email {
-        /// The domain of all tokens, `allonym.invalid` unless configured.
-        token_domain: String,
-    },
-}
-
-/// How a value is brought into one form before it is looked up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Canonical {
-    /// As it is.
-    #[default]
-    Exact,
-    /// In lower case.
-    Lower,
 }
 
 /// Within which scope equal inputs give equal outputs.
@@ -162,6 +114,18 @@ pub struct Domain {
     pub id: DomainId,
     /// Its key.
     pub key: KeyId,
+}
+
+/// What a method may use besides its specification: none of it changes a stored value.
+#[derive(Clone, Default)]
+pub struct Means {
+    /// The token store; needed by vaulted methods only.
+    pub tokens: Option<Arc<dyn TokenStore>>,
+    /// The tenants there are, where the scope is one and the domain is so small that a
+    /// table is made for each: another tenant is refused.
+    pub tenants: Vec<String>,
+    /// How long a vaulted token is good for; `None`: for ever.
+    pub ttl: Option<Duration>,
 }
 
 /// A specification that cannot be had, and what to use instead.
@@ -203,15 +167,11 @@ impl Spec {
     }
 }
 
-/// Builds the method of a domain. `tokens` is needed by vaulted methods only.
+/// Builds the method of a domain.
 ///
 /// # Errors
 /// When the specification cannot be had.
-pub fn build(
-    spec: &Spec,
-    domain: Domain,
-    tokens: Option<Arc<dyn TokenStore>>,
-) -> Result<Method, SpecError> {
+pub fn build(spec: &Spec, domain: Domain, means: Means) -> Result<Method, SpecError> {
     if spec.revision != 1 {
         return Err(SpecError::Invalid(
             "the specification is of a revision this version does not know",
@@ -223,19 +183,34 @@ pub fn build(
     let (digest, scope) = (spec.digest(), spec.scope.clone());
     let transform: Arc<dyn Transform> = match &spec.method {
         MethodSpec::Fpe { template, version } => {
+            if !matches!(version, VersionMode::Slack | VersionMode::Pinned) {
+                return Err(SpecError::Invalid("this version mode is not built yet"));
+            }
+            if let Some(ranked) = ranked::build(template) {
+                ranked?;
+                return Err(SpecError::Invalid("this template is not built yet"));
+            }
             let built = template::build(template)?;
             if *version == VersionMode::Slack && built.slots() == 0 {
                 return Err(SpecError::NoSlack(template.name()));
             }
             Arc::new(Fpe::new(built, *version, scope, domain, digest))
         }
+        MethodSpec::Encrypt => encrypt::build(domain, digest, scope)?,
+        MethodSpec::Vaultless => vaultless::build(domain, digest, scope)?,
+        MethodSpec::Truncate { keep } => truncate::build(*keep)?,
+        MethodSpec::DateShift { format, days, per } => {
+            date_shift::build(*format, *days, *per, domain, digest, scope)?
+        }
+        MethodSpec::Generalize { to } => generalize::build(to)?,
         MethodSpec::Siv => Arc::new(Siv::new(domain, digest, scope)),
         MethodSpec::Hash => Arc::new(Hash::new(domain, digest, scope)),
         MethodSpec::Mask(mask) => Arc::new(*mask),
         MethodSpec::Redact => Arc::new(Redact),
         MethodSpec::Replace { with } => Arc::new(Replace { with: with.clone() }),
         MethodSpec::Token { template, random, canonical } => {
-            let store = tokens.ok_or(SpecError::Invalid("method `token` needs a token store"))?;
+            let store =
+                means.tokens.ok_or(SpecError::Invalid("method `token` needs a token store"))?;
             check_token_template(template)?;
             let domain = TokenDomain { domain, specification: digest };
             let template = template.clone();
@@ -248,8 +223,14 @@ pub fn build(
 
 /// A domain under which no token could be recognised is refused.
 fn check_token_template(template: &TokenTemplate) -> Result<(), SpecError> {
-    let TokenTemplate::Email { token_domain } = template else {
-        return Ok(());
+    let token_domain = match template {
+        TokenTemplate::Plain => return Ok(()),
+        TokenTemplate::Email { token_domain } => token_domain,
+        TokenTemplate::Pan { .. }
+        | TokenTemplate::Digits { .. }
+        | TokenTemplate::Alphanumeric { .. } => {
+            return Err(SpecError::Invalid("this template is not built yet"));
+        }
     };
     let labels = token_domain.split('.').all(|label| {
         let inner = |symbol: u8| symbol.is_ascii_alphanumeric() || symbol == b'-';
@@ -259,17 +240,4 @@ fn check_token_template(template: &TokenTemplate) -> Result<(), SpecError> {
         return Ok(());
     }
     Err(SpecError::Invalid("`token_domain` is not a domain name"))
-}
-
-impl TemplateSpec {
-    /// Its name in the configuration.
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Pan { .. } => "pan",
-            Self::Digits { .. } => "digits",
-            Self::Alphanumeric { .. } => "alphanumeric",
-            Self::Phone => "phone",
-            Self::Iban => "iban",
-        }
-    }
 }

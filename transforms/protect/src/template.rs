@@ -65,6 +65,7 @@ pub(crate) fn build(spec: &TemplateSpec) -> Result<Box<dyn Template>, SpecError>
         }
         TemplateSpec::Phone => Box::new(phone::Phone::new()),
         TemplateSpec::Iban => Box::new(iban::Iban::new()),
+        _ => return Err(SpecError::Invalid("this template is not built yet")),
     })
 }
 

@@ -131,10 +131,10 @@ impl Vaulted {
         store: Arc<dyn TokenStore>,
     ) -> Self {
         let shape = match template {
-            TokenTemplate::Plain => Shape::Plain,
             TokenTemplate::Email { token_domain } => {
                 Shape::Email { suffix: format!("@{}", token_domain.to_ascii_lowercase()) }
             }
+            _ => Shape::Plain,
         };
         Self { domain, shape, random, canonical, scope, store }
     }

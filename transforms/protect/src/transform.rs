@@ -58,6 +58,9 @@ pub struct Context<'a> {
     pub newest: &'a dyn Keyring,
     /// The tenant, where the domain's scope is one.
     pub tenant: Option<&'a str>,
+    /// The version of each value of the batch, where the connector knows it beside the
+    /// value (version modes `sidecar` and `epoch`); empty where it knows none.
+    pub stated: &'a [Option<KeyVersion>],
 }
 
 /// What a value shows by itself.
@@ -121,6 +124,21 @@ pub enum FaultRule {
     /// The scope needs a tenant the caller does not have.
     #[error("the scope needs a tenant")]
     NoTenant,
+    /// The value is outside the range or window the template declares.
+    #[error("the value is outside the declared range")]
+    Range,
+    /// The text is not in Unicode normalisation form C.
+    #[error("the text is not in normalisation form C")]
+    NotNormalized,
+    /// The version is kept beside the value, and nobody said which it is.
+    #[error("nothing beside the value says under which key version it is")]
+    NoVersion,
+    /// The tenant is not one of those that are declared.
+    #[error("the tenant is not one of the declared ones")]
+    UnknownTenant,
+    /// All tokens of the format are issued.
+    #[error("all tokens of this format are issued")]
+    Exhausted,
     /// No key version can do it.
     #[error("no usable key version")]
     NoKey,

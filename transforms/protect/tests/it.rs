@@ -9,8 +9,8 @@ use allonym_keyring::{
     DomainId, KeyEntry, KeyId, KeySet, KeyState, KeyVersion, NamespaceId, Secret,
 };
 use allonym_protect::{
-    Context, Domain, Fault, FaultRule, Keep, Mark, Method, MethodSpec, Scope, Spec, TemplateSpec,
-    Transform, VersionMode, build,
+    Context, Domain, Fault, FaultRule, Keep, Mark, Means, Method, MethodSpec, Scope, Spec,
+    TemplateSpec, Transform, VersionMode, build,
 };
 use allonym_record::Value;
 use zeroize::Zeroizing;
@@ -62,7 +62,7 @@ fn keys_at(number: u32) -> KeySet {
 }
 
 fn context(keys: &KeySet) -> Context<'_> {
-    Context { pinned: keys, newest: keys, tenant: None }
+    Context { pinned: keys, newest: keys, tenant: None, stated: &[] }
 }
 
 fn spec(method: MethodSpec, scope: Scope) -> Spec {
@@ -70,7 +70,7 @@ fn spec(method: MethodSpec, scope: Scope) -> Spec {
 }
 
 fn built(method: MethodSpec, scope: Scope) -> Arc<dyn Transform> {
-    match build(&spec(method, scope), DOMAIN, None).unwrap() {
+    match build(&spec(method, scope), DOMAIN, Means::default()).unwrap() {
         Method::Pure(transform) => transform,
         Method::Stored(_) => panic!("not a computed method"),
     }

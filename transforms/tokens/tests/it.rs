@@ -94,7 +94,7 @@ impl World {
 }
 
 fn context(keys: &KeySet) -> Context<'_> {
-    Context { pinned: keys, newest: keys, tenant: None }
+    Context { pinned: keys, newest: keys, tenant: None, stated: &[] }
 }
 
 async fn protect(method: &Vaulted, values: &[Value], context: &Context<'_>) -> Vec<Value> {
@@ -364,7 +364,7 @@ async fn tokens_stay_when_their_values_are_resealed() {
     assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
     assert!(protect(&method, &values, &context(&keys)).await == tokens);
     // A request that is pinned to the keys before the rotation still finds its tokens.
-    let pinned = Context { pinned: &old, newest: &keys, tenant: None };
+    let pinned = Context { pinned: &old, newest: &keys, tenant: None, stated: &[] };
     assert!(protect(&method, &values, &pinned).await == tokens);
     // But it seals nothing new under a version that nobody could open any more.
     let mut late = Value::text("late");

@@ -20,7 +20,7 @@ fn a_mark_that_does_not_hold_is_neither_plain_nor_protected() {
 
     let elsewhere = Domain { id: DomainId::from_bytes([8; 16]), ..DOMAIN };
     let Method::Pure(other) =
-        build(&spec(MethodSpec::Siv, Scope::Global), elsewhere, None).unwrap()
+        build(&spec(MethodSpec::Siv, Scope::Global), elsewhere, Means::default()).unwrap()
     else {
         panic!("not a computed method")
     };

@@ -134,7 +134,7 @@ proptest! {
         let tenant = tenant.as_deref();
         // Pinned values are under the one active version; marked ones under any.
         let newest = if method.is_marked() { &all } else { &old };
-        let context = Context { pinned: &old, newest, tenant };
+        let context = Context { pinned: &old, newest, tenant, stated: &[] };
         let token = match protect(&*method, &plain, &context) {
             Ok(token) => token,
             Err(rule) => {
@@ -222,11 +222,13 @@ fn tenants_do_not_share_values() {
 fn domains_and_specifications_do_not_share_values() {
     let keys = keys_without(1, &[]);
     let value = Value::text("0123456789");
-    let build_at = |method, domain| match build(&spec(method, Scope::Global), domain, None).unwrap()
-    {
-        Method::Pure(transform) => protect(&*transform, &value, &context(&keys)).unwrap(),
-        Method::Stored(_) => panic!("not a computed method"),
-    };
+    let build_at =
+        |method, domain| match build(&spec(method, Scope::Global), domain, Means::default())
+            .unwrap()
+        {
+            Method::Pure(transform) => protect(&*transform, &value, &context(&keys)).unwrap(),
+            Method::Stored(_) => panic!("not a computed method"),
+        };
     let elsewhere = Domain { id: DomainId::from_bytes([8; 16]), ..DOMAIN };
     let base = build_at(digits(0, 0, 6, 20), DOMAIN);
     assert!(base != build_at(digits(0, 0, 6, 20), elsewhere));

@@ -86,7 +86,10 @@ fn the_digest_is_a_stored_format() {
 #[test]
 fn a_specification_that_cannot_be_had_says_what_to_use_instead() {
     let check = |method: MethodSpec, expected: &[&str]| {
-        let error = build(&spec(method, Scope::Global), DOMAIN, None).err().unwrap().to_string();
+        let error = build(&spec(method, Scope::Global), DOMAIN, Means::default())
+            .err()
+            .unwrap()
+            .to_string();
         for part in expected {
             assert!(error.contains(part), "{error}: {part}");
         }
@@ -113,9 +116,9 @@ fn a_specification_that_cannot_be_had_says_what_to_use_instead() {
     let token = MethodSpec::Token { template: token, random: false, canonical: Canonical::Exact };
     check(token, &["token store"]);
     let later = Spec { revision: 2, ..spec(MethodSpec::Siv, Scope::Global) };
-    assert!(matches!(build(&later, DOMAIN, None), Err(SpecError::Invalid(_))));
+    assert!(matches!(build(&later, DOMAIN, Means::default()), Err(SpecError::Invalid(_))));
     let nameless = spec(MethodSpec::Siv, Scope::Tenant(String::new()));
-    assert!(matches!(build(&nameless, DOMAIN, None), Err(SpecError::Invalid(_))));
+    assert!(matches!(build(&nameless, DOMAIN, Means::default()), Err(SpecError::Invalid(_))));
 }
 
 #[test]
@@ -127,7 +130,8 @@ fn the_smallest_domains_can_be_had() {
         digits(4, 4, 14, 20),
         alphanumeric(0, 0, 4, 256),
     ] {
-        let Method::Pure(transform) = build(&spec(method, Scope::Global), DOMAIN, None).unwrap()
+        let Method::Pure(transform) =
+            build(&spec(method, Scope::Global), DOMAIN, Means::default()).unwrap()
         else {
             panic!("fpe is computed")
         };

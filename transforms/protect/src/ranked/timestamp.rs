@@ -1,0 +1,12 @@
+use super::Ranked;
+use crate::{SpecError, TimestampFormat};
+
+/// The format of a specification.
+pub(crate) fn build(
+    format: TimestampFormat,
+    from: &str,
+    to: &str,
+) -> Result<Box<dyn Ranked>, SpecError> {
+    let _ = (format, from, to);
+    Err(SpecError::Invalid("this template is not built yet"))
+}
