@@ -1,22 +1,32 @@
-//! AES in the three key sizes, and the way to run a whole batch inside one of the `aes` crate's back ends.
+//! AES in the three key sizes, and the way to run a whole batch inside one back end.
 
 use aes::cipher::consts::U16;
 use aes::cipher::typenum::Unsigned;
 use aes::cipher::{
-    BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, KeyInit, ParBlocks,
+    BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+    ParBlocks, array::ArraySize,
 };
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc, Block};
+
+use crate::selection::Engine;
 
 /// A key schedule; boxed, so that moving it leaves no copies behind.
 pub(crate) enum Cipher {
     Aes128(Box<Aes128Enc>),
     Aes192(Box<Aes192Enc>),
     Aes256(Box<Aes256Enc>),
+    #[cfg(target_arch = "x86_64")]
+    Simd(crate::simd::Cipher),
 }
 
 impl Cipher {
-    /// The schedule of a key of 16, 24 or 32 bytes, none for another length.
-    pub(crate) fn new(key: &[u8]) -> Option<Self> {
+    /// The schedule of a key of 16, 24 or 32 bytes, none for another length; `engine` is available.
+    pub(crate) fn new(key: &[u8], engine: Engine) -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(level) = crate::simd::Level::of(engine) {
+            return crate::simd::Cipher::new(key, level).map(Self::Simd);
+        }
+        let _ = engine;
         match key.len() {
             16 => Aes128Enc::new_from_slice(key).ok().map(|aes| Self::Aes128(Box::new(aes))),
             24 => Aes192Enc::new_from_slice(key).ok().map(|aes| Self::Aes192(Box::new(aes))),
@@ -26,48 +36,78 @@ impl Cipher {
     }
 
     /// Runs `work` inside the back end chosen for this processor, so that it is chosen once and not for each block.
-    pub(crate) fn run(&self, work: impl BlockCipherEncClosure<BlockSize = U16>) {
+    pub(crate) fn run(&self, work: impl Work) {
         match self {
-            Self::Aes128(aes) => aes.encrypt_with_backend(work),
-            Self::Aes192(aes) => aes.encrypt_with_backend(work),
-            Self::Aes256(aes) => aes.encrypt_with_backend(work),
+            Self::Aes128(aes) => aes.encrypt_with_backend(Portable(work)),
+            Self::Aes192(aes) => aes.encrypt_with_backend(Portable(work)),
+            Self::Aes256(aes) => aes.encrypt_with_backend(Portable(work)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Simd(cipher) => cipher.run(work),
         }
     }
 }
 
-/// A back end of the `aes` crate.
-pub(crate) trait Backend: BlockCipherEncBackend<BlockSize = U16> {}
-
-impl<B: BlockCipherEncBackend<BlockSize = U16>> Backend for B {}
-
-/// Encrypts one block, given and returned as a big-endian number.
-#[inline(always)]
-pub(crate) fn encrypt_block<B: Backend>(backend: &B, block: u128) -> u128 {
-    let mut block = Block::from(block.to_be_bytes());
-    backend.encrypt_block_inplace(&mut block);
-    number(&block)
+/// What is done inside a back end.
+pub(crate) trait Work {
+    fn run<B: Backend>(self, backend: &B);
 }
 
-/// Encrypts any number of independent blocks.
-#[inline(always)]
-pub(crate) fn encrypt_blocks<B: Backend>(backend: &B, blocks: &mut [Block]) {
-    if let [block] = blocks {
-        return backend.encrypt_block_inplace(block);
-    }
-    let width = B::ParBlocksSize::USIZE;
-    for group in blocks.chunks_mut(width) {
-        if group.len() < width {
-            backend.encrypt_tail_blocks_inplace(group);
-        } else if let Ok(full) = <&mut ParBlocks<B>>::try_from(group) {
-            backend.encrypt_par_blocks_inplace(full);
-        }
-    }
+/// AES under one key, as one processor does it best.
+pub(crate) trait Backend {
+    /// How many blocks it takes side by side.
+    type Lanes: ArraySize;
+
+    /// Encrypts one block, given and returned as a big-endian number.
+    fn encrypt_block(&self, block: u128) -> u128;
+
+    /// Encrypts any number of independent blocks.
+    fn encrypt_blocks(&self, blocks: &mut [Block]);
 }
 
 /// The big-endian number of a block, NUM of the standard.
 #[inline(always)]
 pub(crate) fn number(block: &Block) -> u128 {
     u128::from_be_bytes(block.0)
+}
+
+/// What is done inside a back end of the `aes` crate, or such a back end.
+struct Portable<T>(T);
+
+impl<W> BlockSizeUser for Portable<W> {
+    type BlockSize = U16;
+}
+
+impl<W: Work> BlockCipherEncClosure for Portable<W> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        self.0.run(&Portable(backend));
+    }
+}
+
+impl<B: BlockCipherEncBackend<BlockSize = U16>> Backend for Portable<&B> {
+    type Lanes = B::ParBlocksSize;
+
+    #[inline(always)]
+    fn encrypt_block(&self, block: u128) -> u128 {
+        let mut block = Block::from(block.to_be_bytes());
+        self.0.encrypt_block_inplace(&mut block);
+        number(&block)
+    }
+
+    #[inline(always)]
+    fn encrypt_blocks(&self, blocks: &mut [Block]) {
+        if let [block] = blocks {
+            return self.0.encrypt_block_inplace(block);
+        }
+        let width = B::ParBlocksSize::USIZE;
+        for group in blocks.chunks_mut(width) {
+            if group.len() < width {
+                self.0.encrypt_tail_blocks_inplace(group);
+            } else if let Ok(full) = <&mut ParBlocks<B>>::try_from(group) {
+                self.0.encrypt_par_blocks_inplace(full);
+            }
+        }
+    }
 }
 
 /// The schedules are wiped on drop only while the feature `zeroize` of `aes` is on; without it this does not compile.

@@ -6,12 +6,11 @@
 mod long;
 mod short;
 
-use aes::cipher::consts::{U1, U16};
-use aes::cipher::{BlockCipherEncBackend, BlockCipherEncClosure, BlockSizeUser};
+use aes::cipher::consts::U1;
 
 use crate::Tweaks;
 use crate::arithmetic::Ring;
-use crate::cipher::Backend;
+use crate::cipher::{Backend, Work};
 use crate::shape::{Halves, Shape};
 
 const ROUNDS: u8 = 10;
@@ -42,13 +41,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) numerals: &'a mut [u16],
 }
 
-impl BlockSizeUser for Batch<'_> {
-    type BlockSize = U16;
-}
-
-impl BlockCipherEncClosure for Batch<'_> {
+impl Work for Batch<'_> {
     #[inline(always)]
-    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+    fn run<B: Backend>(self, backend: &B) {
         match self.shape {
             Shape::Narrow(halves) => self.short(backend, halves),
             Shape::Wide(halves) => self.short(backend, halves),
@@ -66,7 +61,7 @@ impl Batch<'_> {
         if self.numerals.len() == halves.geometry.length {
             short::run::<R, B, U1>(backend, halves, self.direction, self.tweaks, self.numerals);
         } else {
-            short::run::<R, B, B::ParBlocksSize>(
+            short::run::<R, B, B::Lanes>(
                 backend,
                 halves,
                 self.direction,

@@ -11,7 +11,10 @@ mod arithmetic;
 mod cipher;
 mod engine;
 mod prefix;
+mod selection;
 mod shape;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 mod size;
 
 use std::sync::OnceLock;
@@ -20,6 +23,7 @@ use cipher::Cipher;
 use engine::{Batch, Direction};
 use shape::Shape;
 
+pub use selection::Engine;
 pub use size::{domain_size, larger_half_bytes};
 
 /// Shapes of lengths up to this are kept, so that single values do not pay for them again.
@@ -30,28 +34,46 @@ const KEPT_LENGTHS: usize = 128;
 /// It is deliberately not `Debug` or `Clone`; the AES key schedule is wiped on drop.
 pub struct Ff1 {
     cipher: Cipher,
+    engine: Engine,
     radix: u32,
     minimum_length: usize,
     shapes: Box<[OnceLock<Box<Shape>>]>,
 }
 
 impl Ff1 {
-    /// FF1 under `key` (16, 24 or 32 bytes for AES-128, AES-192 or AES-256) for numerals of `radix` (2 to 65536).
+    /// FF1 under `key` (16, 24 or 32 bytes for AES-128, AES-192 or AES-256) for numerals of `radix` (2 to 65536), by the
+    /// fastest engine that this processor can run.
     ///
     /// # Errors
     /// [`Ff1Error::KeyLength`] and [`Ff1Error::Radix`].
     pub fn new(key: &[u8], radix: u32) -> Result<Self, Ff1Error> {
+        Self::with_engine(key, radix, Engine::best())
+    }
+
+    /// FF1 as [`Ff1::new`] gives it, by the engine asked for.
+    ///
+    /// # Errors
+    /// [`Ff1Error::KeyLength`], [`Ff1Error::Radix`] and [`Ff1Error::Engine`].
+    pub fn with_engine(key: &[u8], radix: u32, engine: Engine) -> Result<Self, Ff1Error> {
         if !(2..=65_536).contains(&radix) {
             return Err(Ff1Error::Radix);
         }
-        let cipher = Cipher::new(key).ok_or(Ff1Error::KeyLength)?;
+        if !engine.is_available() {
+            return Err(Ff1Error::Engine(engine));
+        }
+        let cipher = Cipher::new(key, engine).ok_or(Ff1Error::KeyLength)?;
         let shapes = (0..=KEPT_LENGTHS).map(|_| OnceLock::new()).collect();
-        Ok(Self { cipher, radix, minimum_length: size::minimum_length(radix), shapes })
+        Ok(Self { cipher, engine, radix, minimum_length: size::minimum_length(radix), shapes })
     }
 
     /// The number of different numerals.
     pub fn radix(&self) -> u32 {
         self.radix
+    }
+
+    /// The engine that runs.
+    pub fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Encrypts one value in place (SP 800-38G, algorithm 7).
@@ -160,6 +182,9 @@ pub enum Ff1Error {
     /// The radix is out of the standard's range.
     #[error("an FF1 radix is from 2 to 65536")]
     Radix,
+    /// The engine needs instructions that this processor does not have.
+    #[error("this processor cannot run the FF1 engine {0}")]
+    Engine(Engine),
     /// The value is too short for its radix (`radix^length >= 100`), or longer than 2^32 - 1 numerals.
     #[error("FF1 needs from {minimum} to 4294967295 numerals in this radix, not {length}")]
     Length {

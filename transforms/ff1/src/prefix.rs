@@ -1,7 +1,7 @@
 //! The part of the round function's input that does not change from round to round: block P and the tweak (SP 800-38G,
 //! algorithm 7, steps 5 and 6.i).
 
-use crate::cipher::{Backend, encrypt_block};
+use crate::cipher::Backend;
 use crate::shape::Geometry;
 
 /// Binds tweaks to one shape, keeping the encrypted block P while the tweak length stays the same.
@@ -23,7 +23,7 @@ impl<'a> Prefixes<'a> {
         let mut state = match self.last {
             Some((length, state)) if length == tweak.len() => state,
             _ => {
-                let state = encrypt_block(backend, self.geometry.block_p(tweak.len()));
+                let state = backend.encrypt_block(self.geometry.block_p(tweak.len()));
                 self.last = Some((tweak.len(), state));
                 state
             }
@@ -31,7 +31,7 @@ impl<'a> Prefixes<'a> {
         let padding = (tweak.len() + self.geometry.half_bytes + 1).wrapping_neg() % 16;
         let mut blocks = tweak.chunks(16);
         for _ in 0..(tweak.len() + padding) / 16 {
-            state = encrypt_block(backend, state ^ left_aligned(blocks.next()));
+            state = backend.encrypt_block(state ^ left_aligned(blocks.next()));
         }
         state ^ left_aligned(blocks.next())
     }

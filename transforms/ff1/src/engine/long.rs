@@ -6,7 +6,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::Direction;
 use crate::Tweaks;
 use crate::arithmetic::{LongRing, limbs};
-use crate::cipher::{Backend, encrypt_block, encrypt_blocks};
+use crate::cipher::Backend;
 use crate::prefix::Prefixes;
 use crate::shape::{Geometry, Halves};
 
@@ -92,13 +92,13 @@ impl RoundFunction {
         limbs::write_bytes(half, back);
         let (blocks, _) = self.input.as_chunks::<16>();
         let first = blocks.iter().fold(prefix, |state, block| {
-            encrypt_block(backend, state ^ u128::from_be_bytes(*block))
+            backend.encrypt_block(state ^ u128::from_be_bytes(*block))
         });
         for (block, counter) in self.output.iter_mut().zip(0u128..) {
             *block = Block::from((first ^ counter).to_be_bytes());
         }
         if let [_, others @ ..] = self.output.as_mut_slice() {
-            encrypt_blocks(backend, others);
+            backend.encrypt_blocks(others);
         }
         let unused = 16 * self.output.len() - self.stream_bytes;
         limbs::read_bytes(

@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 use super::Direction;
 use crate::Tweaks;
 use crate::arithmetic::{Ring, Stream};
-use crate::cipher::{Backend, encrypt_blocks, number};
+use crate::cipher::{Backend, number};
 use crate::prefix::Prefixes;
 use crate::shape::{Geometry, Halves};
 
@@ -148,20 +148,20 @@ impl<N: ArraySize> RoundFunction<N> {
             *block = Block::from((prefix ^ round).to_be_bytes());
         }
         if own_block {
-            encrypt_blocks(backend, blocks);
+            backend.encrypt_blocks(blocks);
         }
         for (block, half) in blocks.iter_mut().zip(halves).take(values) {
             let half: u128 = (*half).into();
             *block = Block::from((number(block) ^ half).to_be_bytes());
         }
-        encrypt_blocks(backend, blocks);
+        backend.encrypt_blocks(blocks);
         if geometry.stream_bytes > 16 {
             let mut second = self.blocks.clone();
             let (second, _) = second.split_at_mut(active);
             for block in second.iter_mut().take(values) {
                 *block = Block::from((number(block) ^ 1).to_be_bytes());
             }
-            encrypt_blocks(backend, second);
+            backend.encrypt_blocks(second);
             for (next, block) in self.next.iter_mut().zip(second).take(values) {
                 *next = (number(block) >> 96) as u32;
             }

@@ -1,0 +1,38 @@
+//! The engines for x86-64 processors with AES instructions; the only place with `unsafe` code.
+//!
+//! ```text
+//!   level: what the processor has ──▶ schedule: the round keys ──▶ blocks: AES one, two or four blocks to an instruction
+//! ```
+
+#![allow(unsafe_code, reason = "vector instructions and the loads and stores around them")]
+
+mod blocks;
+mod level;
+mod schedule;
+
+pub(crate) use level::Level;
+
+use crate::cipher::Work;
+use schedule::Schedule;
+
+/// A key schedule and the instructions that run it.
+pub(crate) struct Cipher {
+    schedule: Box<Schedule>,
+    level: Level,
+}
+
+impl Cipher {
+    /// The schedule of a key of 16, 24 or 32 bytes, none for another length; the level is available.
+    pub(crate) fn new(key: &[u8], level: Level) -> Option<Self> {
+        assert!(level.is_available(), "an engine runs only where its instructions are");
+        // SAFETY: every level has the AES instructions, and this one is available.
+        let schedule = unsafe { Schedule::new(key) }?;
+        Some(Self { schedule, level })
+    }
+
+    /// Runs `work` with the instructions of the level.
+    pub(crate) fn run(&self, work: impl Work) {
+        // SAFETY: `new` saw that the level is available.
+        unsafe { blocks::run(&self.schedule, self.level, work) }
+    }
+}

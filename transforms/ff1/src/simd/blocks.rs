@@ -1,0 +1,221 @@
+//! AES over one block and over many, in registers of 128, 256 and 512 bits.
+
+use std::arch::x86_64::*;
+
+use aes::Block;
+use aes::cipher::consts::U16;
+
+use super::level::Level;
+use super::schedule::Schedule;
+use crate::cipher::{Backend, Work};
+
+/// Round keys, one more than there are rounds.
+type Keys<const N: usize> = [[[u8; 16]; 4]; N];
+
+/// Runs `work` with the instructions of `level`.
+///
+/// # Safety
+/// This processor has the level.
+pub(super) unsafe fn run(schedule: &Schedule, level: Level, work: impl Work) {
+    // SAFETY: the caller says that the instructions are there.
+    unsafe {
+        match (level, schedule.rounds) {
+            (Level::Xmm, 10) => xmm::<11>(schedule.keys(), work),
+            (Level::Xmm, 12) => xmm::<13>(schedule.keys(), work),
+            (Level::Xmm, _) => xmm::<15>(schedule.keys(), work),
+            (Level::Ymm, 10) => ymm::<11>(schedule.keys(), work),
+            (Level::Ymm, 12) => ymm::<13>(schedule.keys(), work),
+            (Level::Ymm, _) => ymm::<15>(schedule.keys(), work),
+            (Level::Zmm, 10) => zmm::<11>(schedule.keys(), work),
+            (Level::Zmm, 12) => zmm::<13>(schedule.keys(), work),
+            (Level::Zmm, _) => zmm::<15>(schedule.keys(), work),
+        }
+    }
+}
+
+#[target_feature(enable = "aes,sse4.1")]
+fn xmm<const N: usize>(keys: &Keys<N>, work: impl Work) {
+    work.run(&Xmm(keys));
+}
+
+#[target_feature(enable = "aes,sse4.1,vaes,avx2,bmi2")]
+fn ymm<const N: usize>(keys: &Keys<N>, work: impl Work) {
+    work.run(&Ymm(Xmm(keys)));
+}
+
+#[target_feature(
+    enable = "aes,sse4.1,vaes,avx2,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,avx512vbmi"
+)]
+fn zmm<const N: usize>(keys: &Keys<N>, work: impl Work) {
+    work.run(&Zmm(Xmm(keys)));
+}
+
+/// One block to a register. It exists only where `xmm` or a wider function has been entered, which is what the SAFETY
+/// comments below stand on; all of its functions are inlined there.
+struct Xmm<'a, const N: usize>(&'a Keys<N>);
+
+impl<const N: usize> Xmm<'_, N> {
+    #[inline(always)]
+    fn key(&self, round: usize) -> __m128i {
+        let [first, ..] = &self.0[round];
+        // SAFETY: the instructions are there, and the reference is to 16 bytes.
+        unsafe { _mm_loadu_si128(std::ptr::from_ref(first).cast()) }
+    }
+
+    /// Encrypts `W` blocks side by side.
+    #[inline(always)]
+    fn encrypt<const W: usize>(&self, mut states: [__m128i; W]) -> [__m128i; W] {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let first = self.key(0);
+            states.iter_mut().for_each(|state| *state = _mm_xor_si128(*state, first));
+            for round in 1..N - 1 {
+                let key = self.key(round);
+                states.iter_mut().for_each(|state| *state = _mm_aesenc_si128(*state, key));
+            }
+            let last = self.key(N - 1);
+            states.map(|state| _mm_aesenclast_si128(state, last))
+        }
+    }
+
+    #[inline(always)]
+    fn encrypt_in_place<const W: usize>(&self, blocks: &mut [Block; W]) {
+        // SAFETY: the instructions are there, and the loads and stores are of the 16 bytes that a reference is to.
+        unsafe {
+            let states =
+                blocks.each_ref().map(|block| _mm_loadu_si128(std::ptr::from_ref(block).cast()));
+            let states = self.encrypt(states);
+            for (block, state) in blocks.iter_mut().zip(states) {
+                _mm_storeu_si128(std::ptr::from_mut(block).cast(), state);
+            }
+        }
+    }
+}
+
+impl<const N: usize> Backend for Xmm<'_, N> {
+    type Lanes = U16;
+
+    #[inline(always)]
+    fn encrypt_block(&self, block: u128) -> u128 {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let (high, low) = ((block >> 64) as u64, block as u64);
+            let state = _mm_set_epi64x(low.swap_bytes().cast_signed(), high.swap_bytes().cast_signed());
+            let [state] = self.encrypt([state]);
+            let high = _mm_cvtsi128_si64(state).cast_unsigned().swap_bytes();
+            let low = _mm_extract_epi64::<1>(state).cast_unsigned().swap_bytes();
+            (u128::from(high) << 64) | u128::from(low)
+        }
+    }
+
+    #[inline(always)]
+    fn encrypt_blocks(&self, blocks: &mut [Block]) {
+        let (groups, rest) = blocks.as_chunks_mut::<8>();
+        groups.iter_mut().for_each(|group| self.encrypt_in_place(group));
+        let (pairs, rest) = rest.as_chunks_mut::<2>();
+        pairs.iter_mut().for_each(|pair| self.encrypt_in_place(pair));
+        rest.as_chunks_mut::<1>().0.iter_mut().for_each(|block| self.encrypt_in_place(block));
+    }
+}
+
+/// Two blocks to a register.
+struct Ymm<'a, const N: usize>(Xmm<'a, N>);
+
+impl<const N: usize> Ymm<'_, N> {
+    #[inline(always)]
+    fn key(&self, round: usize) -> __m256i {
+        let keys = &self.0.0[round];
+        // SAFETY: the instructions are there, and the reference is to more than 32 bytes.
+        unsafe { _mm256_load_si256(std::ptr::from_ref(keys).cast()) }
+    }
+
+    /// Encrypts `2 * W` blocks side by side.
+    #[inline(always)]
+    fn encrypt_in_place<const W: usize>(&self, blocks: &mut [[Block; 2]; W]) {
+        // SAFETY: the instructions are there, and the loads and stores are of the 32 bytes that a reference is to.
+        unsafe {
+            let first = self.key(0);
+            let mut states = blocks.each_ref().map(|pair| {
+                _mm256_xor_si256(_mm256_loadu_si256(std::ptr::from_ref(pair).cast()), first)
+            });
+            for round in 1..N - 1 {
+                let key = self.key(round);
+                states.iter_mut().for_each(|state| *state = _mm256_aesenc_epi128(*state, key));
+            }
+            let last = self.key(N - 1);
+            for (pair, state) in blocks.iter_mut().zip(states) {
+                let state = _mm256_aesenclast_epi128(state, last);
+                _mm256_storeu_si256(std::ptr::from_mut(pair).cast(), state);
+            }
+        }
+    }
+}
+
+impl<const N: usize> Backend for Ymm<'_, N> {
+    type Lanes = U16;
+
+    #[inline(always)]
+    fn encrypt_block(&self, block: u128) -> u128 {
+        self.0.encrypt_block(block)
+    }
+
+    #[inline(always)]
+    fn encrypt_blocks(&self, blocks: &mut [Block]) {
+        let (pairs, rest) = blocks.as_chunks_mut::<2>();
+        let (groups, pairs) = pairs.as_chunks_mut::<8>();
+        groups.iter_mut().for_each(|group| self.encrypt_in_place(group));
+        pairs.as_chunks_mut::<1>().0.iter_mut().for_each(|pair| self.encrypt_in_place(pair));
+        self.0.encrypt_blocks(rest);
+    }
+}
+
+/// Four blocks to a register.
+struct Zmm<'a, const N: usize>(Xmm<'a, N>);
+
+impl<const N: usize> Zmm<'_, N> {
+    #[inline(always)]
+    fn key(&self, round: usize) -> __m512i {
+        let keys = &self.0.0[round];
+        // SAFETY: the instructions are there, and the reference is to 64 bytes.
+        unsafe { _mm512_loadu_si512(std::ptr::from_ref(keys).cast()) }
+    }
+
+    /// Encrypts `4 * W` blocks side by side.
+    #[inline(always)]
+    fn encrypt_in_place<const W: usize>(&self, blocks: &mut [[Block; 4]; W]) {
+        // SAFETY: the instructions are there, and the loads and stores are of the 64 bytes that a reference is to.
+        unsafe {
+            let first = self.key(0);
+            let mut states = blocks.each_ref().map(|four| {
+                _mm512_xor_si512(_mm512_loadu_si512(std::ptr::from_ref(four).cast()), first)
+            });
+            for round in 1..N - 1 {
+                let key = self.key(round);
+                states.iter_mut().for_each(|state| *state = _mm512_aesenc_epi128(*state, key));
+            }
+            let last = self.key(N - 1);
+            for (four, state) in blocks.iter_mut().zip(states) {
+                let state = _mm512_aesenclast_epi128(state, last);
+                _mm512_storeu_si512(std::ptr::from_mut(four).cast(), state);
+            }
+        }
+    }
+}
+
+impl<const N: usize> Backend for Zmm<'_, N> {
+    type Lanes = U16;
+
+    #[inline(always)]
+    fn encrypt_block(&self, block: u128) -> u128 {
+        self.0.encrypt_block(block)
+    }
+
+    #[inline(always)]
+    fn encrypt_blocks(&self, blocks: &mut [Block]) {
+        let (fours, rest) = blocks.as_chunks_mut::<4>();
+        let (groups, fours) = fours.as_chunks_mut::<4>();
+        groups.iter_mut().for_each(|group| self.encrypt_in_place(group));
+        fours.as_chunks_mut::<1>().0.iter_mut().for_each(|four| self.encrypt_in_place(four));
+        self.0.encrypt_blocks(rest);
+    }
+}
