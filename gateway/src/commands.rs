@@ -13,6 +13,7 @@ pub mod run;
 pub mod seal;
 pub mod test;
 pub mod values;
+pub mod vectors;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -75,6 +76,9 @@ pub enum Verb {
     /// What wraps the root key.
     #[command(subcommand)]
     Seal(seal::Verb),
+    /// Holds this build to published vectors.
+    #[command(subcommand)]
+    Vectors(vectors::Verb),
     /// Prints a completion script for a shell.
     Completions(completions::Arguments),
 }
@@ -111,6 +115,7 @@ pub fn carry_out(arguments: Arguments) -> ExitCode {
         Verb::Backup(arguments) => backup::run(config, arguments, &out),
         Verb::Restore(arguments) => restore::run(config, &arguments, &out),
         Verb::Seal(verb) => seal::run(&verb, &out),
+        Verb::Vectors(verb) => vectors::run(&verb, &out),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {

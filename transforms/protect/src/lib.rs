@@ -28,6 +28,7 @@ mod transform;
 mod truncate;
 mod tweak;
 mod vaultless;
+pub mod vectors;
 
 pub use mask::Mask;
 pub use spec::{

@@ -15,6 +15,8 @@ use allonym_protect::{
 use allonym_record::Value;
 use zeroize::Zeroizing;
 
+#[path = "it/published.rs"]
+mod published;
 #[path = "it/hostile.rs"]
 mod hostile;
 #[path = "it/one_way.rs"]
