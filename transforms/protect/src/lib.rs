@@ -9,6 +9,7 @@
 //!              └──▶ Method::Stored(Vaulted)      looked up: may wait for the store
 //! ```
 
+mod calendar;
 mod date_shift;
 mod derived;
 mod encrypt;
@@ -28,6 +29,7 @@ mod transform;
 mod truncate;
 mod tweak;
 mod vaultless;
+pub mod vectors;
 
 pub use mask::Mask;
 pub use spec::{
