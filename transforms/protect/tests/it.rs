@@ -128,3 +128,8 @@ fn shown(value: Result<Value, FaultRule>) -> Result<String, FaultRule> {
         other => other.as_str().unwrap_or("null").to_owned(),
     })
 }
+
+#[path = "it/lossy.rs"]
+mod lossy;
+#[path = "it/sealed_text.rs"]
+mod sealed_text;
