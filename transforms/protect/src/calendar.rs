@@ -129,7 +129,10 @@ impl DateFormat {
             'D' => digit(date.day.into(), &mut day),
             separator => separator,
         };
-        self.pattern().chars().map(symbol).collect()
+        // A buffer that grew would leave pieces of the date behind.
+        let mut text = String::with_capacity(self.pattern().len());
+        text.extend(self.pattern().chars().map(symbol));
+        text
     }
 
     /// The date of a plain value: text, or a number where digits are all there is to the

@@ -129,7 +129,7 @@ fn derive(derive: &dyn Fn(Purpose) -> Secret) -> Result<Prf, FaultRule> {
 /// One of -days to days but 0, in proportion to a number of 64 bits.
 fn offset(random: u64, days: u32) -> i64 {
     let choices = u128::from(days) * 2;
-    let at = (u128::from(random) * choices >> 64) as i64;
+    let at = ((u128::from(random) * choices) >> 64) as i64;
     let days = i64::from(days);
     if at < days { at - days } else { at - days + 1 }
 }

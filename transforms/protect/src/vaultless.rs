@@ -57,6 +57,7 @@ mod base32 {
     const DIGITS: [u8; 32] = *b"0123456789abcdefghjkmnpqrstvwxyz";
 
     /// Values of digits by their byte; `NONE` where it is no digit.
+    #[allow(clippy::indexing_slicing, reason = "it is computed when this is compiled")]
     const VALUES: [u8; 256] = {
         let mut values = [NONE; 256];
         let mut at = 0;

@@ -213,6 +213,6 @@ mod tests {
     fn a_block_is_doubled() {
         assert_eq!(doubled(1), 2);
         assert_eq!(doubled(1 << 127), 0x87);
-        assert_eq!(doubled(u128::MAX), u128::MAX - 1 ^ 0x87);
+        assert_eq!(doubled(u128::MAX), (u128::MAX - 1) ^ 0x87);
     }
 }

@@ -300,7 +300,7 @@ fn days_between_dates_stay_within_a_domain_only() {
                 let made = protect(&*method, &text(&plain), &context).unwrap();
                 assert!(protect(&*method, &text(&plain), &context).unwrap() == made);
                 let made = made.as_str().unwrap().to_owned();
-                // January has 31 days, December 31, so this tells offsets apart.
+                // December and January have 31 days each.
                 let at: i32 = made[8..].parse().unwrap();
                 let month: i32 =
                     made[..4].parse::<i32>().unwrap() * 12 + made[5..7].parse::<i32>().unwrap();

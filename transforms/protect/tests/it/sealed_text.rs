@@ -93,7 +93,6 @@ fn a_text_that_was_tampered_with_never_opens() {
                 refused(&*method, &wrong, &context);
             }
             refused(&*method, &text[..at], &context);
-            // Cutting one of two equal characters gives the same text either way.
             refused(&*method, &format!("{}{}", &text[..at], &text[at + 1..]), &context);
             refused(&*method, &format!("{}{}", &text[..5], &text[at + 1..]), &context);
         }
