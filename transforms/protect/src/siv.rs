@@ -64,7 +64,7 @@ struct SivKey {
 }
 
 /// A key for one batch, with all that is associated.
-struct Opened {
+struct BatchKey {
     key: Arc<SivKey>,
     associated: Associated,
 }
@@ -93,9 +93,9 @@ impl<F: Form> Deterministic<F> {
         keys: &dyn Keyring,
         version: KeyVersion,
         scope: &[u8],
-    ) -> Result<Opened, FaultRule> {
+    ) -> Result<BatchKey, FaultRule> {
         let key = self.keys.get(keys, version, |derive| self.derive(derive))?;
-        Ok(Opened::new(key, &header::header(version), scope))
+        Ok(BatchKey::new(key, &header::header(version), scope))
     }
 
     /// The value in a text with the mark, under a version that is live.
@@ -104,7 +104,7 @@ impl<F: Form> Deterministic<F> {
         text: &str,
         scope: &[u8],
         keys: &dyn Keyring,
-        openers: &mut BTreeMap<KeyVersion, Opened>,
+        openers: &mut BTreeMap<KeyVersion, BatchKey>,
         buffer: &mut Zeroizing<Vec<u8>>,
     ) -> Result<(KeyVersion, Value), FaultRule> {
         buffer.zeroize();
@@ -129,7 +129,7 @@ impl<F: Form> Transform for Deterministic<F> {
         let (version, key) =
             self.keys.writing(context, |derive| self.derive(derive)).map_err(failed)?;
         let header = header::header(version);
-        let sealer = Opened::new(key, &header, &scope);
+        let sealer = BatchKey::new(key, &header, &scope);
         let mut buffer = Zeroizing::new(Vec::new());
         for (index, value) in batch.iter_mut().enumerate().filter(|(_, value)| !value.is_empty()) {
             let fault = |rule| Fault { index, rule };
@@ -225,7 +225,7 @@ impl Form for HeaderText {
     }
 }
 
-impl Opened {
+impl BatchKey {
     fn new(key: Arc<SivKey>, header: &[u8], scope: &[u8]) -> Self {
         let mut associated = key.cipher.associated();
         if let Some(label) = &key.label {
