@@ -26,7 +26,8 @@ pub enum Verb {
 
 pub(super) fn run(verb: &Verb, out: &Out) -> Outcome {
     let Verb::Check { file } = verb;
-    let failed = |error: std::io::Error| Failure::new(format!("allonym: {}: {error}", file.display()));
+    let failed =
+        |error: std::io::Error| Failure::new(format!("allonym: {}: {error}", file.display()));
     let tally = if file == Path::new("-") {
         check(&mut std::io::stdin().lock(), out)
     } else {

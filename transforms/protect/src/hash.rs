@@ -12,7 +12,7 @@ use allonym_record::Value;
 use hmac::Mac;
 
 use crate::derived::Derived;
-use crate::mask::{self, irreversible};
+use crate::mask::irreversible;
 use crate::tweak::{self, Prf};
 use crate::{Context, Domain, Fault, FaultRule, Mark, Scope, Transform, header, siv};
 
@@ -30,18 +30,12 @@ impl Hash {
     /// The version of a text with the mark, if it is live. It cannot be told whether
     /// the hash is one of this domain.
     fn version(&self, text: &str, keys: &dyn Keyring) -> Option<KeyVersion> {
-        let (version, mac) = header::read(header::HASH, text)?;
-        let known = mac.len() == 32 && keys.live(self.keys.domain().key).contains(&version);
+        let mut bytes = Vec::new();
+        header::read(header::HASH, text, &mut bytes)?;
+        let (version, header) = header::version(&bytes)?;
+        let whole = bytes.len() == header + 32;
+        let known = whole && keys.live(self.keys.domain().key).contains(&version);
         known.then_some(version)
-    }
-
-    /// Whether a value is plain; if not, why it is not protected.
-    fn judge(value: &Value) -> Result<(), FaultRule> {
-        match value {
-            Value::Text(text) if header::is_marked(text) => Err(FaultRule::BadMark),
-            Value::Text(text) if mask::looks_masked(text) => Err(FaultRule::Masked),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -55,7 +49,7 @@ impl Transform for Hash {
         let (version, prf) = self.keys.writing(context, derive).map_err(failed)?;
         for (index, value) in batch.iter_mut().enumerate().filter(|(_, value)| !value.is_empty()) {
             let fault = |rule| Fault { index, rule };
-            Self::judge(value).map_err(fault)?;
+            header::judge(value).map_err(fault)?;
             **value = hash(&prf, version, &scope, value).map_err(fault)?;
         }
         Ok(())
@@ -72,7 +66,7 @@ impl Transform for Hash {
                 .map_or(Mark::Neither(FaultRule::BadMark), |version| {
                     Mark::Protected(Some(version))
                 }),
-            _ => Self::judge(value).map_or_else(Mark::Neither, |()| Mark::Plain),
+            _ => header::judge(value).map_or_else(Mark::Neither, |()| Mark::Plain),
         }
     }
 
@@ -81,7 +75,7 @@ impl Transform for Hash {
             return Ok(vec![operand.clone()]);
         }
         let fault = |rule| Fault { index: 0, rule };
-        Self::judge(operand).map_err(fault)?;
+        header::judge(operand).map_err(fault)?;
         let scope = tweak::scope(&self.scope, context.tenant).map_err(fault)?;
         let live = context.newest.live(self.keys.domain().key);
         if live.is_empty() {
@@ -113,7 +107,8 @@ fn derive(derive: &dyn Fn(Purpose) -> Secret) -> Result<Prf, FaultRule> {
 fn hash(prf: &Prf, version: KeyVersion, scope: &[u8], value: &Value) -> Result<Value, FaultRule> {
     let content = siv::encode(value).ok_or(FaultRule::Kind)?;
     let mac = prf.clone().chain_update(scope).chain_update(&*content).finalize().into_bytes();
-    Ok(Value::text(header::write(header::HASH, &header::header(version), &mac)))
+    let hashed = [&header::header(version)[..], &mac].concat();
+    Ok(Value::text(header::write(header::HASH, &hashed)))
 }
 
 #[cfg(test)]

@@ -3,13 +3,20 @@
 //! A stored format: each protected value has exactly one text.
 
 use allonym_keyring::KeyVersion;
+use allonym_record::Value;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::{FaultRule, mask};
 
 /// Text from which the value can be had back.
 pub(crate) const SIV: &str = "aln1.";
 /// One-way text.
 pub(crate) const HASH: &str = "alh1.";
+/// Text from which the value can be had back, another one each time.
+pub(crate) const ENCRYPT: &str = "ale1.";
+/// Computed tokens, in any case.
+pub(crate) const VAULTLESS: &str = "tkv1_";
 
 const FORMAT: u8 = 1;
 
@@ -29,20 +36,23 @@ pub(crate) fn header(version: KeyVersion) -> Vec<u8> {
 }
 
 /// Prefix, header and body as text.
-pub(crate) fn write(prefix: &str, header: &[u8], body: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(header.len() + body.len());
-    bytes.extend_from_slice(header);
-    bytes.extend_from_slice(body);
-    let mut text = String::with_capacity(prefix.len() + bytes.len().div_ceil(3) * 4);
+pub(crate) fn write(prefix: &str, sealed: &[u8]) -> String {
+    let length = prefix.len() + sealed.len().div_ceil(3) * 4;
+    let mut text = String::with_capacity(length);
     text.push_str(prefix);
-    URL_SAFE_NO_PAD.encode_string(&bytes, &mut text);
+    URL_SAFE_NO_PAD.encode_string(sealed, &mut text);
     text
 }
 
-/// Version and body of a text with this prefix; `None` if it is not well formed.
-pub(crate) fn read(prefix: &str, text: &str) -> Option<(KeyVersion, Vec<u8>)> {
-    let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(prefix)?).ok()?;
-    let (&format, mut rest) = bytes.split_first()?;
+/// Header and body of a text with this prefix, into an empty buffer; nothing if it is
+/// not well formed.
+pub(crate) fn read(prefix: &str, text: &str, sealed: &mut Vec<u8>) -> Option<()> {
+    URL_SAFE_NO_PAD.decode_vec(text.strip_prefix(prefix)?, sealed).ok()
+}
+
+/// The version, and the length of the header, of what was in a text.
+pub(crate) fn version(sealed: &[u8]) -> Option<(KeyVersion, usize)> {
+    let (&format, mut rest) = sealed.split_first()?;
     if format != FORMAT {
         return None;
     }
@@ -57,7 +67,7 @@ pub(crate) fn read(prefix: &str, text: &str) -> Option<(KeyVersion, Vec<u8>)> {
                 return None;
             }
             let version = KeyVersion::new(u32::try_from(number).ok()?)?;
-            return Some((version, rest.to_vec()));
+            return Some((version, sealed.len() - rest.len()));
         }
     }
     None
@@ -65,7 +75,23 @@ pub(crate) fn read(prefix: &str, text: &str) -> Option<(KeyVersion, Vec<u8>)> {
 
 /// Whether text carries the mark of any domain of this installation.
 pub(crate) fn is_marked(text: &str) -> bool {
-    text.starts_with(SIV) || text.starts_with(HASH)
+    [SIV, HASH, ENCRYPT].iter().any(|prefix| text.starts_with(prefix))
+        || after_vaultless(text).is_some()
+}
+
+/// What follows the mark of a computed token, in whatever case that is.
+pub(crate) fn after_vaultless(text: &str) -> Option<&str> {
+    let (start, rest) = text.split_at_checked(VAULTLESS.len())?;
+    start.eq_ignore_ascii_case(VAULTLESS).then_some(rest)
+}
+
+/// Whether a value is plain; if not, why it is not protected.
+pub(crate) fn judge(value: &Value) -> Result<(), FaultRule> {
+    match value {
+        Value::Text(text) if is_marked(text) => Err(FaultRule::BadMark),
+        Value::Text(text) if mask::looks_masked(text) => Err(FaultRule::Masked),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -83,14 +109,21 @@ mod tests {
         ] {
             let version = KeyVersion::new(number).unwrap();
             assert_eq!(header(version), expected);
-            let text = write(SIV, &header(version), b"body");
-            assert_eq!(read(SIV, &text), Some((version, b"body".to_vec())));
+            let sealed = [&header(version)[..], b"body"].concat();
+            let (mut read_back, text) = (Vec::new(), write(SIV, &sealed));
+            assert_eq!(read(SIV, &text, &mut read_back), Some(()));
+            assert_eq!(read_back, sealed);
+            assert_eq!(super::version(&read_back), Some((version, expected.len())));
         }
     }
 
     #[test]
     fn what_is_not_well_formed_is_nothing() {
         let text = |bytes: &[u8]| format!("{SIV}{}", URL_SAFE_NO_PAD.encode(bytes));
+        let parsed = |text: &str| {
+            let mut sealed = Vec::new();
+            read(SIV, text, &mut sealed).and_then(|()| version(&sealed))
+        };
         for wrong in [
             String::new(),
             SIV.to_owned(),
@@ -105,8 +138,29 @@ mod tests {
             text(&[1, 0xff, 0xff, 0xff, 0xff, 0x1f]),    // more than 32 bits
             text(&[1, 0xff, 0xff, 0xff, 0xff, 0xff, 1]), // longer than it may be
         ] {
-            assert_eq!(read(SIV, &wrong), None, "{wrong}");
+            assert_eq!(parsed(&wrong), None, "{wrong}");
         }
-        assert_eq!(read(SIV, &text(&[1, 1])), Some((KeyVersion::FIRST, vec![])));
+        assert_eq!(parsed(&text(&[1, 1])), Some((KeyVersion::FIRST, 2)));
+    }
+
+    #[test]
+    fn marks_of_every_method_are_known() {
+        for (text, expected) in [
+            ("aln1.", true),
+            ("alh1.x", true),
+            ("ale1.x", true),
+            ("tkv1_", true),
+            ("TKV1_0", true),
+            ("tKv1_0", true),
+            ("ALN1.", false),
+            ("aln2.", false),
+            ("tkv1", false),
+            ("tkv2_", false),
+            ("tkvé_", false),
+            (" tkv1_", false),
+            ("", false),
+        ] {
+            assert_eq!(is_marked(text), expected, "{text}");
+        }
     }
 }

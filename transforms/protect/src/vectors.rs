@@ -13,6 +13,7 @@
 //! number or a comment.
 
 mod cipher;
+mod siv;
 mod transformation;
 
 use serde::Deserialize;
@@ -41,7 +42,7 @@ pub fn check(line: &str) -> Result<(), VectorError> {
     let head: Head = read(line)?;
     match head.alg.as_str() {
         "FF1" => cipher::ff1(&read(line)?),
-        "AES-SIV" => cipher::siv(&read(line)?),
+        "AES-SIV" => cipher::aes_siv(&read(line)?),
         "allonym" => transformation::check(&read(line)?),
         other => {
             let known = "FF1, AES-SIV and allonym";

@@ -15,12 +15,12 @@ use allonym_protect::{
 use allonym_record::Value;
 use zeroize::Zeroizing;
 
-#[path = "it/published.rs"]
-mod published;
 #[path = "it/hostile.rs"]
 mod hostile;
 #[path = "it/one_way.rs"]
 mod one_way;
+#[path = "it/published.rs"]
+mod published;
 #[path = "it/round_trip.rs"]
 mod round_trip;
 #[path = "it/slack.rs"]
@@ -130,3 +130,8 @@ fn shown(value: Result<Value, FaultRule>) -> Result<String, FaultRule> {
         other => other.as_str().unwrap_or("null").to_owned(),
     })
 }
+
+#[path = "it/lossy.rs"]
+mod lossy;
+#[path = "it/sealed_text.rs"]
+mod sealed_text;

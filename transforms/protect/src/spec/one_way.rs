@@ -18,10 +18,12 @@ pub enum ShiftPer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Buckets {
-    /// Integers by multiples of this width: `40-49`.
+    /// Integers by multiples of this width, which is 2 or more: `40-49`, below 0 `-10..-1`.
     Width(u32),
-    /// Integers by declared ranges, in ascending order, the first and last of which may
-    /// be open: `-17`, `18-64`, `65-`.
+    /// Integers by declared ranges `low..high`, both ends included, either of which may be
+    /// negative. They ascend, and each begins where the one before it ends; only the first
+    /// may be open below and the last above: `..17`, `18..64`, `65..`. The range takes the
+    /// value's place as it is declared; a value in none is refused.
     Ranges(Vec<String>),
     /// A date's year, month (`2026-11`) or decade (`2020s`).
     Date {
@@ -30,7 +32,8 @@ pub enum Buckets {
         /// What is left of it.
         to: DatePart,
     },
-    /// Texts by declared groups: members and what takes their place.
+    /// Texts by declared groups: what takes a value's place, and of which values. A value
+    /// in no group is refused.
     Groups(BTreeMap<String, Vec<String>>),
 }
 

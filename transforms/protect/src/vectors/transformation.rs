@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use allonym_keyring::{DomainId, KeyEntry, KeyId, KeySet, KeyState, KeyVersion, NamespaceId, Secret};
+use allonym_keyring::{
+    DomainId, KeyEntry, KeyId, KeySet, KeyState, KeyVersion, NamespaceId, Secret,
+};
 use allonym_record::Value;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -47,15 +49,15 @@ enum Ways {
 /// A whole transformation, as configured: specification and key in, stored value out.
 pub(super) fn check(vector: &Vector<'_>) -> Result<(), VectorError> {
     let unreadable = |what: &str| VectorError::Unreadable(what.to_owned());
-    let id = vector.domain.0.as_slice().try_into().map_err(|_| unreadable("`domain` has 16 bytes"))?;
+    let id =
+        vector.domain.0.as_slice().try_into().map_err(|_| unreadable("`domain` has 16 bytes"))?;
     let secret: [u8; 32] =
         vector.secret.0.as_slice().try_into().map_err(|_| unreadable("`secret` has 32 bytes"))?;
     let version =
         KeyVersion::new(vector.version).ok_or_else(|| unreadable("`version` is from 1 on"))?;
     let domain = Domain { namespace: NamespaceId::DEFAULT, id: DomainId::from_bytes(id), key: KEY };
     let means = Means { tenants: vector.tenant.iter().cloned().collect(), ..Means::default() };
-    let method =
-        build(&vector.spec, domain, means).map_err(|error| wrong(error.to_string()))?;
+    let method = build(&vector.spec, domain, means).map_err(|error| wrong(error.to_string()))?;
     let Method::Pure(transform) = method else {
         return Err(unreadable("a vaulted token has no vector of this form"));
     };
