@@ -1,54 +1,75 @@
-//! Format-preserving encryption: FF1 (SP 800-38G) with AES-256.
+//! Format-preserving encryption: FF1 (SP 800-38G) with AES-256, and permutation tables
+//! where a format has too few values for it.
 //!
-//! Each run of a value is enciphered under the key of (version, domain, specification)
-//! with the tweak of [`crate::tweak`]. What carries the version:
+//! Each value is enciphered under the key of (version, domain, specification) with the
+//! tweak of [`crate::tweak`]. Positional formats encipher characters where they stand,
+//! ranked ones the number of a value. What carries the version:
 //!
 //! ```text
-//!   slack   check digits = valid ones + slot; slot = ((version - 1) mod slots) + 1
-//!           card numbers: 9 slots, added mod 10; IBAN: 96 slots, added mod 97 from 02 on
-//!           slot 0 is never issued: valid check digits say that the value is plain
-//!   pinned  nothing: check digits are valid, and the active version is the only one
+//!   slack     check digits = valid ones + slot; slot = ((version - 1) mod slots) + 1
+//!             card numbers: 9 slots, added mod 10; IBAN: 96 slots, added mod 97 from 02 on
+//!             slot 0 is never issued: valid check digits say that the value is plain
+//!   reserved  the range the value lies in: one for each slot, and one for plain values
+//!   header    "alf1." version "." before the enciphered text
+//!   sidecar   what stands beside the value; nothing there says that it is plain
+//!   epoch     what the catalogue says of the value's position
+//!   pinned    nothing: the active version is the only one
 //! ```
 
-use allonym_ff1::{Ff1, Ff1Error, Tweaks};
+mod format;
+mod headed;
+mod integer;
+mod numbers;
+mod plan;
+mod positional;
+mod tweaks;
+
+use std::cell::LazyCell;
+use std::sync::Arc;
+
+use allonym_ff1::{Ff1, Ff1Error};
 use allonym_keyring::{KeyVersion, Purpose, Secret};
 use allonym_record::Value;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::derived::Derived;
-use crate::mask::{has_mask_symbol, has_run_of_x};
-use crate::template::{Alphabet, Layout, Run, Template};
+use crate::table::{MOST_BYTES, MOST_TABLES, Tables};
 use crate::tweak::{self, Prf};
-use crate::{Context, Domain, Fault, FaultRule, Mark, Scope, Transform, VersionMode};
+use crate::{
+    Context, Domain, Fault, FaultRule, Mark, Scope, SpecError, TemplateSpec, Transform, VersionMode,
+};
+use format::Fit;
+use plan::{Plan, Work};
 
-/// Format-preserving encryption of one template.
+pub(crate) use format::Format;
+
+/// Format-preserving encryption of one format.
 pub(crate) struct Fpe {
-    template: Box<dyn Template>,
-    version: VersionMode,
+    format: Format,
+    mode: VersionMode,
     scope: Scope,
+    /// The tenants there are, in order, where values go through tables.
+    tenants: Vec<String>,
     keys: Derived<FpeKey>,
+    tables: Tables,
 }
 
 /// What one key version gives.
 struct FpeKey {
-    engines: Vec<(Alphabet, Ff1)>,
+    engines: Vec<(u32, Ff1)>,
     prf: Prf,
+    /// Where values go through tables.
+    table: Option<Secret>,
+    /// Its tables live no longer than this.
+    alive: Arc<()>,
 }
 
-/// A value that is inside the template.
-struct Fit {
-    layout: usize,
-    /// 0 if the check digits are valid, or there are none.
-    slot: u32,
-}
-
-/// One value of a batch that is to be enciphered or deciphered. Values of one version
-/// and layout go through the engine together.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Work {
-    version: KeyVersion,
-    layout: usize,
-    index: usize,
+/// What a value inside the format is.
+enum Look {
+    Plain(Fit),
+    Protected(KeyVersion, Fit),
+    /// Only the catalogue knows.
+    Unmarked(Fit),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,46 +80,81 @@ enum Way {
 
 impl Fpe {
     pub(crate) fn new(
-        template: Box<dyn Template>,
-        version: VersionMode,
-        scope: Scope,
+        template: &TemplateSpec,
+        mode: VersionMode,
+        (scope, mut tenants): (Scope, Vec<String>),
         domain: Domain,
         specification: [u8; 32],
-    ) -> Self {
-        Self { template, version, scope, keys: Derived::new(domain, specification) }
+    ) -> Result<Self, SpecError> {
+        let format = Format::build(template)?;
+        format::check_mode(template, mode, format.slots())?;
+        tenants.sort_unstable();
+        tenants.dedup();
+        if scope == Scope::Global {
+            tenants.clear();
+        }
+        check_tables(format.tables(), &scope, &tenants)?;
+        let (keys, tables) = (Derived::new(domain, specification), Tables::new());
+        Ok(Self { format, mode, scope, tenants, keys, tables })
     }
 
     /// What a value is by its form alone.
-    fn fit(&self, value: &Value) -> Result<Fit, FaultRule> {
-        let text = match value {
-            Value::Text(text) => text,
-            Value::Number(text) if self.template.takes_numbers() => text,
+    fn fit(&self, value: &Value, text: &str) -> Result<Fit, FaultRule> {
+        match value {
+            Value::Text(_) => {}
+            Value::Number(_) if self.format.takes_numbers() && self.mode != VersionMode::Header => {
+            }
             _ => return Err(FaultRule::Kind),
-        };
-        let layout = self.template.fit(text).map_err(|rule| {
-            if has_mask_symbol(text) || has_run_of_x(text, 2) { FaultRule::Masked } else { rule }
-        })?;
+        }
+        let fit = self.format.fit(text)?;
         writable(value)?;
-        Ok(Fit { layout, slot: self.template.slot(text.as_bytes())? })
-    }
-
-    /// What a plain value is; what is protected, mistyped or a mask is refused.
-    fn fit_plain(&self, value: &Value, live: &[KeyVersion]) -> Result<Fit, FaultRule> {
-        let fit = self.fit(value)?;
-        self.judge_plain(value, &fit, live)?;
         Ok(fit)
     }
 
-    fn judge_plain(&self, value: &Value, fit: &Fit, live: &[KeyVersion]) -> Result<(), FaultRule> {
-        match (self.version, fit.slot) {
-            (_, 0) if value.as_str().is_some_and(|text| self.template.looks_masked(text)) => {
-                Err(FaultRule::Masked)
+    /// What a value is by its form, by what stands beside it, and by which versions are live.
+    fn look<F: FnOnce() -> Vec<KeyVersion>>(
+        &self,
+        value: &Value,
+        stated: Option<KeyVersion>,
+        live: &LazyCell<Vec<KeyVersion>, F>,
+    ) -> Result<Look, FaultRule> {
+        let text = value.as_str().unwrap_or_default();
+        if self.mode == VersionMode::Header && headed::is_marked(text) {
+            let (version, enciphered) = headed::read(text).ok_or(FaultRule::BadMark)?;
+            let fit = self.fit(value, enciphered).map_err(|_| FaultRule::BadMark)?;
+            let holds = fit.slot == 0 && live.contains(&version);
+            return if holds { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) };
+        }
+        let fit = self.fit(value, text)?;
+        match (self.mode, fit.slot, stated) {
+            (VersionMode::Slack | VersionMode::Reserved, 1.., _) => {
+                Ok(Look::Protected(self.owner(fit.slot, live)?, fit))
             }
-            (_, 0) => Ok(()),
-            (_, _) if self.version != VersionMode::Slack => Err(FaultRule::CheckDigits),
-            (_, slot) => {
-                Err(self.owner(slot, live).map_or_else(|rule| rule, |_| FaultRule::BadMark))
+            (_, 1.., _) => Err(FaultRule::CheckDigits),
+            (VersionMode::Sidecar, 0, Some(version)) => {
+                let known = live.contains(&version);
+                if known { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) }
             }
+            (VersionMode::Epoch | VersionMode::Pinned, 0, _) => Ok(Look::Unmarked(fit)),
+            (_, 0, _) if self.format.looks_masked(text) => Err(FaultRule::Masked),
+            (_, 0, _) => Ok(Look::Plain(fit)),
+        }
+    }
+
+    /// What a plain value is; what is protected, mistyped or a mask is refused.
+    fn look_plain<F: FnOnce() -> Vec<KeyVersion>>(
+        &self,
+        value: &Value,
+        stated: Option<KeyVersion>,
+        live: &LazyCell<Vec<KeyVersion>, F>,
+    ) -> Result<Fit, FaultRule> {
+        match self.look(value, stated, live)? {
+            Look::Plain(fit) => Ok(fit),
+            Look::Protected(..) => Err(FaultRule::BadMark),
+            Look::Unmarked(fit) => match value.as_str() {
+                Some(text) if self.format.looks_masked(text) => Err(FaultRule::Masked),
+                _ => Ok(fit),
+            },
         }
     }
 
@@ -107,14 +163,17 @@ impl Fpe {
         let mut owners = live.iter().filter(|version| self.slot_of(**version) == slot);
         match (owners.next(), owners.next()) {
             (Some(version), None) => Ok(*version),
+            _ if self.mode == VersionMode::Reserved => Err(FaultRule::BadMark),
             _ => Err(FaultRule::CheckDigits),
         }
     }
 
     /// The slot that marks what a version protects.
     fn slot_of(&self, version: KeyVersion) -> u32 {
-        match self.version {
-            VersionMode::Slack => (version.number() - 1) % self.template.slots().max(1) + 1,
+        match self.mode {
+            VersionMode::Slack | VersionMode::Reserved => {
+                (version.number() - 1) % self.format.slots().max(1) + 1
+            }
             _ => 0,
         }
     }
@@ -122,60 +181,101 @@ impl Fpe {
     /// The versions a stored value can be under.
     fn live(&self, context: &Context<'_>) -> Vec<KeyVersion> {
         let key = self.keys.domain().key;
-        match self.version {
-            VersionMode::Slack => context.newest.live(key),
-            _ => context.newest.active(key).into_iter().collect(),
+        match self.mode {
+            VersionMode::Pinned => context.newest.active(key).into_iter().collect(),
+            _ => context.newest.live(key),
         }
+    }
+
+    /// The typed encoding of the scope. Where values go through tables, only that of a
+    /// declared tenant: no caller can make more tables than there are tenants.
+    fn scope(&self, context: &Context<'_>) -> Result<Vec<u8>, FaultRule> {
+        let typed = tweak::scope(&self.scope, context.tenant)?;
+        let declared = |tenant: &str| {
+            self.tenants.binary_search_by(|declared| declared.as_str().cmp(tenant)).is_ok()
+        };
+        match (&self.scope, context.tenant) {
+            (Scope::Tenant(_), Some(tenant)) if self.format.tables().0 > 0 && !declared(tenant) => {
+                Err(FaultRule::UnknownTenant)
+            }
+            _ => Ok(typed),
+        }
+    }
+
+    /// The version that protects, unless it would take the slot of another.
+    fn writing(&self, context: &Context<'_>) -> Result<(KeyVersion, Arc<FpeKey>), FaultRule> {
+        let (version, key) = self.keys.writing(context, |derive| self.derive(derive))?;
+        let slot = self.slot_of(version);
+        // Under a slot that two versions share, nothing could be revealed again.
+        let taken = |other: &KeyVersion| *other != version && self.slot_of(*other) == slot;
+        if slot > 0 && self.live(context).iter().any(taken) {
+            return Err(FaultRule::NoKey);
+        }
+        Ok((version, key))
+    }
+
+    fn key(&self, context: &Context<'_>, version: KeyVersion) -> Result<Arc<FpeKey>, FaultRule> {
+        self.keys.get(context.newest, version, |derive| self.derive(derive))
     }
 
     fn derive(&self, derive: &dyn Fn(Purpose) -> Secret) -> Result<FpeKey, FaultRule> {
         let secret = derive(Purpose::Ff1);
-        let mut alphabets: Vec<Alphabet> = self
-            .template
-            .layouts()
-            .iter()
-            .flat_map(|layout| layout.runs.iter().map(|run| run.alphabet))
-            .collect();
-        alphabets.sort_unstable();
-        alphabets.dedup();
-        let engines = alphabets
+        let engines = self
+            .format
+            .radices()
             .into_iter()
-            .map(|alphabet| Ok((alphabet, Ff1::new(secret.expose(), alphabet.radix())?)))
+            .map(|radix| Ok((radix, Ff1::new(secret.expose(), radix)?)))
             .collect::<Result<_, Ff1Error>>()
             .map_err(|_| FaultRule::NoKey)?;
-        Ok(FpeKey { engines, prf: tweak::prf(&derive(Purpose::TweakPrf)) })
+        let table = (self.format.tables().0 > 0).then(|| derive(Purpose::Table));
+        let prf = tweak::prf(&derive(Purpose::TweakPrf));
+        Ok(FpeKey { engines, prf, table, alive: Arc::default() })
     }
 
-    /// Takes the values of one version and layout through the engine, and makes their
-    /// check digits anew.
+    /// Takes the values of one version and group through the engine.
     fn transform(
         &self,
         way: Way,
-        key: &FpeKey,
-        scope: &[u8],
+        (key, scope): (&FpeKey, &[u8]),
         group: &[Work],
-        batch: &mut [&mut Value],
+        (batch, numbers): (&mut [&mut Value], &[u128]),
     ) -> Result<(), Fault> {
         let Some(first) = group.first() else {
             return Ok(());
         };
-        let layout = self.template.layouts().get(first.layout);
-        let layout = layout.ok_or(Fault { index: first.index, rule: FaultRule::Structure })?;
-        for run in &layout.runs {
-            cipher_run(way, key, scope, (layout, run), group, batch)?;
+        let headed = self.mode == VersionMode::Header;
+        if headed && way == Way::Reveal {
+            each_text(group, batch, headed::strip)?;
         }
         let slot = if way == Way::Protect { self.slot_of(first.version) } else { 0 };
+        let with = (key, scope, slot);
+        match &self.format {
+            Format::Positional(template) => {
+                positional::run(way, &**template, with, group, batch)?;
+            }
+            Format::Ranked(format) => {
+                format.run(way, with, &self.tables, group, (batch, numbers))?;
+            }
+        }
+        if headed && way == Way::Protect {
+            each_text(group, batch, |text| headed::put(first.version, text))?;
+        }
         for work in group {
-            let fault = |rule| Fault { index: work.index, rule };
-            let value = batch.get_mut(work.index).ok_or(fault(FaultRule::Kind))?;
-            edit(value, |text| {
-                self.template.set_slot(text, slot);
-                Ok(())
-            })
-            .and_then(|()| writable(value))
-            .map_err(fault)?;
+            let value = batch.get(work.index).map_or(Err(FaultRule::Kind), |value| writable(value));
+            value.map_err(|rule| Fault { index: work.index, rule })?;
         }
         Ok(())
+    }
+
+    fn is_ranked(&self) -> bool {
+        matches!(self.format, Format::Ranked(_))
+    }
+}
+
+impl FpeKey {
+    fn engine(&self, radix: u32) -> Result<&Ff1, FaultRule> {
+        let engine = self.engines.iter().find(|(other, _)| *other == radix);
+        engine.map(|(_, engine)| engine).ok_or(FaultRule::NoKey)
     }
 }
 
@@ -185,20 +285,14 @@ impl Transform for Fpe {
             return Ok(());
         };
         let failed = |rule| Fault { index: first, rule };
-        let scope = tweak::scope(&self.scope, context.tenant).map_err(failed)?;
-        let (version, key) =
-            self.keys.writing(context, |derive| self.derive(derive)).map_err(failed)?;
-        let live = self.live(context);
-        let slot = self.slot_of(version);
-        // Under a slot that two versions share, nothing could be revealed again.
-        let shared = live.iter().any(|other| *other != version && self.slot_of(*other) == slot);
-        if self.version == VersionMode::Slack && shared {
-            return Err(failed(FaultRule::NoKey));
-        }
-        let mut work = plan(batch, |value| Ok((version, self.fit_plain(value, &live)?.layout)))?;
-        work.sort_unstable();
-        for group in work.chunk_by(|one, next| one.layout == next.layout) {
-            self.transform(Way::Protect, &key, &scope, group, batch)?;
+        let scope = self.scope(context).map_err(failed)?;
+        let (version, key) = self.writing(context).map_err(failed)?;
+        let live = LazyCell::new(|| self.live(context));
+        let plan = Plan::new(batch, self.is_ranked(), |index, value| {
+            Ok((version, self.look_plain(value, stated(context, index), &live)?))
+        })?;
+        for group in plan.groups() {
+            self.transform(Way::Protect, (&key, &scope), group, (batch, &plan.numbers))?;
         }
         Ok(())
     }
@@ -207,48 +301,42 @@ impl Transform for Fpe {
         let Some(first) = batch.iter().position(|value| !value.is_empty()) else {
             return Ok(());
         };
-        let failed = |rule| Fault { index: first, rule };
-        let scope = tweak::scope(&self.scope, context.tenant).map_err(failed)?;
-        let live = self.live(context);
-        let mut work = plan(batch, |value| {
-            let fit = self.fit(value)?;
-            let version = match (self.version, fit.slot) {
-                (VersionMode::Slack, 0) => return Err(FaultRule::NotProtected),
-                (VersionMode::Slack, slot) => self.owner(slot, &live)?,
-                (_, 0) => *live.first().ok_or(FaultRule::NoKey)?,
-                (_, _) => return Err(FaultRule::CheckDigits),
-            };
-            Ok((version, fit.layout))
+        let scope = self.scope(context).map_err(|rule| Fault { index: first, rule })?;
+        let live = LazyCell::new(|| self.live(context));
+        let plan = Plan::new(batch, self.is_ranked(), |index, value| {
+            let stated = stated(context, index);
+            Ok(match self.look(value, stated, &live)? {
+                Look::Protected(version, fit) => (version, fit),
+                Look::Plain(_) if self.mode == VersionMode::Sidecar => {
+                    return Err(FaultRule::NoVersion);
+                }
+                Look::Plain(_) => return Err(FaultRule::NotProtected),
+                Look::Unmarked(fit) if self.mode == VersionMode::Epoch => {
+                    (stated.ok_or(FaultRule::NoVersion)?, fit)
+                }
+                Look::Unmarked(fit) => (*live.first().ok_or(FaultRule::NoKey)?, fit),
+            })
         })?;
-        work.sort_unstable();
-        let same =
-            |one: &Work, next: &Work| (one.version, one.layout) == (next.version, next.layout);
-        for group in work.chunk_by(same) {
+        for group in plan.groups() {
             let Some(first) = group.first() else { continue };
             let key = self
-                .keys
-                .get(context.newest, first.version, |derive| self.derive(derive))
+                .key(context, first.version)
                 .map_err(|rule| Fault { index: first.index, rule })?;
-            self.transform(Way::Reveal, &key, &scope, group, batch)?;
+            self.transform(Way::Reveal, (&key, &scope), group, (batch, &plan.numbers))?;
         }
         Ok(())
     }
 
     fn mark(&self, value: &Value, context: &Context<'_>) -> Mark {
-        let plain = if self.is_marked() { Mark::Plain } else { Mark::Unmarked };
         if value.is_empty() {
-            return plain;
+            return if self.is_marked() { Mark::Plain } else { Mark::Unmarked };
         }
-        match (self.version, self.fit(value)) {
-            (_, Err(rule)) => Mark::Neither(rule),
-            (VersionMode::Slack, Ok(fit @ Fit { slot: 0, .. })) => {
-                self.judge_plain(value, &fit, &[]).map_or_else(Mark::Neither, |()| plain)
-            }
-            (VersionMode::Slack, Ok(Fit { slot, .. })) => self
-                .owner(slot, &self.live(context))
-                .map_or_else(Mark::Neither, |version| Mark::Protected(Some(version))),
-            (_, Ok(Fit { slot: 0, .. })) => Mark::Unmarked,
-            (_, Ok(_)) => Mark::Neither(FaultRule::CheckDigits),
+        let live = LazyCell::new(|| self.live(context));
+        match self.look(value, stated(context, 0), &live) {
+            Ok(Look::Plain(_)) => Mark::Plain,
+            Ok(Look::Protected(version, _)) => Mark::Protected(Some(version)),
+            Ok(Look::Unmarked(_)) => Mark::Unmarked,
+            Err(rule) => Mark::Neither(rule),
         }
     }
 
@@ -257,119 +345,103 @@ impl Transform for Fpe {
             return Ok(vec![operand.clone()]);
         }
         let fault = |rule| Fault { index: 0, rule };
-        let live = self.live(context);
-        let scope = tweak::scope(&self.scope, context.tenant).map_err(fault)?;
-        let layout = self.fit_plain(operand, &live).map_err(fault)?.layout;
-        if live.is_empty() {
+        let versions = self.live(context);
+        let scope = self.scope(context).map_err(fault)?;
+        let live = LazyCell::new(|| versions.clone());
+        self.look_plain(operand, None, &live).map_err(fault)?;
+        if versions.is_empty() {
             return Err(fault(FaultRule::NoKey));
         }
-        live.into_iter()
+        versions
+            .iter()
             .map(|version| {
-                let key = self
-                    .keys
-                    .get(context.newest, version, |derive| self.derive(derive))
-                    .map_err(fault)?;
+                let key = self.key(context, *version).map_err(fault)?;
                 let mut form = operand.clone();
-                let work = [Work { version, layout, index: 0 }];
-                self.transform(Way::Protect, &key, &scope, &work, &mut [&mut form])?;
+                let batch = &mut [&mut form];
+                let plan = Plan::new(batch, self.is_ranked(), |_, value| {
+                    Ok((*version, self.look_plain(value, None, &live)?))
+                })?;
+                self.transform(Way::Protect, (&key, &scope), plan.all(), (batch, &plan.numbers))?;
                 Ok(form)
             })
             .collect()
     }
 
     fn is_marked(&self) -> bool {
-        self.version == VersionMode::Slack
+        !matches!(self.mode, VersionMode::Epoch | VersionMode::Pinned)
     }
 
     fn is_reversible(&self) -> bool {
         true
     }
-}
 
-/// What is to be done with the values that hold something.
-fn plan(
-    batch: &[&mut Value],
-    judge: impl Fn(&Value) -> Result<(KeyVersion, usize), FaultRule>,
-) -> Result<Vec<Work>, Fault> {
-    let mut work = Vec::with_capacity(batch.len());
-    for (index, value) in batch.iter().enumerate().filter(|(_, value)| !value.is_empty()) {
-        let (version, layout) = judge(value).map_err(|rule| Fault { index, rule })?;
-        work.push(Work { version, layout, index });
+    fn writes_under(&self, context: &Context<'_>) -> Result<KeyVersion, FaultRule> {
+        self.writing(context).map(|(version, _)| version)
     }
-    Ok(work)
+
+    fn slots(&self) -> Option<u32> {
+        let carried = matches!(self.mode, VersionMode::Slack | VersionMode::Reserved);
+        carried.then(|| self.format.slots())
+    }
 }
 
-/// Takes one run of each value through the engine in one call.
-fn cipher_run(
-    way: Way,
-    key: &FpeKey,
-    scope: &[u8],
-    (layout, run): (&Layout, &Run),
-    group: &[Work],
-    batch: &mut [&mut Value],
-) -> Result<(), Fault> {
-    let Some(first) = group.first() else {
+/// Refuses tables for tenants nobody declared, and more than there is room for: those of
+/// two key versions must fit, or a rotation would make them anew with every batch.
+fn check_tables(
+    (count, bytes): (usize, usize),
+    scope: &Scope,
+    tenants: &[String],
+) -> Result<(), SpecError> {
+    if count == 0 {
         return Ok(());
-    };
-    let mut numerals = Zeroizing::new(Vec::with_capacity(run.len() * group.len()));
-    // A tweak has 7 bytes at most.
-    let mut tweaks = Zeroizing::new(Vec::with_capacity(8 * group.len()));
-    let mut typed = Zeroizing::new(Vec::with_capacity(64));
-    for work in group {
-        let fault = |rule| Fault { index: work.index, rule };
-        let text = batch.get(work.index).and_then(|value| value.as_str());
-        let text = text.ok_or(fault(FaultRule::Kind))?.as_bytes();
-        run.read(text, &mut numerals).map_err(fault)?;
-        typed.clear();
-        typed.extend_from_slice(scope);
-        layout.append_kept(text, &mut typed).map_err(fault)?;
-        run.tweak.append(&typed, &key.prf, &mut tweaks);
     }
-    // Scope and the lengths of the parts are the same in a group, so the tweak's length is.
-    let each: Vec<&[u8]> = tweaks.chunks_exact((tweaks.len() / group.len()).max(1)).collect();
-    let engine = key.engines.iter().find(|(alphabet, _)| *alphabet == run.alphabet);
-    let (_, engine) = engine.ok_or(Fault { index: first.index, rule: FaultRule::NoKey })?;
-    let tweaks = match each.first() {
-        Some(one) if each.iter().all(|other| other == one) => Tweaks::Same(one),
-        _ => Tweaks::Each(&each),
-    };
-    match way {
-        Way::Protect => engine.encrypt_batch(tweaks, run.len(), &mut numerals),
-        Way::Reveal => engine.decrypt_batch(tweaks, run.len(), &mut numerals),
+    if *scope != Scope::Global && tenants.is_empty() {
+        return Err(SpecError::Invalid(
+            "the format has fewer than 10^6 values of a kind, for which a table is made for each tenant: declare the tenants",
+        ));
     }
-    .map_err(|_| Fault { index: first.index, rule: FaultRule::Length })?;
-    for (work, numerals) in group.iter().zip(numerals.chunks_exact(run.len())) {
-        let fault = |rule| Fault { index: work.index, rule };
-        let value = batch.get_mut(work.index).ok_or(fault(FaultRule::Kind))?;
-        edit(value, |text| run.write(numerals, text)).map_err(fault)?;
+    let all = |of_one: usize| of_one.saturating_mul(tenants.len().max(1));
+    if all(bytes) > MOST_BYTES / 2 || all(count) > MOST_TABLES / 2 {
+        return Err(SpecError::Invalid(
+            "the tables of all tenants would be more than 512, or take more than 128 MiB: use a larger format, fewer tenants, or `method: token`",
+        ));
     }
     Ok(())
 }
 
-/// Changes the characters of a value where they are: no copy of them is left behind.
-fn edit(
-    value: &mut Value,
-    change: impl FnOnce(&mut [u8]) -> Result<(), FaultRule>,
-) -> Result<(), FaultRule> {
-    let (Value::Text(content) | Value::Number(content)) = value else {
-        return Err(FaultRule::Kind);
-    };
-    let mut bytes = std::mem::take(&mut **content).into_bytes();
-    let changed = change(&mut bytes);
-    match String::from_utf8(bytes) {
-        Ok(text) => **content = text,
-        Err(error) => {
-            error.into_bytes().zeroize();
-            return Err(FaultRule::Alphabet);
-        }
-    }
-    changed
+/// What stands beside a value of the batch.
+fn stated(context: &Context<'_>, index: usize) -> Option<KeyVersion> {
+    context.stated.get(index).copied().flatten()
 }
 
-/// Refuses a number that begins with 0: no format can write it back digit for digit.
+/// The characters of a text or a number.
+fn text_of(value: &mut Value) -> Option<&mut Zeroizing<String>> {
+    match value {
+        Value::Text(content) | Value::Number(content) => Some(content),
+        Value::Null | Value::Bool(_) => None,
+    }
+}
+
+/// Changes the text of each value of a group.
+fn each_text(
+    group: &[Work],
+    batch: &mut [&mut Value],
+    change: impl Fn(&mut Zeroizing<String>),
+) -> Result<(), Fault> {
+    for work in group {
+        let text = batch.get_mut(work.index).and_then(|value| text_of(value));
+        change(text.ok_or(Fault { index: work.index, rule: FaultRule::Kind })?);
+    }
+    Ok(())
+}
+
+/// Refuses a number with a zero too many: no format can write it back digit for digit.
 fn writable(value: &Value) -> Result<(), FaultRule> {
     match value {
-        Value::Number(written) if written.starts_with('0') => Err(FaultRule::NotANumber),
+        Value::Number(written) => match written.as_bytes() {
+            [b'0', b'0'..=b'9', ..] | [b'-', b'0', b'0'..=b'9', ..] => Err(FaultRule::NotANumber),
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
 }

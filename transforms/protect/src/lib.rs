@@ -23,6 +23,7 @@ mod redact;
 mod replace;
 mod siv;
 mod spec;
+mod table;
 mod template;
 mod token;
 mod transform;
@@ -34,8 +35,8 @@ pub mod vectors;
 pub use mask::Mask;
 pub use spec::{
     Buckets, Canonical, DateFormat, DatePart, Domain, EmailPart, Keep, Luhn, Means, MethodSpec,
-    Scope, ShiftPer, Spec, SpecError, TemplateSpec, TimestampFormat, TokenTemplate, VersionMode,
-    build,
+    Scope, ShiftPer, Size, SizeClass, Spec, SpecError, TemplateSpec, TimestampFormat,
+    TokenTemplate, VersionMode, build, sizes,
 };
 pub use token::{Candidate, TokenDomain, TokenError, TokenStore, Vaulted, VaultedFault};
 pub use transform::{Context, Fault, FaultRule, Mark, Method, Transform};

@@ -8,6 +8,7 @@
 //! What can be told of a value from outside (its length, its country) is its class: values
 //! of a class are enciphered among themselves.
 
+mod calendar;
 mod date;
 mod decimal;
 mod integer;

@@ -1,5 +1,6 @@
 mod format;
 mod one_way;
+mod size;
 mod token;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 pub use format::{DateFormat, EmailPart, Keep, TemplateSpec, TimestampFormat, VersionMode};
 pub use one_way::{Buckets, DatePart, ShiftPer};
+pub use size::{Size, SizeClass, sizes};
 pub use token::{Canonical, Luhn, TokenTemplate};
 
 use crate::fpe::Fpe;
@@ -20,7 +22,7 @@ use crate::replace::Replace;
 use crate::siv::Siv;
 use crate::{
     Mask, Method, TokenDomain, TokenStore, Transform, Vaulted, date_shift, encrypt, generalize,
-    ranked, template, truncate, vaultless,
+    truncate, vaultless,
 };
 
 /// What a domain's values look like and how they are protected. Pinned in the store at
@@ -145,6 +147,26 @@ pub enum SpecError {
         /// What to use instead.
         instead: &'static str,
     },
+    /// A ranked format has so few values of one kind that a table would hide nothing.
+    #[error(
+        "{class}: {size} values, fewer than the 100 a permutation table needs; use `method: token` or `method: siv`"
+    )]
+    ClassTooSmall {
+        /// Which values.
+        class: String,
+        /// How many there are.
+        size: u128,
+    },
+    /// A template that cannot have this version mode.
+    #[error("template {template} cannot have `version: {mode}`: {why}")]
+    Mode {
+        /// The template.
+        template: &'static str,
+        /// The version mode.
+        mode: &'static str,
+        /// Why, and what to use instead.
+        why: &'static str,
+    },
     /// The template has no spare room for a version.
     #[error("template {0} has no check digits to carry the version: use `version: pinned`")]
     NoSlack(&'static str),
@@ -183,18 +205,7 @@ pub fn build(spec: &Spec, domain: Domain, means: Means) -> Result<Method, SpecEr
     let (digest, scope) = (spec.digest(), spec.scope.clone());
     let transform: Arc<dyn Transform> = match &spec.method {
         MethodSpec::Fpe { template, version } => {
-            if !matches!(version, VersionMode::Slack | VersionMode::Pinned) {
-                return Err(SpecError::Invalid("this version mode is not built yet"));
-            }
-            if let Some(ranked) = ranked::build(template) {
-                ranked?;
-                return Err(SpecError::Invalid("this template is not built yet"));
-            }
-            let built = template::build(template)?;
-            if *version == VersionMode::Slack && built.slots() == 0 {
-                return Err(SpecError::NoSlack(template.name()));
-            }
-            Arc::new(Fpe::new(built, *version, scope, domain, digest))
+            Arc::new(Fpe::new(template, *version, (scope, means.tenants), domain, digest)?)
         }
         MethodSpec::Encrypt => encrypt::build(domain, digest, scope)?,
         MethodSpec::Vaultless => vaultless::build(domain, digest, scope)?,

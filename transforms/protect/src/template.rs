@@ -1,24 +1,32 @@
 //! Templates: which characters of a value change, which stay, and which are check digits.
 //!
-//! A template never changes a value's length. It gives each value that fits a [`Layout`]:
-//! the positions that are enciphered, as numeral strings, and the ranges that stay in
-//! clear and enter the tweak. Check digits are in neither; they are made anew.
+//! A template never changes how many characters a value has. It gives each value that fits
+//! a [`Layout`]: the characters that are enciphered, as numeral strings, and those that stay
+//! in clear and enter the tweak. Check digits are in neither; they are made anew.
+//!
+//! Most layouts fix the positions of both. Where a value decides them (an address, a text
+//! with separators), a layout fixes only how many characters are enciphered, and the
+//! template finds them.
 
 mod alphanumeric;
 mod digits;
+mod email;
+mod found;
 mod iban;
 mod pan;
 mod phone;
+mod string;
 
 use std::ops::Range;
 
 use allonym_ff1::{domain_size, larger_half_bytes};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::tweak::{self, Part, TweakRule};
 use crate::{FaultRule, Keep, SpecError, TemplateSpec};
 
 /// Fewest values an enciphered string must have (SP 800-38G Rev. 1 2PD, section 5).
-const SMALLEST_DOMAIN: u128 = 1_000_000;
+pub(crate) const SMALLEST_DOMAIN: u128 = 1_000_000;
 
 /// Longest value of a template with configured lengths, in characters.
 const LONGEST: usize = 256;
@@ -53,6 +61,31 @@ pub(crate) trait Template: Send + Sync {
 
     /// Makes the check digits the valid ones moved by `slot`.
     fn set_slot(&self, _text: &mut [u8], _slot: u32) {}
+
+    /// Appends the numerals of a run of a value that has this layout.
+    fn read(&self, run: &Run, text: &str, numerals: &mut Vec<u16>) -> Result<(), FaultRule> {
+        run.read(text.as_bytes(), numerals)
+    }
+
+    /// Puts numerals in the place of those of a run.
+    fn write(
+        &self,
+        run: &Run,
+        numerals: &[u16],
+        text: &mut Zeroizing<String>,
+    ) -> Result<(), FaultRule> {
+        edit(text, |bytes| run.write(numerals, bytes))
+    }
+
+    /// Writes down what stays in clear, after the scope.
+    fn append_kept(
+        &self,
+        layout: &Layout,
+        text: &str,
+        typed: &mut Vec<u8>,
+    ) -> Result<(), FaultRule> {
+        layout.append_kept(text.as_bytes(), typed)
+    }
 }
 
 /// The template of a specification.
@@ -65,12 +98,20 @@ pub(crate) fn build(spec: &TemplateSpec) -> Result<Box<dyn Template>, SpecError>
         }
         TemplateSpec::Phone => Box::new(phone::Phone::new()),
         TemplateSpec::Iban => Box::new(iban::Iban::new()),
-        _ => return Err(SpecError::Invalid("this template is not built yet")),
+        TemplateSpec::String { ref alphabet, ref pass, keep, min, max } => {
+            Box::new(string::Declared::new(alphabet, pass, keep, min, max)?)
+        }
+        TemplateSpec::Email { part } => Box::new(email::Email::new(part)),
+        _ => return Err(SpecError::Invalid("this template is a ranked one")),
     })
 }
 
 /// Where the parts of a value are.
 pub(crate) struct Layout {
+    /// What its values have in common, as reports name it: `length 16`.
+    pub(crate) name: String,
+    /// By how many times whoever knows a check digit from elsewhere has fewer values left.
+    pub(crate) given_away: u32,
     /// What is enciphered: each run on its own.
     pub(crate) runs: Vec<Run>,
     /// What stays in clear, in the order in which it stands.
@@ -79,9 +120,18 @@ pub(crate) struct Layout {
 
 /// Characters that are enciphered together.
 pub(crate) struct Run {
-    pub(crate) alphabet: Alphabet,
+    pub(crate) radix: u32,
     pub(crate) tweak: TweakRule,
-    positions: Vec<usize>,
+    length: usize,
+    place: Place,
+}
+
+/// Where the characters of a run are.
+enum Place {
+    /// At the same positions in every value of the layout.
+    At(Alphabet, Vec<usize>),
+    /// Where the template finds them.
+    Found,
 }
 
 /// The characters of a numeral string, in the order of their numerals.
@@ -96,6 +146,20 @@ pub(crate) enum Alphabet {
 }
 
 impl Layout {
+    fn new(name: String, runs: Vec<Run>, kept: Vec<(Part, Range<usize>)>) -> Self {
+        Self { name, given_away: 1, runs, kept }
+    }
+
+    /// How many characters of one alphabet are enciphered, wherever they are.
+    fn found(name: String, radix: u32, length: usize) -> Self {
+        Self::new(name, vec![Run::of(radix, length, Place::Found)], Vec::new())
+    }
+
+    /// The run with the fewest values: it decides how well the whole is protected.
+    pub(crate) fn smallest(&self) -> Option<&Run> {
+        self.runs.iter().min_by(|one, other| one.bits().total_cmp(&other.bits()))
+    }
+
     /// Writes down what stays in clear, after the scope.
     pub(crate) fn append_kept(&self, text: &[u8], typed: &mut Vec<u8>) -> Result<(), FaultRule> {
         for (part, range) in &self.kept {
@@ -108,37 +172,82 @@ impl Layout {
 
 impl Run {
     fn new(alphabet: Alphabet, positions: Vec<usize>) -> Self {
-        let tweak = TweakRule::new(larger_half_bytes(alphabet.radix(), positions.len()));
-        Self { alphabet, tweak, positions }
+        Self::of(alphabet.radix(), positions.len(), Place::At(alphabet, positions))
+    }
+
+    fn of(radix: u32, length: usize, place: Place) -> Self {
+        Self { radix, tweak: TweakRule::new(larger_half_bytes(radix, length)), length, place }
     }
 
     /// How many characters are enciphered.
-    pub(crate) fn len(&self) -> usize {
-        self.positions.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// How many values that are; `None` if they are more than a `u128` holds.
+    pub(crate) fn size(&self) -> Option<u128> {
+        domain_size(self.radix, self.length)
+    }
+
+    /// The logarithm to base 2 of how many values that are.
+    #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
+    pub(crate) fn bits(&self) -> f64 {
+        f64::from(self.radix).log2() * self.length as f64
     }
 
     /// How many values that are; all there are in a `u128` if more.
     fn domain_size(&self) -> u128 {
-        domain_size(self.alphabet.radix(), self.len()).unwrap_or(u128::MAX)
+        self.size().unwrap_or(u128::MAX)
+    }
+
+    /// The positions that are the same in every value of the layout.
+    fn positions(&self) -> &[usize] {
+        match &self.place {
+            Place::At(_, positions) => positions,
+            Place::Found => &[],
+        }
     }
 
     /// Appends the numerals of a value.
-    pub(crate) fn read(&self, text: &[u8], numerals: &mut Vec<u16>) -> Result<(), FaultRule> {
-        for &position in &self.positions {
+    fn read(&self, text: &[u8], numerals: &mut Vec<u16>) -> Result<(), FaultRule> {
+        let Place::At(alphabet, positions) = &self.place else {
+            return Err(FaultRule::Structure);
+        };
+        for &position in positions {
             let symbol = *text.get(position).ok_or(FaultRule::Length)?;
-            numerals.push(self.alphabet.numeral(symbol).ok_or(FaultRule::Alphabet)?);
+            numerals.push(alphabet.numeral(symbol).ok_or(FaultRule::Alphabet)?);
         }
         Ok(())
     }
 
     /// Puts numerals in the place of those of a value.
-    pub(crate) fn write(&self, numerals: &[u16], text: &mut [u8]) -> Result<(), FaultRule> {
-        for (&position, &numeral) in self.positions.iter().zip(numerals) {
-            let symbol = self.alphabet.symbol(numeral).ok_or(FaultRule::Alphabet)?;
+    fn write(&self, numerals: &[u16], text: &mut [u8]) -> Result<(), FaultRule> {
+        let Place::At(alphabet, positions) = &self.place else {
+            return Err(FaultRule::Structure);
+        };
+        for (&position, &numeral) in positions.iter().zip(numerals) {
+            let symbol = alphabet.symbol(numeral).ok_or(FaultRule::Alphabet)?;
             *text.get_mut(position).ok_or(FaultRule::Length)? = symbol;
         }
         Ok(())
     }
+}
+
+/// Changes the characters of a text where they are: no copy of them is left behind.
+pub(crate) fn edit(
+    text: &mut Zeroizing<String>,
+    change: impl FnOnce(&mut [u8]) -> Result<(), FaultRule>,
+) -> Result<(), FaultRule> {
+    let mut bytes = std::mem::take(&mut **text).into_bytes();
+    let changed = change(&mut bytes);
+    match String::from_utf8(bytes) {
+        Ok(edited) => **text = edited,
+        Err(error) => {
+            error.into_bytes().zeroize();
+            return Err(FaultRule::Alphabet);
+        }
+    }
+    changed
 }
 
 impl Alphabet {
@@ -193,7 +302,8 @@ fn spans(
             let end = length.saturating_sub(keep.last);
             let run = Run::new(alphabet, (keep.first..end).collect());
             enough(length, run.len(), run.domain_size(), instead)?;
-            Ok(Layout { runs: vec![run], kept: kept(part, keep.first, end..length) })
+            let kept = kept(part, keep.first, end..length);
+            Ok(Layout::new(format!("length {length}"), vec![run], kept))
         })
         .collect()
 }

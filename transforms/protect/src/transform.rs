@@ -42,11 +42,28 @@ pub trait Transform: Send + Sync {
     /// The operand is outside the template, or the method is not deterministic.
     fn stored_forms(&self, operand: &Value, context: &Context<'_>) -> Result<Vec<Value>, Fault>;
 
-    /// Whether a protected value can be told from a plain one by itself.
+    /// Whether a protected value can be told from a plain one, by itself or by what stands
+    /// beside it.
     fn is_marked(&self) -> bool;
 
     /// Whether there is a way back.
     fn is_reversible(&self) -> bool;
+
+    /// The version under which [`Transform::protect`] writes in this context: what a
+    /// connector keeps beside the values (version modes `sidecar` and `epoch`).
+    ///
+    /// # Errors
+    /// No usable key version, or a method that keeps its version in the value or has none.
+    fn writes_under(&self, _context: &Context<'_>) -> Result<KeyVersion, FaultRule> {
+        Err(FaultRule::NoVersion)
+    }
+
+    /// How many key versions can be live at once, where what marks a value has room for so
+    /// many only (version modes `slack` and `reserved`): version v has slot
+    /// ((v − 1) mod slots) + 1, and no two live ones may share one.
+    fn slots(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// What a method needs besides the values.
@@ -59,7 +76,8 @@ pub struct Context<'a> {
     /// The tenant, where the domain's scope is one.
     pub tenant: Option<&'a str>,
     /// The version of each value of the batch, where the connector knows it beside the
-    /// value (version modes `sidecar` and `epoch`); empty where it knows none.
+    /// value (version modes `sidecar` and `epoch`); empty where it knows none. For calls
+    /// that take one value, the first is that value's.
     pub stated: &'a [Option<KeyVersion>],
 }
 

@@ -17,7 +17,9 @@
 //! ```
 //!
 //! Parts come in the order in which they stand in the value; an end of which nothing is
-//! kept has no part. Let b be the bytes of the larger half of what is enciphered
+//! kept has no part. Where the value decides what stays, each stretch of neighbouring
+//! characters that stay is one text part: the position of the first, in characters, as one
+//! byte, then the characters. Let b be the bytes of the larger half of what is enciphered
 //! (SP 800-38G, algorithm 7, step 3). If `typed` has at most min(7, 15 − b) bytes it is the
 //! tweak: FF1 then needs no more than one block for it. Otherwise the tweak is the leftmost h
 //! bytes of HMAC-SHA-256(tweak key, `typed`), where h = min(7, 15 − b) if that is at
@@ -90,20 +92,21 @@ pub(crate) fn scope(scope: &Scope, tenant: Option<&str>) -> Result<Vec<u8>, Faul
     }
 }
 
+/// Writes down characters that stay where they stand, where the value decides where that
+/// is: a text part of their position, in characters, as one byte, and the characters.
+pub(crate) fn append_placed(position: u8, content: &str, typed: &mut Vec<u8>) {
+    append_head(0x80, content.len().saturating_add(1), typed);
+    typed.push(position);
+    typed.extend_from_slice(content.as_bytes());
+}
+
 /// Writes down one part.
 pub(crate) fn append_part(part: Part, content: &[u8], typed: &mut Vec<u8>) {
     let kind: u8 = match part {
         Part::Digits => 0,
         Part::Text => 0x80,
     };
-    match u8::try_from(content.len()) {
-        Ok(length) if length < 0x7f => typed.push(kind | length),
-        _ => {
-            typed.push(kind | 0x7f);
-            let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
-            typed.extend_from_slice(&length.to_be_bytes());
-        }
-    }
+    append_head(kind, content.len(), typed);
     match part {
         Part::Text => typed.extend_from_slice(content),
         Part::Digits => typed.extend(content.chunks(2).map(|pair| match *pair {
@@ -111,6 +114,18 @@ pub(crate) fn append_part(part: Part, content: &[u8], typed: &mut Vec<u8>) {
             [high] => (high & 0xf) << 4 | 0xf,
             _ => 0xff,
         })),
+    }
+}
+
+/// Writes down kind and length of a part.
+fn append_head(kind: u8, length: usize, typed: &mut Vec<u8>) {
+    match u8::try_from(length) {
+        Ok(length) if length < 0x7f => typed.push(kind | length),
+        _ => {
+            typed.push(kind | 0x7f);
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            typed.extend_from_slice(&length.to_be_bytes());
+        }
     }
 }
 
@@ -147,6 +162,14 @@ mod tests {
         check(None, &[(Part::Text, "CH"), (Part::Digits, "00762")], "008243480500762f");
         check(Some("7"), &[(Part::Digits, "49")], "0181370249");
         check(Some("ü"), &[], "0182c3bc");
+        let placed = |position, content| {
+            let mut typed = vec![0];
+            append_placed(position, content, &mut typed);
+            hex(&typed)
+        };
+        assert_eq!(placed(3, "-"), "0082032d");
+        assert_eq!(placed(255, "ü@"), "0084ffc3bc40");
+        assert!(placed(0, &"a".repeat(126)).starts_with("00ff0000007f0061"));
         let long = "9".repeat(127);
         assert!(hex(&typed(None, &[(Part::Digits, &long)])).starts_with("007f0000007f99"));
     }

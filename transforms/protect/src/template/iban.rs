@@ -52,7 +52,11 @@ impl Iban {
     pub(crate) fn new() -> Self {
         let classes: Vec<Vec<Class>> =
             COUNTRIES.iter().map(|(_, structure)| classes(structure)).collect();
-        let layouts = classes.iter().map(|classes| layout(classes)).collect();
+        let layouts = COUNTRIES
+            .iter()
+            .zip(&classes)
+            .map(|((country, _), classes)| layout(country, classes))
+            .collect();
         Self { classes, layouts }
     }
 }
@@ -141,7 +145,7 @@ fn classes(structure: &str) -> Vec<Class> {
     classes
 }
 
-fn layout(classes: &[Class]) -> Layout {
+fn layout(country: &str, classes: &[Class]) -> Layout {
     let positions = |wanted: Class| -> Vec<usize> {
         (FRONT..classes.len()).filter(|at| classes.get(*at) == Some(&wanted)).collect()
     };
@@ -155,12 +159,12 @@ fn layout(classes: &[Class]) -> Layout {
     for part in classes.get(FRONT..).unwrap_or_default().chunk_by(|one, next| one == next) {
         let range = at..at + part.len();
         at = range.end;
-        if !runs.iter().any(|run| run.positions.contains(&range.start)) {
+        if !runs.iter().any(|run| run.positions().contains(&range.start)) {
             let kind = if part.first() == Some(&Class::Digit) { Part::Digits } else { Part::Text };
             kept.push((kind, range));
         }
     }
-    Layout { runs, kept }
+    Layout::new(format!("country {country}"), runs, kept)
 }
 
 /// The valid check digits, 2 to 98 (ISO 13616-1, section 7; ISO/IEC 7064, MOD 97-10).
@@ -251,7 +255,7 @@ mod tests {
                 .runs
                 .iter()
                 .map(|run| {
-                    run.positions.iter().map(|at| char::from(example.as_bytes()[*at])).collect()
+                    run.positions().iter().map(|at| char::from(example.as_bytes()[*at])).collect()
                 })
                 .collect();
             assert_eq!(runs, enciphered);

@@ -58,9 +58,10 @@ fn layout(keep: Keep, length: usize) -> Result<Layout, SpecError> {
     let run = Run::new(Alphabet::Decimal, (keep.first..end).collect());
     // Who sees the last digits of a card elsewhere (a receipt) sees its check digit with
     // them, and the check digit gives away one more.
-    let size = if keep.last > 0 { run.domain_size() / 10 } else { run.domain_size() };
-    enough(length, run.len(), size, INSTEAD)?;
-    Ok(Layout { runs: vec![run], kept: kept(Part::Digits, keep.first, end..length - 1) })
+    let given_away = if keep.last > 0 { 10 } else { 1 };
+    enough(length, run.len(), run.domain_size() / u128::from(given_away), INSTEAD)?;
+    let kept = kept(Part::Digits, keep.first, end..length - 1);
+    Ok(Layout { given_away, ..Layout::new(format!("length {length}"), vec![run], kept) })
 }
 
 /// The valid check digit after these digits (ISO/IEC 7812-1, annex B).
@@ -132,6 +133,6 @@ mod tests {
         let pan = new(6, 4, 17, 19).unwrap();
         let layout = &pan.layouts()[0];
         assert_eq!(layout.kept, [(Part::Digits, 0..6), (Part::Digits, 13..16)]);
-        assert_eq!(layout.runs[0].positions, (6..13).collect::<Vec<_>>());
+        assert_eq!(layout.runs[0].positions(), (6..13).collect::<Vec<_>>());
     }
 }

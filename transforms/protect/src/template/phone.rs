@@ -45,7 +45,9 @@ impl Phone {
             .map(|(code, national)| {
                 let start = 1 + code;
                 let run = Run::new(Alphabet::Decimal, (start..start + national).collect());
-                Layout { runs: vec![run], kept: vec![(Part::Digits, 1..start)] }
+                let digits = if code == 1 { "digit" } else { "digits" };
+                let name = format!("country code of {code} {digits}, then {national}");
+                Layout::new(name, vec![run], vec![(Part::Digits, 1..start)])
             })
             .collect();
         Self { layouts }
@@ -104,7 +106,7 @@ mod tests {
             let country = phone.fit(text).map(|index| {
                 let layout = &phone.layouts()[index];
                 let run = &layout.runs[0];
-                assert_eq!(run.positions.last(), Some(&(text.len() - 1)), "{text}");
+                assert_eq!(run.positions().last(), Some(&(text.len() - 1)), "{text}");
                 assert!(run.domain_size() >= super::super::SMALLEST_DOMAIN);
                 &text[layout.kept[0].1.clone()]
             });
