@@ -135,7 +135,8 @@ impl National {
     }
 
     fn of<'a>(kinds: impl Iterator<Item = &'a Declared>) -> Self {
-        let mut national = Self { classes: Vec::new(), forms: Vec::new(), alphabet: 0, slots: u32::MAX };
+        let mut national =
+            Self { classes: Vec::new(), forms: Vec::new(), alphabet: 0, slots: u32::MAX };
         for declared in kinds {
             let bodies = Arc::new(declared.bodies());
             let room = declared.checks.choices() - 1;
@@ -171,7 +172,9 @@ impl Ranked for National {
                 continue;
             }
             match form.rank(text) {
-                Ok((number, slot)) if slot <= self.slots => return Ok(Rank { class, number, slot }),
+                Ok((number, slot)) if slot <= self.slots => {
+                    return Ok(Rank { class, number, slot });
+                }
                 Ok(_) | Err(FaultRule::CheckDigits) => fault = FaultRule::CheckDigits,
                 Err(_) if fault == FaultRule::CheckDigits => {}
                 Err(other) => fault = other,
@@ -213,7 +216,11 @@ impl Form {
 
     /// Why a body is none of those issued.
     fn fault(&self, body: &[u8]) -> FaultRule {
-        if self.checks.valid(body).is_some() { FaultRule::Structure } else { FaultRule::CheckDigits }
+        if self.checks.valid(body).is_some() {
+            FaultRule::Structure
+        } else {
+            FaultRule::CheckDigits
+        }
     }
 
     fn unrank(&self, number: u128, slot: u32) -> Option<Zeroizing<String>> {

@@ -12,11 +12,7 @@ pub(super) const DECLARED: &[Declared] = &[
             Piece::Number(2, &[(20, 20), (23, 27), (30, 30), (33, 34), (50, 51), (55, 55)]),
             Piece::Of("0-9", 8),
         ],
-        checks: Checks(&[Check::Sum(Sum::new(
-            &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2],
-            11,
-            "09987654321",
-        ))]),
+        checks: Checks(&[Check::Sum(Sum::new(&[5, 4, 3, 2, 7, 6, 5, 4, 3, 2], 11, "09987654321"))]),
         ..PLAIN
     },
     // Brazil: legal persons, by root and branch (digits only); branch 0000 is none.
@@ -80,11 +76,7 @@ pub(super) const DECLARED: &[Declared] = &[
     Declared {
         id: "ec_cedula",
         forms: &["xxxxxxxxxk", "xxxxxxxxx-k"],
-        body: &[
-            Piece::Number(2, &[(1, 24), (30, 30)]),
-            Piece::Of("0-5", 1),
-            Piece::Of("0-9", 6),
-        ],
+        body: &[Piece::Number(2, &[(1, 24), (30, 30)]), Piece::Of("0-5", 1), Piece::Of("0-9", 6)],
         checks: Checks(&[Check::Sum(Sum::luhn(&[2, 1, 2, 1, 2, 1, 2, 1, 2]))]),
         ..PLAIN
     },
@@ -93,11 +85,7 @@ pub(super) const DECLARED: &[Declared] = &[
         id: "pe_ruc",
         forms: &["xxxxxxxxxxk"],
         body: &[Piece::One(&["10", "15", "16", "17", "20"]), Piece::Of("0-9", 8)],
-        checks: Checks(&[Check::Sum(Sum::new(
-            &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2],
-            11,
-            "10987654321",
-        ))]),
+        checks: Checks(&[Check::Sum(Sum::new(&[5, 4, 3, 2, 7, 6, 5, 4, 3, 2], 11, "10987654321"))]),
         ..PLAIN
     },
     // United States: Employer Identification Number; the prefixes the IRS has in use.
@@ -147,10 +135,7 @@ pub(super) const DECLARED: &[Declared] = &[
     Declared {
         id: "us_routing",
         forms: &["xxxxxxxxk"],
-        body: &[
-            Piece::Number(2, &[(0, 12), (21, 32), (61, 72), (80, 80)]),
-            Piece::Of("0-9", 6),
-        ],
+        body: &[Piece::Number(2, &[(0, 12), (21, 32), (61, 72), (80, 80)]), Piece::Of("0-9", 6)],
         except: &["00000000"],
         checks: Checks(&[Check::Sum(Sum::new(&[3, 7, 1, 3, 7, 1, 3, 7], 10, "0987654321"))]),
         ..PLAIN

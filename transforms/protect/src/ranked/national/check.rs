@@ -47,11 +47,7 @@ pub(super) struct Checks(pub(super) &'static [Check]);
 
 impl Sum {
     /// The character of `written` at the place of the sum modulo `modulus`.
-    pub(super) const fn new(
-        weights: &'static [i32],
-        modulus: u32,
-        written: &'static str,
-    ) -> Self {
+    pub(super) const fn new(weights: &'static [i32], modulus: u32, written: &'static str) -> Self {
         Self { weights, modulus, written: Written::One(written), plus: 0, term: weighted }
     }
 
@@ -234,7 +230,9 @@ impl Checks {
     /// The bytes that occur, a bit for each.
     pub(super) fn alphabet(self) -> u128 {
         let bits = |check: &Check| match check.shape().written {
-            Written::One(written) => alphabet(written).iter().fold(0, |bits, at| bits | 1u128 << at),
+            Written::One(written) => {
+                alphabet(written).iter().fold(0, |bits, at| bits | 1u128 << at)
+            }
             Written::Down(_) => 0x3ff << b'0',
         };
         self.0.iter().fold(0, |all, check| all | bits(check))
@@ -379,4 +377,17 @@ fn hybrid(body: &[u8]) -> u8 {
         sum => sum * 2 % 11,
     });
     (11 - rest) % 10
+}
+
+#[cfg(test)]
+impl Checks {
+    /// Whether each sum has a weight for each character before its own.
+    pub(super) fn weights_fit(self, body: usize) -> bool {
+        let mut before = body;
+        self.0.iter().all(|check| {
+            let fit = check.sums().iter().flatten().all(|sum| sum.weights.len() == before);
+            before += check.shape().width();
+            fit
+        })
+    }
 }

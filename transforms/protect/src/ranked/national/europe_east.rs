@@ -9,11 +9,7 @@ pub(super) const DECLARED: &[Declared] = &[
         id: "bg_egn",
         forms: &["xxxxxxxxxk"],
         body: &[Piece::Day(1800, 2099, bulgarian), Piece::Of("0-9", 3)],
-        checks: Checks(&[Check::Sum(Sum::new(
-            &[2, 4, 8, 5, 10, 9, 7, 3, 6],
-            11,
-            "01234567890",
-        ))]),
+        checks: Checks(&[Check::Sum(Sum::new(&[2, 4, 8, 5, 10, 9, 7, 3, 6], 11, "01234567890"))]),
         ..PLAIN
     },
     // Czechia: organisations.
@@ -56,11 +52,7 @@ pub(super) const DECLARED: &[Declared] = &[
         id: "pl_pesel",
         forms: &["xxxxxxxxxxk"],
         body: &[Piece::Day(1800, 2299, polish), Piece::Of("0-9", 4)],
-        checks: Checks(&[Check::Sum(Sum::new(
-            &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3],
-            10,
-            "0987654321",
-        ))]),
+        checks: Checks(&[Check::Sum(Sum::new(&[1, 3, 7, 9, 1, 3, 7, 9, 1, 3], 10, "0987654321"))]),
         ..PLAIN
     },
     // Poland: businesses, of nine digits.
@@ -112,11 +104,7 @@ pub(super) const DECLARED: &[Declared] = &[
         forms: &["xxxxxxxxxk"],
         body: &[Piece::Of("0-9", 9)],
         except: &["00"],
-        checks: Checks(&[Check::Sum(Sum::new(
-            &[2, 4, 10, 3, 5, 9, 4, 6, 8],
-            11,
-            "01234567890",
-        ))]),
+        checks: Checks(&[Check::Sum(Sum::new(&[2, 4, 10, 3, 5, 9, 4, 6, 8], 11, "01234567890"))]),
         ..PLAIN
     },
     Declared {
@@ -135,11 +123,7 @@ pub(super) const DECLARED: &[Declared] = &[
         id: "ua_rntrc",
         forms: &["xxxxxxxxxk"],
         body: &[Piece::Of("0-9", 9)],
-        checks: Checks(&[Check::Sum(Sum::new(
-            &[-1, 5, 7, 9, 4, 6, 10, 5, 7],
-            11,
-            "01234567890",
-        ))]),
+        checks: Checks(&[Check::Sum(Sum::new(&[-1, 5, 7, 9, 4, 6, 10, 5, 7], 11, "01234567890"))]),
         ..PLAIN
     },
 ];

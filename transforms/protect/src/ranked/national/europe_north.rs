@@ -89,21 +89,9 @@ pub(super) const DECLARED: &[Declared] = &[
         id: "is_kennitala",
         forms: &["xxxxxxxxkx", "xxxxxx-xxkx"],
         body: &[Piece::Either(&[
-            &[
-                Piece::Day(1800, 1899, day_first),
-                Piece::Number(2, &[(20, 99)]),
-                Piece::Of("8", 1),
-            ],
-            &[
-                Piece::Day(1900, 1999, day_first),
-                Piece::Number(2, &[(20, 99)]),
-                Piece::Of("9", 1),
-            ],
-            &[
-                Piece::Day(2000, 2099, day_first),
-                Piece::Number(2, &[(20, 99)]),
-                Piece::Of("0", 1),
-            ],
+            &[Piece::Day(1800, 1899, day_first), Piece::Number(2, &[(20, 99)]), Piece::Of("8", 1)],
+            &[Piece::Day(1900, 1999, day_first), Piece::Number(2, &[(20, 99)]), Piece::Of("9", 1)],
+            &[Piece::Day(2000, 2099, day_first), Piece::Number(2, &[(20, 99)]), Piece::Of("0", 1)],
         ])],
         checks: Checks(&[Check::Sum(Sum::new(&[3, 2, 7, 6, 5, 4, 3, 2, 0], 11, "0 987654321"))]),
         ..PLAIN

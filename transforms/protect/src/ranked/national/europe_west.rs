@@ -105,9 +105,7 @@ pub(super) const DECLARED: &[Declared] = &[
         id: "es_nie",
         forms: &["xxxxxxxxk", "x-xxxxxxx-k"],
         body: &[Piece::Of("X-Z", 1), Piece::Of("0-9", 7)],
-        checks: Checks(&[Check::Sum(
-            Sum::new(&POWERS_8_OF_23, 23, SPANISH).of(spanish_foreigner),
-        )]),
+        checks: Checks(&[Check::Sum(Sum::new(&POWERS_8_OF_23, 23, SPANISH).of(spanish_foreigner))]),
         ..PLAIN
     },
     // France: sex, year and month of birth (or a stand-in for the month), department (2A and
@@ -199,9 +197,7 @@ pub(super) const DECLARED: &[Declared] = &[
         id: "ie_pps",
         forms: &["xxxxxxxkx"],
         body: &[Piece::Of("0-9", 7), Piece::Of("A-IW", 1)],
-        checks: Checks(&[Check::Sum(
-            Sum::new(&[8, 7, 6, 5, 4, 3, 2, 9], 23, IRISH).of(irish),
-        )]),
+        checks: Checks(&[Check::Sum(Sum::new(&[8, 7, 6, 5, 4, 3, 2, 9], 23, IRISH).of(irish))]),
         ..PLAIN
     },
     // Italy: names, day of birth (its month as a letter, its day plus 40 for women), place;
@@ -254,10 +250,7 @@ pub(super) const DECLARED: &[Declared] = &[
         body: &[Piece::Either(&[
             &[Piece::Of("1-3568", 1), Piece::Of("0-9", 7)],
             &[
-                Piece::Number(
-                    2,
-                    &[(45, 45), (70, 72), (74, 75), (77, 79), (90, 91), (98, 99)],
-                ),
+                Piece::Number(2, &[(45, 45), (70, 72), (74, 75), (77, 79), (90, 91), (98, 99)]),
                 Piece::Of("0-9", 6),
             ],
         ])],

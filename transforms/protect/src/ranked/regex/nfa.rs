@@ -88,7 +88,8 @@ impl Nfa {
             }),
             HirKind::Class(Class::Bytes(class)) => {
                 let bits = class.ranges().iter().fold(0, |bits, range| {
-                    (range.start()..=range.end().min(0x7f)).fold(bits, |bits, byte| bits | 1 << byte)
+                    (range.start()..=range.end().min(0x7f))
+                        .fold(bits, |bits, byte| bits | 1 << byte)
                 });
                 self.one(bits & PRINTABLE, next)
             }
