@@ -173,6 +173,9 @@ pub enum SpecError {
     /// Anything else that cannot be.
     #[error("{0}")]
     Invalid(&'static str),
+    /// A regular expression that cannot be read: what is wrong with it, and where.
+    #[error("`pattern` cannot be read: {0}")]
+    Pattern(String),
 }
 
 impl Spec {
