@@ -15,8 +15,14 @@ use allonym_protect::{
 use allonym_record::Value;
 use zeroize::Zeroizing;
 
+#[path = "it/format_vectors.rs"]
+mod format_vectors;
+#[path = "it/formats.rs"]
+mod formats;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/modes.rs"]
+mod modes;
 #[path = "it/one_way.rs"]
 mod one_way;
 #[path = "it/round_trip.rs"]
@@ -25,6 +31,8 @@ mod round_trip;
 mod slack;
 #[path = "it/specification.rs"]
 mod specification;
+#[path = "it/tables.rs"]
+mod tables;
 #[path = "it/vectors.rs"]
 mod vectors;
 
@@ -71,6 +79,16 @@ fn spec(method: MethodSpec, scope: Scope) -> Spec {
 
 fn built(method: MethodSpec, scope: Scope) -> Arc<dyn Transform> {
     match build(&spec(method, scope), DOMAIN, Means::default()).unwrap() {
+        Method::Pure(transform) => transform,
+        Method::Stored(_) => panic!("not a computed method"),
+    }
+}
+
+/// A method of a domain for which these tenants are declared.
+fn built_for(method: MethodSpec, scope: Scope, tenants: &[&str]) -> Arc<dyn Transform> {
+    let tenants = tenants.iter().map(|tenant| (*tenant).to_owned()).collect();
+    let means = Means { tenants, ..Means::default() };
+    match build(&spec(method, scope), DOMAIN, means).unwrap() {
         Method::Pure(transform) => transform,
         Method::Stored(_) => panic!("not a computed method"),
     }
