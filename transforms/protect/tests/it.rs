@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of this crate is a test")]
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use allonym_keyring::{
     DomainId, KeyEntry, KeyId, KeySet, KeyState, KeyVersion, NamespaceId, Secret,
@@ -42,6 +42,11 @@ const DOMAIN: Domain = Domain {
     key: KeyId::from_bytes([3; 16]),
 };
 
+/// One object for each secret: what is derived from it is derived once.
+static SECRETS: LazyLock<Vec<Arc<Secret>>> = LazyLock::new(|| {
+    (0..=u8::MAX).map(|byte| Arc::new(Secret::new(Zeroizing::new([byte; 32])))).collect()
+});
+
 fn version(number: u32) -> KeyVersion {
     KeyVersion::new(number).unwrap()
 }
@@ -56,8 +61,7 @@ fn keys_without(active: u32, destroyed: &[u32]) -> KeySet {
                 _ if number == active => KeyState::Active,
                 _ => KeyState::Deactivated,
             };
-            let byte = u8::try_from(number).unwrap();
-            let secret = Arc::new(Secret::new(Zeroizing::new([byte; 32])));
+            let secret = Arc::clone(&SECRETS[number as usize]);
             (version(number), (state, (state != KeyState::Destroyed).then_some(secret)))
         })
         .collect();
