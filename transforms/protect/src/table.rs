@@ -173,6 +173,35 @@ mod tests {
         }
     }
 
+    /// Published vectors: changing one would change stored values.
+    #[test]
+    fn the_table_is_a_stored_format() {
+        use sha2::{Digest, Sha256};
+        let check = |key: [u8; 32], size: u32, scope: &[u8], first: [u128; 8], digest: &str| {
+            let table = Table::new(&Secret::new(Zeroizing::new(key)), size, scope);
+            let numbers = (0..u128::from(size)).map(|number| table.protect(number).unwrap());
+            let all: Vec<u8> =
+                numbers.clone().flat_map(|to| u32::try_from(to).unwrap().to_be_bytes()).collect();
+            assert!(numbers.take(8).eq(first), "{size}");
+            let hex: String = Sha256::digest(&all).iter().map(|b| format!("{b:02x}")).collect();
+            assert_eq!(hex, digest, "{size}");
+        };
+        check(
+            [0; 32],
+            1_000,
+            &[0],
+            [189, 859, 687, 879, 958, 45, 732, 380],
+            "41274a38d0873cf944e83c4c418fd65188ab88c129071c05576e774f8e997f0d",
+        );
+        check(
+            std::array::from_fn(|at| at as u8),
+            70_000,
+            b"\x01\x84acme",
+            [49_307, 1_802, 16, 68_541, 57_963, 19_430, 39_950, 10_378],
+            "e50f0927d6d87d050e5c63356ebc784105c262098eeb9cc176f5aeaa77ebac5a",
+        );
+    }
+
     #[test]
     fn key_size_and_scope_make_another_table() {
         let head = |table: &Table| (0..20).map(|n| table.protect(n).unwrap()).collect::<Vec<_>>();

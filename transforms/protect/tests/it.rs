@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of this crate is a test")]
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use allonym_keyring::{
     DomainId, KeyEntry, KeyId, KeySet, KeyState, KeyVersion, NamespaceId, Secret,
@@ -15,8 +15,14 @@ use allonym_protect::{
 use allonym_record::Value;
 use zeroize::Zeroizing;
 
+#[path = "it/format_vectors.rs"]
+mod format_vectors;
+#[path = "it/formats.rs"]
+mod formats;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/modes.rs"]
+mod modes;
 #[path = "it/one_way.rs"]
 mod one_way;
 #[path = "it/published.rs"]
@@ -27,6 +33,8 @@ mod round_trip;
 mod slack;
 #[path = "it/specification.rs"]
 mod specification;
+#[path = "it/tables.rs"]
+mod tables;
 #[path = "it/vectors.rs"]
 mod vectors;
 
@@ -35,6 +43,11 @@ const DOMAIN: Domain = Domain {
     id: DomainId::from_bytes([7; 16]),
     key: KeyId::from_bytes([3; 16]),
 };
+
+/// One object for each secret: what is derived from it is derived once.
+static SECRETS: LazyLock<Vec<Arc<Secret>>> = LazyLock::new(|| {
+    (0..=u8::MAX).map(|byte| Arc::new(Secret::new(Zeroizing::new([byte; 32])))).collect()
+});
 
 fn version(number: u32) -> KeyVersion {
     KeyVersion::new(number).unwrap()
@@ -50,8 +63,7 @@ fn keys_without(active: u32, destroyed: &[u32]) -> KeySet {
                 _ if number == active => KeyState::Active,
                 _ => KeyState::Deactivated,
             };
-            let byte = u8::try_from(number).unwrap();
-            let secret = Arc::new(Secret::new(Zeroizing::new([byte; 32])));
+            let secret = Arc::clone(&SECRETS[number as usize]);
             (version(number), (state, (state != KeyState::Destroyed).then_some(secret)))
         })
         .collect();
@@ -73,6 +85,16 @@ fn spec(method: MethodSpec, scope: Scope) -> Spec {
 
 fn built(method: MethodSpec, scope: Scope) -> Arc<dyn Transform> {
     match build(&spec(method, scope), DOMAIN, Means::default()).unwrap() {
+        Method::Pure(transform) => transform,
+        Method::Stored(_) => panic!("not a computed method"),
+    }
+}
+
+/// A method of a domain for which these tenants are declared.
+fn built_for(method: MethodSpec, scope: Scope, tenants: &[&str]) -> Arc<dyn Transform> {
+    let tenants = tenants.iter().map(|tenant| (*tenant).to_owned()).collect();
+    let means = Means { tenants, ..Means::default() };
+    match build(&spec(method, scope), DOMAIN, means).unwrap() {
         Method::Pure(transform) => transform,
         Method::Stored(_) => panic!("not a computed method"),
     }

@@ -139,6 +139,52 @@ mod tests {
         }
     }
 
+    /// Published vectors under an FF1 key of zeros and a tweak key of ones, with a global
+    /// scope: changing one would change stored values.
+    #[test]
+    fn the_cipher_is_a_stored_format() {
+        let prf = crate::tweak::prf(&Secret::new(Zeroizing::new([1; 32])));
+        let check = |size, numbers: [u128; 3], expected: [u128; 3]| {
+            let cipher = IntegerCipher::new(size);
+            let engine = Ff1::new(&[0; 32], cipher.radix).unwrap();
+            let mut tweaks = TweakList::for_values(3);
+            for _ in numbers {
+                tweaks.push(cipher.tweak, &prf, &[0], |_| Ok(())).unwrap();
+            }
+            let mut moved = numbers;
+            cipher.run(Way::Protect, &engine, &tweaks, &mut moved).unwrap();
+            assert_eq!(moved, expected, "{size}");
+            cipher.run(Way::Reveal, &engine, &tweaks, &mut moved).unwrap();
+            assert_eq!(moved, numbers, "{size}");
+        };
+        check(1_000_000, [0, 1, 999_999], [901_914, 623_693, 273_379]);
+        check(1_000_001, [0, 1, 1_000_000], [263_208, 261_566, 396_417]);
+        // The second of these leaves the range and goes through once more.
+        let (size, last) = ((1 << 32) + 1, 1 << 32);
+        check(size, [0, 195, last], [858_117_393, 1_424_505_773, 542_479_433]);
+        let (size, last) = ((1 << 64) + 1, 1 << 64);
+        let moved = [12_243_535_325_233_995_363, 3_460_147_011_353_340_852];
+        check(size, [0, 1, last], [moved[0], moved[1], 7_238_653_103_375_948_461]);
+        let moved = [
+            12_980_730_585_207_560_989_072_608_911,
+            1_375_523_954_065_263_759_760_383_806,
+            32_879_839_297_814_162_899_365_979_094,
+        ];
+        check((1 << 96) + 1, [0, 1, 1 << 96], moved);
+        let moved = [
+            1_698_806_846_270_018_363_435_894_293_078_215_461,
+            4_458_121_768_369_541_060_802_585_867_589_267_917,
+            5_272_620_003_961_384_093_596_103_391_577_880_825,
+        ];
+        check(1 << 122, [0, 1, (1 << 122) - 1], moved);
+        let moved = [
+            193_305_011_985_631_081_114_027_129_547_784_581_374,
+            231_353_607_041_399_202_435_134_612_130_795_960_859,
+            168_352_386_334_946_901_417_499_660_802_285_585_903,
+        ];
+        check(u128::MAX, [0, 1, u128::MAX - 1], moved);
+    }
+
     #[test]
     fn every_number_goes_to_another_below_the_size_and_back() {
         let key = [7; 32];
