@@ -100,7 +100,8 @@ impl<const N: usize> Backend for Xmm<'_, N> {
         // SAFETY: the instructions are there.
         unsafe {
             let (high, low) = ((block >> 64) as u64, block as u64);
-            let state = _mm_set_epi64x(low.swap_bytes().cast_signed(), high.swap_bytes().cast_signed());
+            let state =
+                _mm_set_epi64x(low.swap_bytes().cast_signed(), high.swap_bytes().cast_signed());
             let [state] = self.encrypt([state]);
             let high = _mm_cvtsi128_si64(state).cast_unsigned().swap_bytes();
             let low = _mm_extract_epi64::<1>(state).cast_unsigned().swap_bytes();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+mod batches;
+mod cases;
 mod differential;
 mod rules;
 mod samples;
