@@ -30,7 +30,9 @@ pub(super) fn run<B: Backend>(
     for (index, value) in numerals.chunks_exact_mut(geometry.length).enumerate() {
         let prefix = match tweaks {
             Tweaks::Same(_) => shared,
-            Tweaks::Each(each) => each.get(index).map_or(0, |tweak| prefixes.bind(backend, tweak)),
+            Tweaks::Each(each) => {
+                prefixes.bind(backend, each.get(index).copied().unwrap_or_default())
+            }
         };
         let (u, v) = value.split_at_mut(geometry.left_length);
         halves.left.read(u, &mut left);
@@ -91,9 +93,10 @@ impl RoundFunction {
         }
         limbs::write_bytes(half, back);
         let (blocks, _) = self.input.as_chunks::<16>();
-        let first = blocks.iter().fold(prefix, |state, block| {
-            backend.encrypt_block(state ^ u128::from_be_bytes(*block))
-        });
+        let mut first = prefix;
+        for block in blocks {
+            first = backend.encrypt_block(first ^ u128::from_be_bytes(*block));
+        }
         for (block, counter) in self.output.iter_mut().zip(0u128..) {
             *block = Block::from((first ^ counter).to_be_bytes());
         }
