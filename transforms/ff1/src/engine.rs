@@ -13,7 +13,7 @@ use crate::arithmetic::Ring;
 use crate::cipher::{Backend, Work};
 use crate::shape::{Halves, Shape};
 
-const ROUNDS: u8 = 10;
+pub(crate) const ROUNDS: u8 = 10;
 
 /// Which way the rounds run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) enum Direction {
 impl Direction {
     /// The round numbers in the order of this direction.
     #[inline(always)]
-    fn rounds(self) -> impl Iterator<Item = u8> {
+    pub(crate) fn rounds(self) -> impl Iterator<Item = u8> {
         (0..ROUNDS).map(move |step| match self {
             Self::Encrypt => step,
             Self::Decrypt => ROUNDS - 1 - step,

@@ -168,7 +168,10 @@ impl Ff1 {
             return Err(Ff1Error::Numeral { index });
         }
         self.with_shape(length, |shape| {
-            self.cipher.run(Batch { shape, direction, tweaks, numerals });
+            if let Some(numerals) = self.cipher.run_vectors(shape, direction, tweaks, (0, numerals))
+            {
+                self.cipher.run(Batch { shape, direction, tweaks, numerals });
+            }
         });
         Ok(())
     }
@@ -190,7 +193,8 @@ impl Ff1 {
             return Err(Ff1Error::Numeral { index });
         }
         self.with_shape(length, |shape| {
-            bytes::stage(tweaks, length, first, bytes, |tweaks, numerals| {
+            let bytes = self.cipher.run_vectors(shape, direction, tweaks, (first, bytes));
+            bytes::stage(tweaks, length, first, bytes.unwrap_or_default(), |tweaks, numerals| {
                 self.cipher.run(Batch { shape, direction, tweaks, numerals });
             });
         });

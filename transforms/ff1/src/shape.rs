@@ -41,6 +41,17 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// The sizes.
+    pub(crate) fn geometry(&self) -> &Geometry {
+        match self {
+            Self::Narrow(halves) => &halves.geometry,
+            Self::Wide(halves) => &halves.geometry,
+            Self::Long(halves) => &halves.geometry,
+        }
+    }
+}
+
 /// The two halves of a value and the numbers modulo `radix^u` and `radix^v` that they are.
 pub(crate) struct Halves<R> {
     pub(crate) geometry: Geometry,
@@ -61,6 +72,9 @@ pub(crate) struct Geometry {
     pub(crate) half_bytes: usize,
     /// `d`, the bytes of the round function's output.
     pub(crate) stream_bytes: usize,
+    /// What the vector engine needs, where it takes the shape.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) plan: Option<Box<crate::simd::Plan>>,
 }
 
 impl Geometry {
@@ -74,6 +88,8 @@ impl Geometry {
             right_length: length - left_length,
             half_bytes,
             stream_bytes: 4 * half_bytes.div_ceil(4) + 4,
+            #[cfg(target_arch = "x86_64")]
+            plan: crate::simd::Plan::new(radix, left_length, length - left_length),
         }
     }
 

@@ -10,7 +10,7 @@ use super::schedule::Schedule;
 use crate::cipher::{Backend, Work};
 
 /// Round keys, one more than there are rounds.
-type Keys<const N: usize> = [[[u8; 16]; 4]; N];
+pub(super) type Keys<const N: usize> = [[[u8; 16]; 4]; N];
 
 /// Runs `work` with the instructions of `level`.
 ///
@@ -53,7 +53,7 @@ fn zmm<const N: usize>(keys: &Keys<N>, work: impl Work) {
 /// One block to a register. It exists only where `xmm` or a wider function has been entered, which is what the SAFETY
 /// comments below stand on; all of its functions are inlined there. They keep to plain
 /// loops: the body of a closure is a function of its own, without the instructions, until it is inlined.
-struct Xmm<'a, const N: usize>(&'a Keys<N>);
+pub(super) struct Xmm<'a, const N: usize>(pub(super) &'a Keys<N>);
 
 impl<const N: usize> Xmm<'_, N> {
     /// Encrypts `W` blocks side by side.
@@ -242,7 +242,7 @@ fn key256(keys: &[[u8; 16]; 4]) -> __m256i {
 
 /// A round key for four blocks.
 #[inline(always)]
-fn key512(keys: &[[u8; 16]; 4]) -> __m512i {
+pub(super) fn key512(keys: &[[u8; 16]; 4]) -> __m512i {
     // SAFETY: the load is of the 64 bytes that the reference is to.
     unsafe { _mm512_loadu_si512(std::ptr::from_ref(keys).cast()) }
 }
