@@ -202,9 +202,10 @@ impl Ff1 {
     }
 
     fn with_shape(&self, length: usize, run: impl FnOnce(&Shape)) {
+        let shape = || Box::new(Shape::new(self.radix, length).bind(&self.cipher));
         match self.shapes.get(length) {
-            Some(kept) => run(kept.get_or_init(|| Box::new(Shape::new(self.radix, length)))),
-            None => run(&Shape::new(self.radix, length)),
+            Some(kept) => run(kept.get_or_init(shape)),
+            None => run(&shape()),
         }
     }
 

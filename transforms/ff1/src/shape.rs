@@ -1,6 +1,10 @@
 //! What follows from radix and length: the split into halves, the sizes of the round function and its arithmetic.
 
+use zeroize::Zeroize;
+
 use crate::arithmetic::{LongRing, NarrowRing, WideRing, limbs};
+use crate::cipher::Cipher;
+use crate::prefix::{EncryptP, SHORT_TWEAKS};
 use crate::size::larger_half_bytes;
 
 /// The arithmetic by the size of the larger half.
@@ -42,6 +46,17 @@ impl Shape {
 }
 
 impl Shape {
+    /// Precomputes what depends on the key.
+    pub(crate) fn bind(mut self, cipher: &Cipher) -> Self {
+        let geometry = match &mut self {
+            Self::Narrow(halves) => &mut halves.geometry,
+            Self::Wide(halves) => &mut halves.geometry,
+            Self::Long(halves) => &mut halves.geometry,
+        };
+        cipher.run(EncryptP(geometry));
+        self
+    }
+
     /// The sizes.
     pub(crate) fn geometry(&self) -> &Geometry {
         match self {
@@ -72,6 +87,8 @@ pub(crate) struct Geometry {
     pub(crate) half_bytes: usize,
     /// `d`, the bytes of the round function's output.
     pub(crate) stream_bytes: usize,
+    /// Block P under the key, for each short tweak length; it is filled before the shape is used.
+    pub(crate) encrypted_p: [u128; SHORT_TWEAKS],
     /// What the vector engine needs, where it takes the shape.
     #[cfg(target_arch = "x86_64")]
     pub(crate) plan: Option<Box<crate::simd::Plan>>,
@@ -88,6 +105,7 @@ impl Geometry {
             right_length: length - left_length,
             half_bytes,
             stream_bytes: 4 * half_bytes.div_ceil(4) + 4,
+            encrypted_p: [0; SHORT_TWEAKS],
             #[cfg(target_arch = "x86_64")]
             plan: crate::simd::Plan::new(radix, left_length, length - left_length),
         }
@@ -102,6 +120,12 @@ impl Geometry {
             | ((self.left_length as u128 & 0xff) << 64)
             | (low(self.length) << 32)
             | low(tweak_length)
+    }
+}
+
+impl Drop for Geometry {
+    fn drop(&mut self) {
+        self.encrypted_p.zeroize();
     }
 }
 

@@ -12,7 +12,28 @@ pub(crate) struct Plan {
     pub(super) spread_mask: u64,
     /// The way back.
     pub(super) gather: [u8; 64],
+    pub(super) order: Order,
 }
+
+/// Where bytes go between lanes and blocks. These are constants, but known ones the compiler merges with its neighbours to a
+/// permutation over two registers, which takes four times as long as both.
+pub(super) struct Order {
+    /// The number in the lower of two lanes, which is below 2^32, as the big-endian end of a block.
+    pub(super) even: [u8; 16],
+    /// The same of the upper of two lanes.
+    pub(super) odd: [u8; 16],
+    /// Two lanes, the bytes of each reversed.
+    pub(super) reversed: [u8; 16],
+}
+
+const ORDER: Order = {
+    const NO: u8 = 0x80;
+    Order {
+        even: [NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 3, 2, 1, 0],
+        odd: [NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 11, 10, 9, 8],
+        reversed: [7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8],
+    }
+};
 
 impl Plan {
     /// The plan of halves of `u` and `v` numerals, none where the vector engine does not take them.
@@ -38,15 +59,25 @@ impl Plan {
             }
         }
         let radix = Radix::new(u64::from(radix));
-        Some(Box::new(Self { length, left, right, radix, spread, spread_mask, gather }))
+        Some(Box::new(Self {
+            length,
+            left,
+            right,
+            radix,
+            spread,
+            spread_mask,
+            gather,
+            order: ORDER,
+        }))
     }
 }
 
-/// A modulus `m` from 2^13 to below 2^32 / 3, and what reduces 64 bits by it.
+/// A modulus `m` from 2^13 to below 2^30, and what reduces 64 bits by it.
 ///
-/// The quotient of `S` is taken as `((S >> 12) * reciprocal >> 52) >> shift` with `reciprocal = floor((2^(64 + shift) - 1) / m)`
-/// and `shift = floor(log2(m)) - 12`. It falls short of `S / m` by less than `2^12 / m + 2^-shift <= 1` before it is rounded
-/// down, so it is right or one too small. With a number below `m` added, the remainder is below `3 m`, which fits 32 bits.
+/// The quotient of `S` is taken as `(S >> shift) * reciprocal >> 52` with `shift = floor(log2(m))` and
+/// `reciprocal = floor((2^(52 + shift) - 1) / m)`, both factors below 2^52. Rounding the one down costs less than 1, rounding
+/// the other down less than 2, so before it is rounded down itself it falls short by less than 2 of `S / m`, and then by 2 at
+/// most. With a number below `m` added, the remainder is below `4 m`, which fits 32 bits.
 #[derive(Clone, Copy)]
 pub(super) struct Modulus {
     pub(super) modulus: u64,
@@ -56,12 +87,12 @@ pub(super) struct Modulus {
 
 impl Modulus {
     fn new(modulus: u64) -> Option<Self> {
-        if modulus < 1 << 13 || 3 * modulus >= 1 << 32 {
+        if !(1 << 13..1 << 30).contains(&modulus) {
             return None;
         }
-        let shift = modulus.ilog2() - 12;
-        let reciprocal = ((1u128 << (64 + shift)) - 1) / u128::from(modulus);
-        // It is below 2^52, since the modulus is at least 2^(12 + shift).
+        let shift = modulus.ilog2();
+        let reciprocal = ((1u128 << (52 + shift)) - 1) / u128::from(modulus);
+        // It is below 2^52, since the modulus is at least 2^shift.
         Some(Self { modulus, reciprocal: reciprocal as u64, shift })
     }
 }
@@ -74,7 +105,7 @@ pub(super) struct Radix {
     pub(super) two: u64,
     /// The fourth power, below 2^28.
     pub(super) four: u64,
-    /// `ceil(2^(32 + four_shift) / four)`, for numbers below 2^31: `2^31 * four <= 2^(32 + four_shift)`.
+    /// `ceil(2^(32 + four_shift) / four)`, for numbers below 2^30: `2^30 * four <= 2^(32 + four_shift)`.
     pub(super) four_reciprocal: u64,
     pub(super) four_shift: u32,
     /// `ceil(2^52 / two)`, for numbers below `four`.
@@ -108,10 +139,10 @@ mod tests {
 
     /// The claims that the comments make, in exact arithmetic.
     #[test]
-    fn quotients_are_right_or_one_too_small() {
+    fn quotients_are_right_or_two_too_small_at_most() {
         let moduli = (2..=127u64)
             .flat_map(|radix| (1..=8).map(move |digits| radix.pow(digits)))
-            .chain([8192, 8193, 16_383, 16_384, 1_431_655_765, 1 << 30, (1 << 30) - 1]);
+            .chain([8192, 8193, 16_383, 16_384, (1 << 30) - 1, 1_000_000_000]);
         let mut checked = 0;
         for modulus in moduli.filter_map(Modulus::new) {
             let m = modulus.modulus;
@@ -120,14 +151,15 @@ mod tests {
                 [1u64 << bit, (1 << bit) - 1, u64::MAX << bit, (u64::MAX >> bit) / m * m]
             });
             for stream in edges.flat_map(|edge| (0..8).map(move |near| edge.wrapping_sub(near))) {
-                let product = u128::from(stream >> 12) * u128::from(modulus.reciprocal);
-                let quotient = (product >> 52 >> modulus.shift) as u64;
+                assert!(stream >> modulus.shift < 1 << 52, "{stream} by {m}");
+                let product = u128::from(stream >> modulus.shift) * u128::from(modulus.reciprocal);
+                let quotient = (product >> 52) as u64;
                 assert!(quotient < 1 << 52, "{stream} by {m}");
-                assert!([0, 1].contains(&(stream / m - quotient)), "{stream} by {m}");
+                assert!([0, 1, 2].contains(&(stream / m - quotient)), "{stream} by {m}");
             }
             checked += 1;
         }
-        assert!(checked > 300, "{checked}");
+        assert!(checked > 270, "{checked}");
     }
 
     #[test]
@@ -144,7 +176,7 @@ mod tests {
             };
             assert!(radix.four_reciprocal < 1 << 52);
             assert!(radix.one_reciprocal < 1 << 16 && radix.two_reciprocal < 1 << 52);
-            for number in near(radix.four, (1 << 31).min(one.pow(8))) {
+            for number in near(radix.four, (1 << 30).min(one.pow(8))) {
                 let quotient = split(number, radix.four_reciprocal, 32 + radix.four_shift);
                 assert_eq!(quotient, number / radix.four, "{number}, radix {one}");
             }

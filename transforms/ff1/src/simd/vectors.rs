@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::blocks::{Keys, Xmm, key512};
-use super::plan::{Modulus, Plan, Radix};
+use super::plan::{Modulus, Order, Plan, Radix};
 use crate::Tweaks;
 use crate::engine::{Direction, ROUNDS};
 use crate::prefix::Prefixes;
@@ -128,6 +128,10 @@ struct Feistel<'a, const N: usize> {
     left: Ring,
     right: Ring,
     direction: Direction,
+    /// See [`Order`].
+    even: __m512i,
+    odd: __m512i,
+    reversed: __m512i,
 }
 
 impl<'a, const N: usize> Feistel<'a, N> {
@@ -143,7 +147,10 @@ impl<'a, const N: usize> Feistel<'a, N> {
         }
         let left = Ring::new(plan.left, direction);
         let right = Ring::new(plan.right, direction);
-        Self { keys, plan, rounds, left, right, direction }
+        let order = |bytes| repeated(u128::from_be_bytes(bytes));
+        let Order { even, odd, reversed } = plan.order;
+        let (even, odd, reversed) = (order(even), order(odd), order(reversed));
+        Self { keys, plan, rounds, left, right, direction, even, odd, reversed }
     }
 
     /// Runs `G` groups; the last ones may lack values, and what is in their place is not stored.
@@ -172,12 +179,16 @@ impl<'a, const N: usize> Feistel<'a, N> {
             *right = _mm512_unpackhi_epi64(even, odd);
         }
         // Encryption begins with the left half, decryption with the right one.
-        match self.direction {
-            Direction::Encrypt => {
-                self.feistel(prefixes, (&self.left, &mut left), (&self.right, &mut right));
-            }
-            Direction::Decrypt => {
-                self.feistel(prefixes, (&self.right, &mut right), (&self.left, &mut left));
+        let (one, two) = ((&self.left, &mut left), (&self.right, &mut right));
+        let (one, two) = match self.direction {
+            Direction::Encrypt => (one, two),
+            Direction::Decrypt => (two, one),
+        };
+        for [first, second] in self.rounds.as_chunks::<2>().0 {
+            // SAFETY: the instructions are there: this function has them.
+            unsafe {
+                self.round(prefixes, *first, one.0, one.1, two.1);
+                self.round(prefixes, *second, two.0, two.1, one.1);
             }
         }
         for ((left, right), symbols) in left.iter().zip(&right).zip(symbols.chunks_mut(2 * size)) {
@@ -193,28 +204,12 @@ impl<'a, const N: usize> Feistel<'a, N> {
         wipe(&mut right);
     }
 
-    /// Ten rounds, of which the first changes `one`, the second `two`, and so on by turns.
-    #[inline]
-    #[target_feature(
-        enable = "aes,sse4.1,vaes,avx2,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,avx512vbmi"
-    )]
-    fn feistel<const G: usize>(
-        &self,
-        prefixes: &[[__m512i; 2]; GROUPS],
-        one: (&Ring, &mut [__m512i; G]),
-        two: (&Ring, &mut [__m512i; G]),
-    ) {
-        for [first, second] in self.rounds.as_chunks::<2>().0 {
-            self.round(prefixes, *first, one.0, one.1, two.1);
-            self.round(prefixes, *second, two.0, two.1, one.1);
-        }
-    }
-
-    #[inline]
-    #[target_feature(
-        enable = "aes,sse4.1,vaes,avx2,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,avx512vbmi"
-    )]
-    fn round<const G: usize>(
+    /// One round, which changes `target` by a function of `source`.
+    ///
+    /// # Safety
+    /// The instructions are there. It does not name them, so that it is always inlined and a single value stays in registers.
+    #[inline(always)]
+    unsafe fn round<const G: usize>(
         &self,
         prefixes: &[[__m512i; 2]; GROUPS],
         round: __m512i,
@@ -223,34 +218,30 @@ impl<'a, const N: usize> Feistel<'a, N> {
         source: &[__m512i; G],
     ) {
         let [_, middle @ .., last] = self.keys.as_slice() else { return };
-        let mut blocks = [[_mm512_setzero_si512(); 2]; G];
-        for ((blocks, prefixes), half) in blocks.iter_mut().zip(prefixes).zip(source) {
-            // A block ends in the half, big-endian; the half has four bytes at most.
-            let even = _mm512_shuffle_epi8(*half, repeated_bytes(EVEN));
-            let odd = _mm512_shuffle_epi8(*half, repeated_bytes(ODD));
-            *blocks = [xor(even, prefixes[0], round), xor(odd, prefixes[1], round)];
-        }
-        for key in middle {
-            for block in blocks.as_flattened_mut() {
-                *block = _mm512_aesenc_epi128(*block, key512(key));
+        // SAFETY: the caller says that the instructions are there.
+        unsafe {
+            let mut blocks = [[round; 2]; G];
+            for ((blocks, prefixes), half) in blocks.iter_mut().zip(prefixes).zip(source) {
+                // A block ends in the half, big-endian; the half has four bytes at most.
+                let even = _mm512_shuffle_epi8(*half, self.even);
+                let odd = _mm512_shuffle_epi8(*half, self.odd);
+                *blocks = [xor(even, prefixes[0], round), xor(odd, prefixes[1], round)];
             }
-        }
-        for ([even, odd], number) in blocks.iter().zip(target) {
-            let even = _mm512_aesenclast_epi128(*even, key512(last));
-            let odd = _mm512_aesenclast_epi128(*odd, key512(last));
-            // The stream is the first eight bytes of a block, big-endian.
-            let stream = _mm512_unpacklo_epi64(even, odd);
-            *number = ring.apply(*number, _mm512_shuffle_epi8(stream, repeated_bytes(SWAP)));
+            for key in middle {
+                for block in blocks.as_flattened_mut() {
+                    *block = _mm512_aesenc_epi128(*block, key512(key));
+                }
+            }
+            for ([even, odd], number) in blocks.iter().zip(target) {
+                let even = _mm512_aesenclast_epi128(*even, key512(last));
+                let odd = _mm512_aesenclast_epi128(*odd, key512(last));
+                // The stream is the first eight bytes of a block, big-endian.
+                let stream = _mm512_unpacklo_epi64(even, odd);
+                *number = ring.apply(*number, _mm512_shuffle_epi8(stream, self.reversed));
+            }
         }
     }
 }
-
-/// The lower of two lanes, its bytes reversed, as the upper one.
-const EVEN: u128 = 0x0001_0203_0405_0607_8080_8080_8080_8080;
-/// The upper of two lanes, its bytes reversed.
-const ODD: u128 = 0x0809_0a0b_0c0d_0e0f_8080_8080_8080_8080;
-/// Both lanes, their bytes reversed.
-const SWAP: u128 = 0x0809_0a0b_0c0d_0e0f_0001_0203_0405_0607;
 
 /// Adds streams to numbers modulo a modulus, or subtracts them; see [`Modulus`].
 struct Ring {
@@ -260,7 +251,7 @@ struct Ring {
     multiplier: __m512i,
     /// All ones to subtract: a stream is then taken as `-1` minus itself.
     flip: __m512i,
-    /// `2 m + 1` to subtract, so that nothing is below zero.
+    /// `3 m + 1` to subtract, so that nothing is below zero.
     offset: __m512i,
     one: __m512i,
     two: __m512i,
@@ -273,7 +264,7 @@ impl Ring {
         let Modulus { modulus, reciprocal, shift } = modulus;
         let (multiplier, flip, offset) = match direction {
             Direction::Encrypt => ((1 << 52) - modulus, 0, 0),
-            Direction::Decrypt => (modulus, u64::MAX, 2 * modulus + 1),
+            Direction::Decrypt => (modulus, u64::MAX, 3 * modulus + 1),
         };
         Self {
             reciprocal: lanes(reciprocal),
@@ -290,14 +281,13 @@ impl Ring {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512ifma")]
     fn apply(&self, number: __m512i, stream: __m512i) -> __m512i {
         let zero = _mm512_setzero_si512();
-        let high = _mm512_srli_epi64::<12>(stream);
+        let high = _mm512_srlv_epi64(stream, self.shift);
         let quotient = _mm512_madd52hi_epu64(zero, high, self.reciprocal);
-        let quotient = _mm512_srlv_epi64(quotient, self.shift);
         let sum = _mm512_add_epi64(number, self.offset);
         let sum = _mm512_add_epi64(sum, _mm512_xor_si512(stream, self.flip));
         let sum = _mm512_madd52lo_epu64(sum, quotient, self.multiplier);
-        // Below three times the modulus and so below 2^32: the upper bits are what the 52-bit product leaves over.
-        let sum = _mm512_and_si512(sum, lanes(u64::from(u32::MAX)));
+        // The sum is below four times the modulus and so below 2^32. The upper half of a lane is what 52 bits of a product
+        // leave over, and nothing reads it.
         let sum = _mm512_min_epu32(sum, _mm512_sub_epi32(sum, self.two));
         _mm512_min_epu32(sum, _mm512_sub_epi32(sum, self.one))
     }
@@ -346,6 +336,7 @@ impl<'a> Text<'a> {
     fn digits(&self, halves: __m512i) -> __m512i {
         let radix = self.radix;
         let zero = _mm512_setzero_si512();
+        let halves = _mm512_and_si512(halves, lanes(u64::from(u32::MAX)));
         let shifted = _mm512_slli_epi64::<20>(halves);
         let high = _mm512_madd52hi_epu64(zero, shifted, lanes(radix.four_reciprocal));
         let high = _mm512_srlv_epi64(high, lanes(u64::from(radix.four_shift)));
@@ -390,15 +381,9 @@ fn lanes(number: u64) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn repeated(block: u128) -> __m512i {
-    repeated_bytes(block.swap_bytes())
-}
-
-/// Sixteen bytes, given as a little-endian number, four times.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn repeated_bytes(bytes: u128) -> __m512i {
-    let (high, low) = ((bytes >> 64) as u64, bytes as u64);
-    _mm512_broadcast_i32x4(_mm_set_epi64x(high.cast_signed(), low.cast_signed()))
+    let (high, low) = ((block >> 64) as u64, block as u64);
+    let (high, low) = (high.swap_bytes().cast_signed(), low.swap_bytes().cast_signed());
+    _mm512_broadcast_i32x4(_mm_set_epi64x(low, high))
 }
 
 #[inline]
