@@ -4,6 +4,7 @@
 //! the right one. After ten rounds that is the same.
 
 mod long;
+mod medium;
 mod short;
 
 use aes::cipher::consts::U1;
@@ -47,6 +48,9 @@ impl Work for Batch<'_> {
         match self.shape {
             Shape::Narrow(halves) => self.short(backend, halves),
             Shape::Wide(halves) => self.short(backend, halves),
+            Shape::Medium(halves) => {
+                medium::run(backend, halves, self.direction, self.tweaks, self.numerals)
+            }
             Shape::Long(halves) => {
                 long::run(backend, halves, self.direction, self.tweaks, self.numerals)
             }

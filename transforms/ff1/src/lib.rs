@@ -193,10 +193,12 @@ impl Ff1 {
             return Err(Ff1Error::Numeral { index });
         }
         self.with_shape(length, |shape| {
-            let bytes = self.cipher.run_vectors(shape, direction, tweaks, (first, bytes));
-            bytes::stage(tweaks, length, first, bytes.unwrap_or_default(), |tweaks, numerals| {
-                self.cipher.run(Batch { shape, direction, tweaks, numerals });
-            });
+            let left = self.cipher.run_vectors(shape, direction, tweaks, (first, bytes));
+            if let Some(bytes) = left {
+                bytes::stage(tweaks, length, first, bytes, |tweaks, numerals| {
+                    self.cipher.run(Batch { shape, direction, tweaks, numerals });
+                });
+            }
         });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use crate::arithmetic::{LongRing, NarrowRing, WideRing, limbs};
+use crate::arithmetic::{LongRing, MediumRing, NarrowRing, WideRing, limbs};
 use crate::cipher::Cipher;
 use crate::prefix::{EncryptP, SHORT_TWEAKS};
 use crate::size::larger_half_bytes;
@@ -13,6 +13,8 @@ pub(crate) enum Shape {
     Narrow(Halves<NarrowRing>),
     /// Halves below 2^128.
     Wide(Halves<WideRing>),
+    /// Halves up to 2^256.
+    Medium(Halves<MediumRing>),
     /// Anything larger.
     Long(Halves<LongRing>),
 }
@@ -36,9 +38,20 @@ impl Shape {
                     geometry,
                 }),
             },
+            _ => Self::beyond(radix, geometry),
+        }
+    }
+
+    /// The shape of halves of 2^128 and more.
+    fn beyond(radix: u32, geometry: Geometry) -> Self {
+        let left = limbs::power(radix, geometry.left_length);
+        let right = limbs::power(radix, geometry.right_length);
+        let medium = |modulus: &[u64]| MediumRing::new(radix, modulus, geometry.stream_bytes);
+        match (medium(&left), medium(&right)) {
+            (Some(left), Some(right)) => Self::Medium(Halves { geometry, left, right }),
             _ => Self::Long(Halves {
-                left: LongRing::new(radix, limbs::power(radix, left)),
-                right: LongRing::new(radix, limbs::power(radix, right)),
+                left: LongRing::new(radix, left),
+                right: LongRing::new(radix, right),
                 geometry,
             }),
         }
@@ -51,6 +64,7 @@ impl Shape {
         let geometry = match &mut self {
             Self::Narrow(halves) => &mut halves.geometry,
             Self::Wide(halves) => &mut halves.geometry,
+            Self::Medium(halves) => &mut halves.geometry,
             Self::Long(halves) => &mut halves.geometry,
         };
         cipher.run(EncryptP(geometry));
@@ -62,6 +76,7 @@ impl Shape {
         match self {
             Self::Narrow(halves) => &halves.geometry,
             Self::Wide(halves) => &halves.geometry,
+            Self::Medium(halves) => &halves.geometry,
             Self::Long(halves) => &halves.geometry,
         }
     }
@@ -154,13 +169,19 @@ mod tests {
             (65_536, 7, "wide"),
             (65_535, 8, "narrow"),
             (10, 76, "wide"),
-            (10, 77, "long"),
+            (10, 77, "medium"),
             (2, 254, "wide"),
-            (2, 255, "long"), // The larger half is 2^128 exactly.
+            (2, 255, "medium"), // The larger half is 2^128 exactly.
+            (10, 154, "medium"),
+            (10, 155, "long"),
+            (2, 511, "medium"), // The larger half is 2^256 exactly.
+            (2, 512, "medium"),
+            (2, 513, "long"),
         ] {
             let kind = match Shape::new(radix, length) {
                 Shape::Narrow(_) => "narrow",
                 Shape::Wide(_) => "wide",
+                Shape::Medium(_) => "medium",
                 Shape::Long(_) => "long",
             };
             assert_eq!(kind, expected, "radix {radix}, length {length}");

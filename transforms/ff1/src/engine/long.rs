@@ -1,4 +1,4 @@
-//! Rounds for halves of 2^128 and more: one value after another, in buffers that the whole batch shares.
+//! Rounds for halves over 2^256: one value after another, in buffers that the whole batch shares.
 
 use aes::Block;
 use zeroize::{Zeroize, Zeroizing};
