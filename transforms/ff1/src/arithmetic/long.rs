@@ -118,7 +118,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(5_000))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 5_000 }))]
 
         /// The stream is built as `quotient * modulus + remainder`, so the remainder is known.
         #[test]

@@ -115,6 +115,8 @@ impl RoundFunction {
 impl Drop for RoundFunction {
     fn drop(&mut self) {
         self.input.zeroize();
+        self.output.fill(Block::default());
+        zeroize::optimization_barrier(self.output.as_slice());
         self.stream.zeroize();
     }
 }

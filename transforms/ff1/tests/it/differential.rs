@@ -39,7 +39,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 3_000 }))]
 
     #[test]
     fn short_values_agree_with_another_implementation(case in case(2..48, 1..4)) {
@@ -48,7 +48,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 600 }))]
 
     #[test]
     fn longer_values_agree_with_another_implementation(case in case(48..400, 1..3)) {

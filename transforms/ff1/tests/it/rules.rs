@@ -133,7 +133,8 @@ fn engines() {
 /// FF1 permutes its domain; the smallest domains can be run through whole, in one batch.
 #[test]
 fn small_domains_are_permuted() {
-    for (radix, length) in [(10u32, 2), (10, 3), (2, 7), (2, 13), (3, 5), (100, 2), (7, 4)] {
+    let domains = [(10u32, 2), (2, 7), (10, 3), (2, 13), (3, 5), (100, 2), (7, 4)];
+    for (radix, length) in domains.into_iter().take(if cfg!(miri) { 2 } else { 7 }) {
         let ff1 = Ff1::new(&KEY, radix).unwrap();
         let size = domain_size(radix, length).unwrap() as u32;
         let value = |number: u32| {
