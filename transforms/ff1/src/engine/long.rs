@@ -11,6 +11,7 @@ use crate::prefix::Prefixes;
 use crate::shape::{Geometry, Halves};
 
 /// Runs all values.
+#[inline(always)]
 pub(super) fn run<B: Backend>(
     backend: &B,
     halves: &Halves<LongRing>,
@@ -80,6 +81,7 @@ impl RoundFunction {
     }
 
     /// SP 800-38G, algorithm 7, steps 6.i to 6.iv.
+    #[inline(always)]
     fn apply<B: Backend>(
         &mut self,
         backend: &B,
