@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fmt lint bench docs setup setup-test
+.PHONY: help demo test soak fmt lint bench miri dudect docs setup setup-test
 
 # One target folder for all checkouts saves minutes; in CI it lives in a cache folder.
 ifeq ($(CI),true)
@@ -42,6 +42,13 @@ bench: ## runs every comparison and writes benches/RESULTS.md and target/bench/s
 	@deploy/setup.sh bench
 	cargo build --release --locked -p allonym -p allonym-benches
 	"$(CARGO_TARGET_DIR)/release/allonym-benches"
+
+miri: ## the portable FF1 engine under Miri, on a few cases; installs Miri if it is missing
+	rustup toolchain install nightly --profile minimal --component miri --component rust-src
+	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p allonym-ff1 --lib --test it -- --skip wycheproof --skip grid --skip large
+
+dudect: ## does the time of FF1 depend on the value? prints t for every engine; no gate
+	cargo run --release --locked -p allonym-ff1 --example dudect
 
 docs: ## the API documentation
 	cargo doc --workspace --no-deps --locked

@@ -1,13 +1,15 @@
-//! Arithmetic modulo `radix^digits` in three sizes, all by reciprocals: hardware division takes time that depends on its operands.
+//! Arithmetic modulo `radix^digits` in four sizes, all by reciprocals: hardware division takes time that depends on its operands.
 
 mod digits;
 mod divisor;
 pub(crate) mod limbs;
 mod long;
+pub(crate) mod medium;
 mod narrow;
 mod wide;
 
 pub(crate) use long::LongRing;
+pub(crate) use medium::MediumRing;
 pub(crate) use narrow::NarrowRing;
 pub(crate) use wide::WideRing;
 

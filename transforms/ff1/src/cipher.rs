@@ -8,7 +8,10 @@ use aes::cipher::{
 };
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc, Block};
 
+use crate::Tweaks;
+use crate::engine::Direction;
 use crate::selection::Engine;
+use crate::shape::Shape;
 
 /// A key schedule; boxed, so that moving it leaves no copies behind.
 pub(crate) enum Cipher {
@@ -44,6 +47,43 @@ impl Cipher {
             #[cfg(target_arch = "x86_64")]
             Self::Simd(cipher) => cipher.run(work),
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Cipher {
+    /// Runs checked values in vectors; gives them back where this processor or the shape is not for it.
+    pub(crate) fn run_vectors<'a, S: crate::simd::Symbol>(
+        &self,
+        shape: &Shape,
+        direction: Direction,
+        tweaks: Tweaks<'_>,
+        (first, symbols): (u8, &'a mut [S]),
+    ) -> Option<&'a mut [S]> {
+        let geometry = shape.geometry();
+        match (self, &geometry.plan) {
+            (Self::Simd(cipher), Some(plan)) if cipher.has_vectors() => {
+                let values =
+                    crate::simd::Values { plan, geometry, direction, tweaks, symbols, first };
+                cipher.run_values(values);
+                None
+            }
+            _ => Some(symbols),
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Cipher {
+    /// No vectors for this processor: gives the values back.
+    pub(crate) fn run_vectors<'a, S>(
+        &self,
+        _: &Shape,
+        _: Direction,
+        _: Tweaks<'_>,
+        (_, symbols): (u8, &'a mut [S]),
+    ) -> Option<&'a mut [S]> {
+        Some(symbols)
     }
 }
 

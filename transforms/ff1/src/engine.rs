@@ -4,6 +4,7 @@
 //! the right one. After ten rounds that is the same.
 
 mod long;
+mod medium;
 mod short;
 
 use aes::cipher::consts::U1;
@@ -13,7 +14,7 @@ use crate::arithmetic::Ring;
 use crate::cipher::{Backend, Work};
 use crate::shape::{Halves, Shape};
 
-const ROUNDS: u8 = 10;
+pub(crate) const ROUNDS: u8 = 10;
 
 /// Which way the rounds run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(crate) enum Direction {
 impl Direction {
     /// The round numbers in the order of this direction.
     #[inline(always)]
-    fn rounds(self) -> impl Iterator<Item = u8> {
+    pub(crate) fn rounds(self) -> impl Iterator<Item = u8> {
         (0..ROUNDS).map(move |step| match self {
             Self::Encrypt => step,
             Self::Decrypt => ROUNDS - 1 - step,
@@ -47,6 +48,9 @@ impl Work for Batch<'_> {
         match self.shape {
             Shape::Narrow(halves) => self.short(backend, halves),
             Shape::Wide(halves) => self.short(backend, halves),
+            Shape::Medium(halves) => {
+                medium::run(backend, halves, self.direction, self.tweaks, self.numerals)
+            }
             Shape::Long(halves) => {
                 long::run(backend, halves, self.direction, self.tweaks, self.numerals)
             }

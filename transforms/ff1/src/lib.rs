@@ -8,6 +8,7 @@
 //! of 10^6 is for the caller to enforce with [`domain_size`].
 
 mod arithmetic;
+mod bytes;
 mod cipher;
 mod engine;
 mod prefix;
@@ -26,7 +27,8 @@ use shape::Shape;
 pub use selection::Engine;
 pub use size::{domain_size, larger_half_bytes};
 
-/// Shapes of lengths up to this are kept, so that single values do not pay for them again.
+/// Shapes of lengths up to this, and of all whose halves have 256 bits at most, are kept, so that single values do not pay
+/// for them again.
 const KEPT_LENGTHS: usize = 128;
 
 /// FF1 with one key and one radix.
@@ -62,7 +64,11 @@ impl Ff1 {
             return Err(Ff1Error::Engine(engine));
         }
         let cipher = Cipher::new(key, engine).ok_or(Ff1Error::KeyLength)?;
-        let shapes = (0..=KEPT_LENGTHS).map(|_| OnceLock::new()).collect();
+        let kept = (KEPT_LENGTHS..)
+            .take_while(|length| size::larger_half_bytes(radix, *length) <= 32)
+            .last()
+            .unwrap_or(KEPT_LENGTHS);
+        let shapes = (0..=kept).map(|_| OnceLock::new()).collect();
         Ok(Self { cipher, engine, radix, minimum_length: size::minimum_length(radix), shapes })
     }
 
@@ -118,6 +124,35 @@ impl Ff1 {
         self.run(Direction::Decrypt, tweaks, length, numerals)
     }
 
+    /// Encrypts `bytes.len() / length` values in place, of which each byte is `first` plus a numeral: with `b'0'` and radix 10
+    /// ASCII digits, with `b'a'` and radix 26 lower-case letters. This is faster than to make numerals of them first.
+    ///
+    /// # Errors
+    /// As [`Ff1::encrypt_batch`], and [`Ff1Error::Bytes`].
+    pub fn encrypt_bytes_batch(
+        &self,
+        tweaks: Tweaks<'_>,
+        length: usize,
+        first: u8,
+        bytes: &mut [u8],
+    ) -> Result<(), Ff1Error> {
+        self.run_bytes(Direction::Encrypt, tweaks, length, (first, bytes))
+    }
+
+    /// Decrypts `bytes.len() / length` values in place, laid out as for [`Ff1::encrypt_bytes_batch`].
+    ///
+    /// # Errors
+    /// As [`Ff1::encrypt_bytes_batch`].
+    pub fn decrypt_bytes_batch(
+        &self,
+        tweaks: Tweaks<'_>,
+        length: usize,
+        first: u8,
+        bytes: &mut [u8],
+    ) -> Result<(), Ff1Error> {
+        self.run_bytes(Direction::Decrypt, tweaks, length, (first, bytes))
+    }
+
     fn run(
         &self,
         direction: Direction,
@@ -125,42 +160,74 @@ impl Ff1 {
         length: usize,
         numerals: &mut [u16],
     ) -> Result<(), Ff1Error> {
-        self.check(tweaks, length, numerals)?;
-        let built;
-        let shape: &Shape = match self.shapes.get(length) {
-            Some(kept) => kept.get_or_init(|| Box::new(Shape::new(self.radix, length))),
-            None => {
-                built = Shape::new(self.radix, length);
-                &built
+        self.check(tweaks, length, numerals.len())?;
+        let wrong = |numeral: &u16| u32::from(*numeral) >= self.radix;
+        // All are looked at, which the compiler makes vectors of; where the first is wrong matters only if one is.
+        if numerals.iter().fold(false, |any, numeral| any | wrong(numeral)) {
+            let index = numerals.iter().position(wrong).unwrap_or_default();
+            return Err(Ff1Error::Numeral { index });
+        }
+        self.with_shape(length, |shape| {
+            if let Some(numerals) = self.cipher.run_vectors(shape, direction, tweaks, (0, numerals))
+            {
+                self.cipher.run(Batch { shape, direction, tweaks, numerals });
             }
-        };
-        self.cipher.run(Batch { shape, direction, tweaks, numerals });
+        });
         Ok(())
     }
 
-    fn check(&self, tweaks: Tweaks<'_>, length: usize, numerals: &[u16]) -> Result<(), Ff1Error> {
+    fn run_bytes(
+        &self,
+        direction: Direction,
+        tweaks: Tweaks<'_>,
+        length: usize,
+        (first, bytes): (u8, &mut [u8]),
+    ) -> Result<(), Ff1Error> {
+        let fits = self.radix.checked_add(u32::from(first)).is_some_and(|end| end <= 256);
+        // The radix is 256 at most, so that its last numeral fits a byte.
+        let last = u8::try_from(self.radix - 1).ok().filter(|_| fits).ok_or(Ff1Error::Bytes)?;
+        self.check(tweaks, length, bytes.len())?;
+        let wrong = |byte: &u8| byte.wrapping_sub(first) > last;
+        if bytes.iter().fold(false, |any, byte| any | wrong(byte)) {
+            let index = bytes.iter().position(wrong).unwrap_or_default();
+            return Err(Ff1Error::Numeral { index });
+        }
+        self.with_shape(length, |shape| {
+            let left = self.cipher.run_vectors(shape, direction, tweaks, (first, bytes));
+            if let Some(bytes) = left {
+                bytes::stage(tweaks, length, first, bytes, |tweaks, numerals| {
+                    self.cipher.run(Batch { shape, direction, tweaks, numerals });
+                });
+            }
+        });
+        Ok(())
+    }
+
+    fn with_shape(&self, length: usize, run: impl FnOnce(&Shape)) {
+        let shape = || Box::new(Shape::new(self.radix, length).bind(&self.cipher));
+        match self.shapes.get(length) {
+            Some(kept) => run(kept.get_or_init(shape)),
+            None => run(&shape()),
+        }
+    }
+
+    fn check(&self, tweaks: Tweaks<'_>, length: usize, numerals: usize) -> Result<(), Ff1Error> {
         let minimum = self.minimum_length;
         if length < minimum || u32::try_from(length).is_err() {
             return Err(Ff1Error::Length { length, minimum });
         }
-        if !numerals.len().is_multiple_of(length) {
+        if !numerals.is_multiple_of(length) {
             return Err(Ff1Error::BatchShape);
         }
         let fits = |tweak: &[u8]| u32::try_from(tweak.len()).is_ok();
         let tweaks_fit = match tweaks {
             Tweaks::Same(tweak) => fits(tweak),
-            Tweaks::Each(each) if each.len() != numerals.len() / length => {
+            Tweaks::Each(each) if each.len() != numerals / length => {
                 return Err(Ff1Error::BatchShape);
             }
             Tweaks::Each(each) => each.iter().all(|tweak| fits(tweak)),
         };
-        if !tweaks_fit {
-            return Err(Ff1Error::TweakLength);
-        }
-        match numerals.iter().position(|numeral| u32::from(*numeral) >= self.radix) {
-            Some(index) => Err(Ff1Error::Numeral { index }),
-            None => Ok(()),
-        }
+        if tweaks_fit { Ok(()) } else { Err(Ff1Error::TweakLength) }
     }
 }
 
@@ -202,6 +269,9 @@ pub enum Ff1Error {
         /// Where it stands, counted from 0 over the whole batch.
         index: usize,
     },
+    /// Numerals of this radix do not fit bytes from the first one on.
+    #[error("numerals of this radix do not fit a byte each from the first byte on")]
+    Bytes,
     /// The numerals are no whole number of values, or the tweaks are not one for each value.
     #[error("the batch is not a whole number of values with a tweak each")]
     BatchShape,

@@ -1,8 +1,26 @@
 //! The part of the round function's input that does not change from round to round: block P and the tweak (SP 800-38G,
 //! algorithm 7, steps 5 and 6.i).
 
-use crate::cipher::Backend;
+use crate::cipher::{Backend, Work};
 use crate::shape::Geometry;
+
+/// Tweaks shorter than this find block P encrypted.
+pub(crate) const SHORT_TWEAKS: usize = 16;
+
+/// Encrypts block P of all short tweak lengths.
+pub(crate) struct EncryptP<'a>(pub(crate) &'a mut Geometry);
+
+impl Work for EncryptP<'_> {
+    #[inline(always)]
+    fn run<B: Backend>(self, backend: &B) {
+        for length in 0..SHORT_TWEAKS {
+            let state = backend.encrypt_block(self.0.block_p(length));
+            if let Some(to) = self.0.encrypted_p.get_mut(length) {
+                *to = state;
+            }
+        }
+    }
+}
 
 /// Binds tweaks to one shape, keeping the encrypted block P while the tweak length stays the same.
 pub(crate) struct Prefixes<'a> {
@@ -23,7 +41,10 @@ impl<'a> Prefixes<'a> {
         let mut state = match self.last {
             Some((length, state)) if length == tweak.len() => state,
             _ => {
-                let state = backend.encrypt_block(self.geometry.block_p(tweak.len()));
+                let state = match self.geometry.encrypted_p.get(tweak.len()) {
+                    Some(state) => *state,
+                    None => backend.encrypt_block(self.geometry.block_p(tweak.len())),
+                };
                 self.last = Some((tweak.len(), state));
                 state
             }
@@ -37,11 +58,39 @@ impl<'a> Prefixes<'a> {
     }
 }
 
+/// Up to 16 bytes at the upper end of a block, in loads of words: the bytes one by one would have to be waited for.
 #[inline(always)]
 fn left_aligned(bytes: Option<&[u8]>) -> u128 {
-    let mut block = [0u8; 16];
-    for (to, from) in block.iter_mut().zip(bytes.unwrap_or_default()) {
-        *to = *from;
+    let bytes = bytes.unwrap_or_default();
+    let missing = 8 * (16 - bytes.len().min(16)) as u32;
+    if let Some(all) = bytes.first_chunk() {
+        u128::from_be_bytes(*all)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let last = u128::from(u64::from_be_bytes(*last)) << missing;
+        (u128::from(u64::from_be_bytes(*first)) << 64) | last
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let last = u128::from(u32::from_be_bytes(*last)) << missing;
+        (u128::from(u32::from_be_bytes(*first)) << 96) | last
+    } else {
+        bytes
+            .iter()
+            .zip([120, 112, 104])
+            .fold(0, |block, (byte, place)| block | (u128::from(*byte) << place))
     }
-    u128::from_be_bytes(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_aligned_to_the_left() {
+        let bytes: Vec<u8> = (1..=16).collect();
+        for length in 0..=16 {
+            let mut block = [0; 16];
+            block[..length].copy_from_slice(&bytes[..length]);
+            assert_eq!(left_aligned(Some(&bytes[..length])), u128::from_be_bytes(block));
+        }
+        assert_eq!(left_aligned(None), 0);
+    }
 }

@@ -1,6 +1,10 @@
 //! What follows from radix and length: the split into halves, the sizes of the round function and its arithmetic.
 
-use crate::arithmetic::{LongRing, NarrowRing, WideRing, limbs};
+use zeroize::Zeroize;
+
+use crate::arithmetic::{LongRing, MediumRing, NarrowRing, WideRing, limbs};
+use crate::cipher::Cipher;
+use crate::prefix::{EncryptP, SHORT_TWEAKS};
 use crate::size::larger_half_bytes;
 
 /// The arithmetic by the size of the larger half.
@@ -9,6 +13,8 @@ pub(crate) enum Shape {
     Narrow(Halves<NarrowRing>),
     /// Halves below 2^128.
     Wide(Halves<WideRing>),
+    /// Halves up to 2^256.
+    Medium(Halves<MediumRing>),
     /// Anything larger.
     Long(Halves<LongRing>),
 }
@@ -32,11 +38,46 @@ impl Shape {
                     geometry,
                 }),
             },
+            _ => Self::beyond(radix, geometry),
+        }
+    }
+
+    /// The shape of halves of 2^128 and more.
+    fn beyond(radix: u32, geometry: Geometry) -> Self {
+        let left = limbs::power(radix, geometry.left_length);
+        let right = limbs::power(radix, geometry.right_length);
+        let medium = |modulus: &[u64]| MediumRing::new(radix, modulus, geometry.stream_bytes);
+        match (medium(&left), medium(&right)) {
+            (Some(left), Some(right)) => Self::Medium(Halves { geometry, left, right }),
             _ => Self::Long(Halves {
-                left: LongRing::new(radix, limbs::power(radix, left)),
-                right: LongRing::new(radix, limbs::power(radix, right)),
+                left: LongRing::new(radix, left),
+                right: LongRing::new(radix, right),
                 geometry,
             }),
+        }
+    }
+}
+
+impl Shape {
+    /// Precomputes what depends on the key.
+    pub(crate) fn bind(mut self, cipher: &Cipher) -> Self {
+        let geometry = match &mut self {
+            Self::Narrow(halves) => &mut halves.geometry,
+            Self::Wide(halves) => &mut halves.geometry,
+            Self::Medium(halves) => &mut halves.geometry,
+            Self::Long(halves) => &mut halves.geometry,
+        };
+        cipher.run(EncryptP(geometry));
+        self
+    }
+
+    /// The sizes.
+    pub(crate) fn geometry(&self) -> &Geometry {
+        match self {
+            Self::Narrow(halves) => &halves.geometry,
+            Self::Wide(halves) => &halves.geometry,
+            Self::Medium(halves) => &halves.geometry,
+            Self::Long(halves) => &halves.geometry,
         }
     }
 }
@@ -61,6 +102,11 @@ pub(crate) struct Geometry {
     pub(crate) half_bytes: usize,
     /// `d`, the bytes of the round function's output.
     pub(crate) stream_bytes: usize,
+    /// Block P under the key, for each short tweak length; it is filled before the shape is used.
+    pub(crate) encrypted_p: [u128; SHORT_TWEAKS],
+    /// What the vector engine needs, where it takes the shape.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) plan: Option<Box<crate::simd::Plan>>,
 }
 
 impl Geometry {
@@ -74,6 +120,9 @@ impl Geometry {
             right_length: length - left_length,
             half_bytes,
             stream_bytes: 4 * half_bytes.div_ceil(4) + 4,
+            encrypted_p: [0; SHORT_TWEAKS],
+            #[cfg(target_arch = "x86_64")]
+            plan: crate::simd::Plan::new(radix, left_length, length - left_length),
         }
     }
 
@@ -86,6 +135,12 @@ impl Geometry {
             | ((self.left_length as u128 & 0xff) << 64)
             | (low(self.length) << 32)
             | low(tweak_length)
+    }
+}
+
+impl Drop for Geometry {
+    fn drop(&mut self) {
+        self.encrypted_p.zeroize();
     }
 }
 
@@ -114,13 +169,19 @@ mod tests {
             (65_536, 7, "wide"),
             (65_535, 8, "narrow"),
             (10, 76, "wide"),
-            (10, 77, "long"),
+            (10, 77, "medium"),
             (2, 254, "wide"),
-            (2, 255, "long"), // The larger half is 2^128 exactly.
+            (2, 255, "medium"), // The larger half is 2^128 exactly.
+            (10, 154, "medium"),
+            (10, 155, "long"),
+            (2, 511, "medium"), // The larger half is 2^256 exactly.
+            (2, 512, "medium"),
+            (2, 513, "long"),
         ] {
             let kind = match Shape::new(radix, length) {
                 Shape::Narrow(_) => "narrow",
                 Shape::Wide(_) => "wide",
+                Shape::Medium(_) => "medium",
                 Shape::Long(_) => "long",
             };
             assert_eq!(kind, expected, "radix {radix}, length {length}");

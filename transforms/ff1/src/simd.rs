@@ -1,16 +1,21 @@
 //! The engines for x86-64 processors with AES instructions; the only place with `unsafe` code.
 //!
 //! ```text
-//!   level: what the processor has ──▶ schedule: the round keys ──▶ blocks: AES one, two or four blocks to an instruction
+//!   level: what the processor has ──▶ schedule: the round keys ──▶ blocks: AES for the rounds of all engines
+//!                                     plan: constants of a shape ──▶ vectors: AES and arithmetic of short halves
 //! ```
 
 #![allow(unsafe_code, reason = "vector instructions and the loads and stores around them")]
 
 mod blocks;
 mod level;
+mod plan;
 mod schedule;
+mod vectors;
 
 pub(crate) use level::Level;
+pub(crate) use plan::Plan;
+pub(crate) use vectors::{Symbol, Values};
 
 use crate::cipher::Work;
 use schedule::Schedule;
@@ -34,5 +39,23 @@ impl Cipher {
     pub(crate) fn run(&self, work: impl Work) {
         // SAFETY: `new` saw that the level is available.
         unsafe { blocks::run(&self.schedule, self.level, work) }
+    }
+
+    /// Whether `run_values` is for this level.
+    pub(crate) fn has_vectors(&self) -> bool {
+        self.level == Level::Zmm
+    }
+
+    /// Runs values that have a plan in vectors.
+    pub(crate) fn run_values<S: Symbol>(&self, values: Values<'_, S>) {
+        assert!(self.has_vectors(), "vectors are for the level that has them");
+        // SAFETY: `new` saw that the level is available.
+        unsafe {
+            match self.schedule.rounds {
+                10 => vectors::run::<11, S>(self.schedule.keys(), values),
+                12 => vectors::run::<13, S>(self.schedule.keys(), values),
+                _ => vectors::run::<15, S>(self.schedule.keys(), values),
+            }
+        }
     }
 }

@@ -136,9 +136,8 @@ mod tests {
     #[test]
     fn bounds_agree_with_exact_powers() {
         let mut answered = 0;
-        for radix in
-            (3..300u32).chain([999, 1000, 4097, 65_535]).filter(|radix| !radix.is_power_of_two())
-        {
+        let all = if cfg!(miri) { 298..300 } else { 3..300u32 };
+        for radix in all.chain([999, 1000, 4097, 65_535]).filter(|radix| !radix.is_power_of_two()) {
             for digits in [1, 2, 3, 7, 20, 41, 64, 129, 500] {
                 let exact = exact_bits(radix, digits);
                 if let Some(bits) = bounded_bits(radix, digits) {
@@ -147,6 +146,6 @@ mod tests {
                 }
             }
         }
-        assert!(answered > 2600, "{answered}");
+        assert!(answered > if cfg!(miri) { 40 } else { 2600 }, "{answered}");
     }
 }

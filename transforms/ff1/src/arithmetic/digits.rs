@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn numbers_become_numerals_and_back() {
-        for radix in (2..2000).chain([4095, 4096, 4097, 9999, 10_000, 32_768, 65_535, 65_536]) {
+        let all = if cfg!(miri) { 2..12 } else { 2..2000 };
+        for radix in all.chain([4095, 4096, 4097, 9999, 10_000, 32_768, 65_535, 65_536]) {
             let digits = Digits::new(radix);
             let group = u32::try_from(digits.group).unwrap();
             let largest = u64::from(radix).pow(group) - 1;

@@ -128,7 +128,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 20_000 }))]
 
         #[test]
         fn one_limb_divides_exactly(divisor in edgy(), high in edgy(), low in edgy()) {

@@ -1,4 +1,4 @@
-//! Halves of 2^128 and more.
+//! Halves over 2^256.
 
 use super::digits::Digits;
 use super::divisor::WideDivisor;
@@ -16,8 +16,7 @@ pub(crate) struct LongRing {
 }
 
 impl LongRing {
-    /// The ring of `modulus`, which has no leading zero limb and is at least 2^112: the larger half is at least 2^128, the
-    /// smaller has at most one numeral less.
+    /// The ring of `modulus`, which has no leading zero limb and is at least 2^64.
     pub(crate) fn new(radix: u32, modulus: Vec<u64>) -> Self {
         let shift = modulus.last().map_or(0, |limb| limb.leading_zeros());
         let mut normalized = modulus.clone();
@@ -119,7 +118,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(5_000))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 5_000 }))]
 
         /// The stream is built as `quotient * modulus + remainder`, so the remainder is known.
         #[test]

@@ -17,8 +17,8 @@ pub(crate) struct NarrowRing {
 enum Reduction {
     /// 8 bytes, by `floor((2^64 - 1) / modulus)`: the quotient is right or one too small.
     Single { reciprocal: u64 },
-    /// 12 bytes.
-    Double(Divisor),
+    /// 12 bytes; the first four are below a modulus of 2^32 and more.
+    Double { divisor: Divisor, large: bool },
 }
 
 impl NarrowRing {
@@ -26,7 +26,7 @@ impl NarrowRing {
         let reduction = if stream_bytes <= 8 {
             Reduction::Single { reciprocal: u64::MAX / modulus }
         } else {
-            Reduction::Double(Divisor::new(modulus))
+            Reduction::Double { divisor: Divisor::new(modulus), large: modulus >> 32 > 0 }
         };
         Self { modulus, reduction, digits: Digits::new(radix) }
     }
@@ -44,8 +44,9 @@ impl NarrowRing {
                     remainder,
                 )
             }
-            Reduction::Double(divisor) => {
-                let (_, high) = divisor.divide(0, (stream >> 96) as u64);
+            Reduction::Double { divisor, large } => {
+                let first = (stream >> 96) as u64;
+                let high = if *large { first } else { divisor.divide(0, first).1 };
                 divisor.divide(high, (stream >> 32) as u64).1
             }
         }

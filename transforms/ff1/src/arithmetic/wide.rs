@@ -14,6 +14,8 @@ pub(crate) struct WideRing {
     shift: u32,
     divisor: WideDivisor,
     stream_bytes: usize,
+    /// Whether the quotient may have more than 64 bits.
+    two_steps: bool,
     digits: Digits,
 }
 
@@ -25,6 +27,7 @@ impl WideRing {
             shift,
             divisor: WideDivisor::new(modulus << shift),
             stream_bytes,
+            two_steps: 8 * stream_bytes as u32 > 63 + (128 - shift),
             digits: Digits::new(radix),
         }
     }
@@ -38,8 +41,13 @@ impl WideRing {
         };
         let high = (top << self.shift) | low.checked_shr(128 - self.shift).unwrap_or(0);
         let low = low << self.shift;
-        let (_, remainder) = self.divisor.divide(high, (low >> 64) as u64);
-        let (_, remainder) = self.divisor.divide(remainder, low as u64);
+        // What is left of the first step is the upper limbs as they are where they are below the divisor anyway.
+        let upper = if self.two_steps {
+            self.divisor.divide(high, (low >> 64) as u64).1
+        } else {
+            (high << 64) | (low >> 64)
+        };
+        let (_, remainder) = self.divisor.divide(upper, low as u64);
         remainder >> self.shift
     }
 }

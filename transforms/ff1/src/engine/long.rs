@@ -1,4 +1,4 @@
-//! Rounds for halves of 2^128 and more: one value after another, in buffers that the whole batch shares.
+//! Rounds for halves over 2^256: one value after another, in buffers that the whole batch shares.
 
 use aes::Block;
 use zeroize::{Zeroize, Zeroizing};
@@ -11,6 +11,7 @@ use crate::prefix::Prefixes;
 use crate::shape::{Geometry, Halves};
 
 /// Runs all values.
+#[inline(always)]
 pub(super) fn run<B: Backend>(
     backend: &B,
     halves: &Halves<LongRing>,
@@ -30,7 +31,9 @@ pub(super) fn run<B: Backend>(
     for (index, value) in numerals.chunks_exact_mut(geometry.length).enumerate() {
         let prefix = match tweaks {
             Tweaks::Same(_) => shared,
-            Tweaks::Each(each) => each.get(index).map_or(0, |tweak| prefixes.bind(backend, tweak)),
+            Tweaks::Each(each) => {
+                prefixes.bind(backend, each.get(index).copied().unwrap_or_default())
+            }
         };
         let (u, v) = value.split_at_mut(geometry.left_length);
         halves.left.read(u, &mut left);
@@ -78,6 +81,7 @@ impl RoundFunction {
     }
 
     /// SP 800-38G, algorithm 7, steps 6.i to 6.iv.
+    #[inline(always)]
     fn apply<B: Backend>(
         &mut self,
         backend: &B,
@@ -91,9 +95,10 @@ impl RoundFunction {
         }
         limbs::write_bytes(half, back);
         let (blocks, _) = self.input.as_chunks::<16>();
-        let first = blocks.iter().fold(prefix, |state, block| {
-            backend.encrypt_block(state ^ u128::from_be_bytes(*block))
-        });
+        let mut first = prefix;
+        for block in blocks {
+            first = backend.encrypt_block(first ^ u128::from_be_bytes(*block));
+        }
         for (block, counter) in self.output.iter_mut().zip(0u128..) {
             *block = Block::from((first ^ counter).to_be_bytes());
         }
@@ -112,6 +117,8 @@ impl RoundFunction {
 impl Drop for RoundFunction {
     fn drop(&mut self) {
         self.input.zeroize();
+        self.output.fill(Block::default());
+        zeroize::optimization_barrier(self.output.as_slice());
         self.stream.zeroize();
     }
 }

@@ -123,6 +123,21 @@ struct RoundFunction<N: ArraySize> {
     next: Array<u32, N>,
 }
 
+impl<N: ArraySize> Drop for RoundFunction<N> {
+    fn drop(&mut self) {
+        self.prefixes.as_mut_slice().zeroize();
+        self.next.as_mut_slice().zeroize();
+        wipe(&mut self.blocks);
+    }
+}
+
+/// Overwrites whole blocks; byte by byte it would take longer than a round.
+#[inline(always)]
+fn wipe(blocks: &mut [Block]) {
+    blocks.fill(Block::default());
+    zeroize::optimization_barrier(blocks);
+}
+
 impl<N: ArraySize> RoundFunction<N> {
     /// SP 800-38G, algorithm 7, steps 6.i to 6.iii, for the first `values` lanes.
     #[inline(always)]
@@ -162,9 +177,10 @@ impl<N: ArraySize> RoundFunction<N> {
                 *block = Block::from((number(block) ^ 1).to_be_bytes());
             }
             backend.encrypt_blocks(second);
-            for (next, block) in self.next.iter_mut().zip(second).take(values) {
+            for (next, block) in self.next.iter_mut().zip(second.iter()).take(values) {
                 *next = (number(block) >> 96) as u32;
             }
+            wipe(second);
         }
     }
 

@@ -10,7 +10,7 @@ use super::schedule::Schedule;
 use crate::cipher::{Backend, Work};
 
 /// Round keys, one more than there are rounds.
-type Keys<const N: usize> = [[[u8; 16]; 4]; N];
+pub(super) type Keys<const N: usize> = [[[u8; 16]; 4]; N];
 
 /// Runs `work` with the instructions of `level`.
 ///
@@ -51,30 +51,29 @@ fn zmm<const N: usize>(keys: &Keys<N>, work: impl Work) {
 }
 
 /// One block to a register. It exists only where `xmm` or a wider function has been entered, which is what the SAFETY
-/// comments below stand on; all of its functions are inlined there.
-struct Xmm<'a, const N: usize>(&'a Keys<N>);
+/// comments below stand on; all of its functions are inlined there. They keep to plain
+/// loops: the body of a closure is a function of its own, without the instructions, until it is inlined.
+pub(super) struct Xmm<'a, const N: usize>(pub(super) &'a Keys<N>);
 
 impl<const N: usize> Xmm<'_, N> {
-    #[inline(always)]
-    fn key(&self, round: usize) -> __m128i {
-        let [first, ..] = &self.0[round];
-        // SAFETY: the instructions are there, and the reference is to 16 bytes.
-        unsafe { _mm_loadu_si128(std::ptr::from_ref(first).cast()) }
-    }
-
     /// Encrypts `W` blocks side by side.
     #[inline(always)]
     fn encrypt<const W: usize>(&self, mut states: [__m128i; W]) -> [__m128i; W] {
         // SAFETY: the instructions are there.
         unsafe {
-            let first = self.key(0);
-            states.iter_mut().for_each(|state| *state = _mm_xor_si128(*state, first));
-            for round in 1..N - 1 {
-                let key = self.key(round);
-                states.iter_mut().for_each(|state| *state = _mm_aesenc_si128(*state, key));
+            let [first, middle @ .., last] = self.0.as_slice() else { return states };
+            for state in &mut states {
+                *state = _mm_xor_si128(*state, key(first));
             }
-            let last = self.key(N - 1);
-            states.map(|state| _mm_aesenclast_si128(state, last))
+            for round in middle {
+                for state in &mut states {
+                    *state = _mm_aesenc_si128(*state, key(round));
+                }
+            }
+            for state in &mut states {
+                *state = _mm_aesenclast_si128(*state, key(last));
+            }
+            states
         }
     }
 
@@ -82,8 +81,10 @@ impl<const N: usize> Xmm<'_, N> {
     fn encrypt_in_place<const W: usize>(&self, blocks: &mut [Block; W]) {
         // SAFETY: the instructions are there, and the loads and stores are of the 16 bytes that a reference is to.
         unsafe {
-            let states =
-                blocks.each_ref().map(|block| _mm_loadu_si128(std::ptr::from_ref(block).cast()));
+            let mut states = [_mm_setzero_si128(); W];
+            for (state, block) in states.iter_mut().zip(blocks.iter()) {
+                *state = _mm_loadu_si128(std::ptr::from_ref(block).cast());
+            }
             let states = self.encrypt(states);
             for (block, state) in blocks.iter_mut().zip(states) {
                 _mm_storeu_si128(std::ptr::from_mut(block).cast(), state);
@@ -112,10 +113,16 @@ impl<const N: usize> Backend for Xmm<'_, N> {
     #[inline(always)]
     fn encrypt_blocks(&self, blocks: &mut [Block]) {
         let (groups, rest) = blocks.as_chunks_mut::<8>();
-        groups.iter_mut().for_each(|group| self.encrypt_in_place(group));
+        for group in groups {
+            self.encrypt_in_place(group);
+        }
         let (pairs, rest) = rest.as_chunks_mut::<2>();
-        pairs.iter_mut().for_each(|pair| self.encrypt_in_place(pair));
-        rest.as_chunks_mut::<1>().0.iter_mut().for_each(|block| self.encrypt_in_place(block));
+        for pair in pairs {
+            self.encrypt_in_place(pair);
+        }
+        for block in rest.as_chunks_mut::<1>().0 {
+            self.encrypt_in_place(block);
+        }
     }
 }
 
@@ -123,29 +130,24 @@ impl<const N: usize> Backend for Xmm<'_, N> {
 struct Ymm<'a, const N: usize>(Xmm<'a, N>);
 
 impl<const N: usize> Ymm<'_, N> {
-    #[inline(always)]
-    fn key(&self, round: usize) -> __m256i {
-        let keys = &self.0.0[round];
-        // SAFETY: the instructions are there, and the reference is to more than 32 bytes.
-        unsafe { _mm256_load_si256(std::ptr::from_ref(keys).cast()) }
-    }
-
     /// Encrypts `2 * W` blocks side by side.
     #[inline(always)]
     fn encrypt_in_place<const W: usize>(&self, blocks: &mut [[Block; 2]; W]) {
         // SAFETY: the instructions are there, and the loads and stores are of the 32 bytes that a reference is to.
         unsafe {
-            let first = self.key(0);
-            let mut states = blocks.each_ref().map(|pair| {
-                _mm256_xor_si256(_mm256_loadu_si256(std::ptr::from_ref(pair).cast()), first)
-            });
-            for round in 1..N - 1 {
-                let key = self.key(round);
-                states.iter_mut().for_each(|state| *state = _mm256_aesenc_epi128(*state, key));
+            let [first, middle @ .., last] = self.0.0.as_slice() else { return };
+            let mut states = [_mm256_setzero_si256(); W];
+            for (state, pair) in states.iter_mut().zip(blocks.iter()) {
+                let pair = _mm256_loadu_si256(std::ptr::from_ref(pair).cast());
+                *state = _mm256_xor_si256(pair, key256(first));
             }
-            let last = self.key(N - 1);
+            for round in middle {
+                for state in &mut states {
+                    *state = _mm256_aesenc_epi128(*state, key256(round));
+                }
+            }
             for (pair, state) in blocks.iter_mut().zip(states) {
-                let state = _mm256_aesenclast_epi128(state, last);
+                let state = _mm256_aesenclast_epi128(state, key256(last));
                 _mm256_storeu_si256(std::ptr::from_mut(pair).cast(), state);
             }
         }
@@ -164,8 +166,12 @@ impl<const N: usize> Backend for Ymm<'_, N> {
     fn encrypt_blocks(&self, blocks: &mut [Block]) {
         let (pairs, rest) = blocks.as_chunks_mut::<2>();
         let (groups, pairs) = pairs.as_chunks_mut::<8>();
-        groups.iter_mut().for_each(|group| self.encrypt_in_place(group));
-        pairs.as_chunks_mut::<1>().0.iter_mut().for_each(|pair| self.encrypt_in_place(pair));
+        for group in groups {
+            self.encrypt_in_place(group);
+        }
+        for pair in pairs.as_chunks_mut::<1>().0 {
+            self.encrypt_in_place(pair);
+        }
         self.0.encrypt_blocks(rest);
     }
 }
@@ -174,29 +180,24 @@ impl<const N: usize> Backend for Ymm<'_, N> {
 struct Zmm<'a, const N: usize>(Xmm<'a, N>);
 
 impl<const N: usize> Zmm<'_, N> {
-    #[inline(always)]
-    fn key(&self, round: usize) -> __m512i {
-        let keys = &self.0.0[round];
-        // SAFETY: the instructions are there, and the reference is to 64 bytes.
-        unsafe { _mm512_loadu_si512(std::ptr::from_ref(keys).cast()) }
-    }
-
     /// Encrypts `4 * W` blocks side by side.
     #[inline(always)]
     fn encrypt_in_place<const W: usize>(&self, blocks: &mut [[Block; 4]; W]) {
         // SAFETY: the instructions are there, and the loads and stores are of the 64 bytes that a reference is to.
         unsafe {
-            let first = self.key(0);
-            let mut states = blocks.each_ref().map(|four| {
-                _mm512_xor_si512(_mm512_loadu_si512(std::ptr::from_ref(four).cast()), first)
-            });
-            for round in 1..N - 1 {
-                let key = self.key(round);
-                states.iter_mut().for_each(|state| *state = _mm512_aesenc_epi128(*state, key));
+            let [first, middle @ .., last] = self.0.0.as_slice() else { return };
+            let mut states = [_mm512_setzero_si512(); W];
+            for (state, four) in states.iter_mut().zip(blocks.iter()) {
+                let four = _mm512_loadu_si512(std::ptr::from_ref(four).cast());
+                *state = _mm512_xor_si512(four, key512(first));
             }
-            let last = self.key(N - 1);
+            for round in middle {
+                for state in &mut states {
+                    *state = _mm512_aesenc_epi128(*state, key512(round));
+                }
+            }
             for (four, state) in blocks.iter_mut().zip(states) {
-                let state = _mm512_aesenclast_epi128(state, last);
+                let state = _mm512_aesenclast_epi128(state, key512(last));
                 _mm512_storeu_si512(std::ptr::from_mut(four).cast(), state);
             }
         }
@@ -215,8 +216,33 @@ impl<const N: usize> Backend for Zmm<'_, N> {
     fn encrypt_blocks(&self, blocks: &mut [Block]) {
         let (fours, rest) = blocks.as_chunks_mut::<4>();
         let (groups, fours) = fours.as_chunks_mut::<4>();
-        groups.iter_mut().for_each(|group| self.encrypt_in_place(group));
-        fours.as_chunks_mut::<1>().0.iter_mut().for_each(|four| self.encrypt_in_place(four));
+        for group in groups {
+            self.encrypt_in_place(group);
+        }
+        for four in fours.as_chunks_mut::<1>().0 {
+            self.encrypt_in_place(four);
+        }
         self.0.encrypt_blocks(rest);
     }
+}
+
+/// A round key for one block. This and its likes are inlined where the instructions are.
+#[inline(always)]
+fn key([key, ..]: &[[u8; 16]; 4]) -> __m128i {
+    // SAFETY: the load is of the 16 bytes that the reference is to.
+    unsafe { _mm_loadu_si128(std::ptr::from_ref(key).cast()) }
+}
+
+/// A round key for two blocks.
+#[inline(always)]
+fn key256(keys: &[[u8; 16]; 4]) -> __m256i {
+    // SAFETY: the load is of half of the 64 bytes that the reference is to.
+    unsafe { _mm256_loadu_si256(std::ptr::from_ref(keys).cast()) }
+}
+
+/// A round key for four blocks.
+#[inline(always)]
+pub(super) fn key512(keys: &[[u8; 16]; 4]) -> __m512i {
+    // SAFETY: the load is of the 64 bytes that the reference is to.
+    unsafe { _mm512_loadu_si512(std::ptr::from_ref(keys).cast()) }
 }

@@ -1,57 +1,11 @@
-//! Random keys, radices, lengths and tweaks: against the crate `fpe`, batches against single values, and back again.
+//! Random keys, radices, lengths and tweaks, by every engine: against the crates `fpe` and `fpr-ff1`, and back again.
 
 use aes::{Aes128, Aes192, Aes256};
-use allonym_ff1::{Ff1, Tweaks, domain_size};
+use allonym_ff1::{Ff1, domain_size};
 use fpe::ff1::{FF1, FlexibleNumeralString};
 use proptest::prelude::*;
 
-/// One key, radix and length, with values and a tweak for each of them.
-#[derive(Clone, Debug)]
-struct Case {
-    key: Vec<u8>,
-    radix: u32,
-    length: usize,
-    values: Vec<Vec<u16>>,
-    tweaks: Vec<Vec<u8>>,
-}
-
-fn radix() -> impl Strategy<Value = u32> {
-    prop_oneof![
-        prop::sample::select(vec![
-            2, 3, 10, 16, 26, 36, 62, 64, 85, 255, 256, 257, 1000, 4096, 65_535, 65_536
-        ]),
-        2..100u32,
-        2..=65_536u32,
-    ]
-}
-
-/// Values of random numerals, and now and then of the least or the largest one only.
-fn value(radix: u32, length: usize) -> impl Strategy<Value = Vec<u16>> {
-    let largest = (radix - 1) as u16;
-    prop_oneof![
-        8 => prop::collection::vec(0..=largest, length),
-        1 => Just(vec![0; length]),
-        1 => Just(vec![largest; length]),
-    ]
-}
-
-fn case(
-    lengths: std::ops::Range<usize>,
-    values: std::ops::Range<usize>,
-) -> impl Strategy<Value = Case> {
-    let key = prop::sample::select(vec![16usize, 24, 32])
-        .prop_flat_map(|size| prop::collection::vec(any::<u8>(), size));
-    (key, radix(), lengths, values).prop_flat_map(|(key, radix, length, count)| {
-        let shortest = (2..).find(|length| domain_size(radix, *length).is_none_or(|size| size >= 1_000_000)).unwrap();
-        let length = length.max(shortest);
-        let tweak = prop_oneof![4 => prop::collection::vec(any::<u8>(), 0..16), 1 => prop::collection::vec(any::<u8>(), 0..70)];
-        (
-            prop::collection::vec(value(radix, length), count),
-            prop::collection::vec(tweak, count),
-        )
-            .prop_map(move |(values, tweaks)| Case { key: key.clone(), radix, length, values, tweaks })
-    })
-}
+use crate::cases::{Case, case, engines};
 
 fn reference(case: &Case, value: &[u16], tweak: &[u8]) -> Vec<u16> {
     let value = FlexibleNumeralString::from(value.to_vec());
@@ -70,49 +24,51 @@ fn single(ff1: &Ff1, value: &[u16], tweak: &[u8]) -> Vec<u16> {
     value
 }
 
+fn check(case: &Case) -> Result<(), TestCaseError> {
+    for ff1 in case.engines() {
+        for (value, tweak) in case.values.iter().zip(&case.tweaks) {
+            prop_assert_eq!(
+                single(&ff1, value, tweak),
+                reference(case, value, tweak),
+                "{}",
+                ff1.engine()
+            );
+        }
+    }
+    Ok(())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 3_000 }))]
 
     #[test]
     fn short_values_agree_with_another_implementation(case in case(2..48, 1..4)) {
-        let ff1 = Ff1::new(&case.key, case.radix).unwrap();
-        for (value, tweak) in case.values.iter().zip(&case.tweaks) {
-            prop_assert_eq!(single(&ff1, value, tweak), reference(&case, value, tweak));
-        }
+        check(&case)?;
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(800))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 600 }))]
 
     #[test]
     fn longer_values_agree_with_another_implementation(case in case(48..400, 1..3)) {
-        let ff1 = Ff1::new(&case.key, case.radix).unwrap();
-        for (value, tweak) in case.values.iter().zip(&case.tweaks) {
-            prop_assert_eq!(single(&ff1, value, tweak), reference(&case, value, tweak));
-        }
+        check(&case)?;
     }
 
-    /// Batches smaller than, equal to and larger than the lanes of any back end, with a partly filled last group.
     #[test]
-    fn a_batch_is_its_values_one_by_one(case in case(2..90, 0..150)) {
-        let ff1 = Ff1::new(&case.key, case.radix).unwrap();
-        let plain = case.values.concat();
-        let each: Vec<&[u8]> = case.tweaks.iter().map(Vec::as_slice).collect();
-        let shared = each.first().copied().unwrap_or_default();
-
-        let mut batch = plain.clone();
-        ff1.encrypt_batch(Tweaks::Each(&each), case.length, &mut batch).unwrap();
-        let singles = case.values.iter().zip(&each).map(|(value, tweak)| single(&ff1, value, tweak));
-        prop_assert_eq!(&batch, &singles.collect::<Vec<_>>().concat());
-        ff1.decrypt_batch(Tweaks::Each(&each), case.length, &mut batch).unwrap();
-        prop_assert_eq!(&batch, &plain);
-
-        ff1.encrypt_batch(Tweaks::Same(shared), case.length, &mut batch).unwrap();
-        let singles = case.values.iter().map(|value| single(&ff1, value, shared));
-        prop_assert_eq!(&batch, &singles.collect::<Vec<_>>().concat());
-        ff1.decrypt_batch(Tweaks::Same(shared), case.length, &mut batch).unwrap();
-        prop_assert_eq!(&batch, &plain);
+    fn a_third_implementation_agrees_both_ways(case in case(2..60, 1..3)) {
+        prop_assume!(case.radix < 65_536); // The third one takes 16 bits for the radix.
+        let third = fpr_ff1::FF1::new(&case.key, case.radix).unwrap();
+        for ff1 in case.engines() {
+            for (value, tweak) in case.values.iter().zip(&case.tweaks) {
+                let mut own = value.clone();
+                ff1.encrypt(tweak, &mut own).unwrap();
+                prop_assert_eq!(&own, &third.encrypt_numerals(value, Some(tweak)).unwrap());
+                let mut own = value.clone();
+                ff1.decrypt(tweak, &mut own).unwrap();
+                prop_assert_eq!(own, third.decrypt_numerals(value, Some(tweak)).unwrap());
+            }
+        }
     }
 }
 
@@ -130,15 +86,13 @@ fn very_long_values_agree_with_another_implementation() {
             values: vec![numerals.collect()],
             tweaks: vec![vec![9; 300]],
         };
-        let ff1 = Ff1::new(&case.key, radix).unwrap();
-        let mut value = single(&ff1, &case.values[0], &case.tweaks[0]);
-        assert_eq!(
-            value,
-            reference(&case, &case.values[0], &case.tweaks[0]),
-            "radix {radix}, length {length}"
-        );
-        ff1.decrypt(&case.tweaks[0], &mut value).unwrap();
-        assert_eq!(value, case.values[0], "radix {radix}, length {length}");
+        let expected = reference(&case, &case.values[0], &case.tweaks[0]);
+        for ff1 in case.engines() {
+            let mut value = single(&ff1, &case.values[0], &case.tweaks[0]);
+            assert_eq!(value, expected, "{}: radix {radix}, length {length}", ff1.engine());
+            ff1.decrypt(&case.tweaks[0], &mut value).unwrap();
+            assert_eq!(value, case.values[0], "{}: radix {radix}, length {length}", ff1.engine());
+        }
     }
 }
 
@@ -147,7 +101,7 @@ fn very_long_values_agree_with_another_implementation() {
 fn a_grid_of_radices_and_lengths_agrees_with_another_implementation() {
     let mut checked = 0;
     for radix in 2..70u32 {
-        let ff1 = Ff1::new(&[radix as u8; 32], radix).unwrap();
+        let engines = engines(&[radix as u8; 32], radix);
         let largest = (radix - 1) as u16;
         for length in (2..70usize)
             .filter(|length| domain_size(radix, *length).is_none_or(|size| size >= 1_000_000))
@@ -162,11 +116,11 @@ fn a_grid_of_radices_and_lengths_agrees_with_another_implementation() {
                 values: Vec::new(),
                 tweaks: Vec::new(),
             };
-            assert_eq!(
-                single(&ff1, &value, &tweak),
-                reference(&case, &value, &tweak),
-                "radix {radix}, length {length}"
-            );
+            let expected = reference(&case, &value, &tweak);
+            for ff1 in &engines {
+                let own = single(ff1, &value, &tweak);
+                assert_eq!(own, expected, "{}: radix {radix}, length {length}", ff1.engine());
+            }
             checked += 1;
         }
     }

