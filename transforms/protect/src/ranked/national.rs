@@ -246,11 +246,13 @@ impl Form {
 
 /// What each digit of a number counts modulo `modulus`.
 const fn powers<const DIGITS: usize>(modulus: i32) -> [i32; DIGITS] {
-    let mut powers = [1; DIGITS];
-    let mut at = DIGITS - 1;
-    while at > 0 {
-        powers[at - 1] = powers[at] * 10 % modulus;
-        at -= 1;
+    let mut powers = [0; DIGITS];
+    let mut rest: &mut [i32] = &mut powers;
+    let mut power = 1;
+    while let [before @ .., last] = rest {
+        *last = power;
+        power = power * 10 % modulus;
+        rest = before;
     }
     powers
 }

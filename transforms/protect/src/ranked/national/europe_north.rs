@@ -2,13 +2,10 @@ use super::check::{Check, Checks, Sum};
 use super::piece::{Piece, day_first, long_year_first, short_year_first};
 use super::{Declared, PLAIN, powers};
 
-const POWERS_31: [i32; 6] = powers(31);
-
 /// The number without its sign, modulo 31.
 const FINNISH: &[i32] = &{
-    let nine: [i32; 9] = powers(31);
-    let [day, day_2, month, month_2, year, year_2, ..] = nine;
-    [day, day_2, month, month_2, year, year_2, 0, POWERS_31[3], POWERS_31[4], POWERS_31[5]]
+    let [a, b, c, d, e, f, g, h, i] = powers::<9>(31);
+    [a, b, c, d, e, f, 0, g, h, i]
 };
 
 /// Sex and century, day of birth, serial, as in Estonia and Lithuania.

@@ -297,7 +297,7 @@ fn italian(at: usize, symbol: u8, _weight: i32) -> i32 {
         letter => letter - 10,
     };
     let odd = usize::try_from(place).ok().and_then(|place| ODD.get(place));
-    if at % 2 == 0 { odd.copied().unwrap_or_default() } else { place }
+    if at.is_multiple_of(2) { odd.copied().unwrap_or_default() } else { place }
 }
 
 fn italian_man(day: Day) -> String {

@@ -1,5 +1,5 @@
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
+use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind, Look, Repetition};
 
 use crate::SpecError;
 
@@ -87,14 +87,23 @@ impl Nfa {
                 self.one(1u128.checked_shl(u32::from(*byte)).unwrap_or_default(), next)
             }),
             HirKind::Class(Class::Bytes(class)) => {
-                let bits = class.ranges().iter().fold(0, |bits, range| {
-                    (range.start()..=range.end().min(0x7f))
-                        .fold(bits, |bits, byte| bits | 1 << byte)
-                });
-                self.one(bits & PRINTABLE, next)
+                let ranges = class.iter().map(|range| (range.start(), range.end()));
+                self.one(bits(ranges), next)
             }
-            HirKind::Class(Class::Unicode(_)) => {
-                Err(SpecError::Invalid("`pattern` must not turn on Unicode: it is over ASCII"))
+            // Alternatives of single characters come as such, and are ASCII all the same.
+            HirKind::Class(Class::Unicode(class)) => {
+                let range = |range: &ClassUnicodeRange| {
+                    Some((u8::try_from(range.start()).ok()?, u8::try_from(range.end()).ok()?))
+                };
+                let ranges: Option<Vec<(u8, u8)>> = class.iter().map(range).collect();
+                match ranges {
+                    Some(ranges) if ranges.iter().all(|(_, last)| last.is_ascii()) => {
+                        self.one(bits(ranges.into_iter()), next)
+                    }
+                    _ => Err(SpecError::Invalid(
+                        "`pattern` must not turn on Unicode: it is over ASCII",
+                    )),
+                }
             }
             HirKind::Look(_) => Err(SpecError::Invalid(
                 "`pattern` has an anchor or a word boundary inside: it matches whole values, and only `^` at its beginning and `$` at its end may say so",
@@ -151,6 +160,13 @@ impl Nfa {
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
     }
+}
+
+/// The ASCII characters of some ranges, a bit for each.
+fn bits(ranges: impl Iterator<Item = (u8, u8)>) -> u128 {
+    ranges.fold(0, |bits, (first, last)| {
+        (first..=last.min(0x7f)).fold(bits, |bits, byte| bits | 1 << byte)
+    })
 }
 
 /// What is wrong, and where: never the pattern itself, which may be long.

@@ -1,4 +1,5 @@
 use super::super::*;
+use super::format;
 
 /// Numbers that authorities, their forms and encyclopedias give as examples.
 const VALID: &[(&str, &str)] = &[
@@ -119,7 +120,6 @@ const INVALID: &[(&str, &str, FaultRule)] = &[
     ("ca_sin", "046454286", FaultRule::Structure),
     ("br_cpf", "111.111.111-11", FaultRule::Structure),
     ("gb_nhs", "0000000000", FaultRule::Structure),
-    ("gb_nhs", "9434765910", FaultRule::CheckDigits),
     // The check digit of this body would be 10.
     ("gb_nhs", "0000000060", FaultRule::CheckDigits),
     ("gb_nino", "GB123456C", FaultRule::Structure),
@@ -135,24 +135,24 @@ const INVALID: &[(&str, &str, FaultRule)] = &[
     ("at_svnr", "1237 310280", FaultRule::Structure),
     ("au_abn", "10000000000", FaultRule::CheckDigits),
     ("be_national_number", "85.07.30-033.29", FaultRule::CheckDigits),
-    ("be_national_number", "85.00.00-033.28", FaultRule::CheckDigits),
-    ("be_national_number", "85.07.30-999.28", FaultRule::CheckDigits),
+    ("be_national_number", "85.00.00-033.28", FaultRule::Structure),
+    ("be_national_number", "85.07.30-999.28", FaultRule::Structure),
     ("fr_nir", "255081416802500", FaultRule::CheckDigits),
     ("fr_nir", "255081416802598", FaultRule::CheckDigits),
     ("fr_nir", "255081416800038", FaultRule::Structure),
     ("fr_nir", "255082C16802538", FaultRule::Alphabet),
-    ("es_dni", "12345678U", FaultRule::CheckDigits),
+    ("es_dni", "12345678U", FaultRule::Alphabet),
     ("es_dni", "A2345678Z", FaultRule::Structure),
-    ("fi_hetu", "131052B308T", FaultRule::Structure),
+    ("fi_hetu", "131052H308T", FaultRule::Structure),
     ("fi_hetu", "290299-308T", FaultRule::Structure),
     ("fi_hetu", "131052-900T", FaultRule::Structure),
     ("dk_cpr", "290200-0000", FaultRule::Structure),
     ("dk_cpr", "310260-1111", FaultRule::Structure),
     ("no_fodselsnummer", "15108695088 ", FaultRule::Structure),
-    ("no_fodselsnummer", "290200 12345", FaultRule::CheckDigits),
+    ("no_fodselsnummer", "290200 12345", FaultRule::Structure),
     ("se_personnummer", "811328-9874", FaultRule::Structure),
     ("se_personnummer", "19811228/9874", FaultRule::Alphabet),
-    ("it_codice_fiscale", "XAXMRA85T10A562S", FaultRule::Structure),
+    ("it_codice_fiscale", "ARBMRA85T10A562S", FaultRule::Structure),
     ("it_codice_fiscale", "RSSMRA85F10A562S", FaultRule::Structure),
     ("it_codice_fiscale", "RSSMRA85T32A562S", FaultRule::Structure),
     ("it_codice_fiscale", "RSSMRA85T10Z062S", FaultRule::Structure),
@@ -170,7 +170,7 @@ const INVALID: &[(&str, &str, FaultRule)] = &[
 #[test]
 fn published_numbers_are_valid() {
     for (id, text) in VALID {
-        let national = National::new(id).unwrap();
+        let national = format(id);
         let rank = national.rank(text);
         assert_eq!(rank.map(|rank| rank.slot), Ok(0), "{id}: {text}");
         assert_eq!(*national.unrank(rank.unwrap(), "").unwrap(), *text, "{id}");
@@ -184,10 +184,12 @@ fn published_numbers_are_valid() {
 
 #[test]
 fn what_is_no_such_number_is_refused_by_its_rule() {
-    for (id, text, expected) in INVALID {
-        let national = National::new(id).unwrap();
-        assert_eq!(national.rank(text), Err(*expected), "{id}: {text}");
-    }
+    let wrong: Vec<_> = INVALID
+        .iter()
+        .map(|(id, text, expected)| (id, text, expected, format(id).rank(text)))
+        .filter(|(_, _, expected, found)| *found != Err(**expected))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -209,7 +211,7 @@ fn a_moved_check_digit_is_its_distance_from_the_valid_one() {
         ("au_abn", "99824753556", 48),
         ("hr_oib", "33392005960", 9),
     ] {
-        let national = National::new(id).unwrap();
+        let national = format(id);
         let rank = national.rank(text).unwrap();
         assert_eq!(rank.slot, slot, "{id}: {text}");
         assert_eq!(*national.unrank(rank, "").unwrap(), *text, "{id}");
@@ -218,7 +220,7 @@ fn a_moved_check_digit_is_its_distance_from_the_valid_one() {
 
 #[test]
 fn forms_are_classes_and_separators_come_back() {
-    let ssn = National::new("us_ssn").unwrap();
+    let ssn = format("us_ssn");
     let names: Vec<&str> = ssn.classes().iter().map(|class| class.name.as_str()).collect();
     assert_eq!(names, ["form xxxxxxxxx", "form xxx-xx-xxxx"]);
     for (text, class, number) in [
@@ -233,7 +235,7 @@ fn forms_are_classes_and_separators_come_back() {
         assert_eq!(ssn.rank(text), Ok(rank));
         assert_eq!(*ssn.unrank(rank, "").unwrap(), text);
     }
-    let belgian = National::new("be_national_number").unwrap();
+    let belgian = format("be_national_number");
     assert_eq!(belgian.rank("85073003328").unwrap().class, 0);
     assert_eq!(belgian.rank("17073003384").unwrap().class, 2);
     assert_eq!(belgian.classes()[2].name, "form xxxxxxxxxkk, born from 2000 on");
