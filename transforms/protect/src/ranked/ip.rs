@@ -35,7 +35,7 @@ pub(crate) fn build_v4(keep: u8) -> Result<Box<dyn Ranked>, SpecError> {
 
 /// IPv6 addresses of which the first `keep` bits stay.
 pub(crate) fn build_v6(keep: u8) -> Result<Box<dyn Ranked>, SpecError> {
-    if keep % 8 != 0 || keep > 104 {
+    if !keep.is_multiple_of(8) || keep > 104 {
         return Err(SpecError::Invalid(
             "of an IPv6 address a multiple of 8 bits can stay, at most 104: more would leave fewer than 10^6 addresses",
         ));

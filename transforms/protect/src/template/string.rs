@@ -267,9 +267,9 @@ mod tests {
 
     #[test]
     fn what_fits_and_what_stays() {
-        let check = |declared: &Declared,
-                     text: &str,
-                     expected: Result<(usize, &[(u8, &str)]), FaultRule>| {
+        /// How many characters are enciphered, and what stays, with its position.
+        type Expected<'a> = Result<(usize, &'a [(u8, &'a str)]), FaultRule>;
+        let check = |declared: &Declared, text: &str, expected: Expected<'_>| {
             let judged = declared.fit(text);
             assert_eq!(
                 judged.map(|index| declared.layouts[index].runs[0].len()),

@@ -61,7 +61,7 @@ fn value_of(template: &TemplateSpec, seed: u128) -> Value {
         let mut rest = seed;
         let next = |_| {
             let letter = alphabet[(rest % alphabet.len() as u128) as usize];
-            rest = rest / alphabet.len() as u128 ^ rest.rotate_left(29);
+            rest = (rest / alphabet.len() as u128) ^ rest.rotate_left(29);
             letter
         };
         (0..count).map(next).collect()
@@ -192,10 +192,11 @@ fn keeps_length(template: &TemplateSpec) -> bool {
 }
 
 /// Each template in each mode that it can have.
-static METHODS: LazyLock<Vec<(TemplateSpec, VersionMode, Arc<dyn Transform>)>> =
-    LazyLock::new(methods);
+static METHODS: LazyLock<Vec<Case>> = LazyLock::new(methods);
 
-fn methods() -> Vec<(TemplateSpec, VersionMode, Arc<dyn Transform>)> {
+type Case = (TemplateSpec, VersionMode, Arc<dyn Transform>);
+
+fn methods() -> Vec<Case> {
     let mut all = Vec::new();
     for template in templates() {
         for mode in MODES {
