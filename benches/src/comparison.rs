@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::measure::Pace;
 use crate::report::{Report, Section};
-use crate::{Outcome, audit, ff1, http, json, machine, say, tokens};
+use crate::{Outcome, audit, ff1, http, json, machine, methods, say, tokens};
 
 /// Runs comparisons. All of them, unless named, and without --quick: writes
 /// benches/RESULTS.md. Always writes bench/summary.json and bench/RESULTS.md in the
@@ -70,6 +70,7 @@ impl Arguments {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Comparison {
     Ff1,
+    Methods,
     Json,
     Http,
     Tokens,
@@ -80,6 +81,7 @@ impl Comparison {
     fn run(self, pace: Pace, folder: &Path) -> Outcome<Section> {
         match self {
             Self::Ff1 => ff1::compare(pace),
+            Self::Methods => methods::compare(pace),
             Self::Json => json::compare(pace),
             Self::Http => http::compare(pace, folder),
             Self::Tokens => tokens::compare(pace, folder),

@@ -233,9 +233,9 @@ fn verify(ff1: &Ff1, peer: &FF1<Aes256>) -> Outcome<()> {
 }
 
 /// Blocks of which each is the input of the next, inside one back end of the cipher.
-struct Chain<'a> {
-    block: &'a mut Block,
-    count: usize,
+pub(crate) struct Chain<'a> {
+    pub(crate) block: &'a mut Block,
+    pub(crate) count: usize,
 }
 
 impl BlockSizeUser for Chain<'_> {

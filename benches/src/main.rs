@@ -4,7 +4,7 @@
 //!   comparison ──▶ arms, interleaved ──▶ series ──▶ rows ──▶ RESULTS.md, summary.json
 //! ```
 //!
-//! One comparison is one file: `ff1`, `json`, `http`, `tokens`, `audit`. Each checks that
+//! One comparison is one file: `ff1`, `methods`, `json`, `http`, `tokens`, `audit`. Each checks that
 //! its arms give right answers before it times them. No figure here is ever a test.
 
 mod audit;
@@ -15,6 +15,7 @@ mod http;
 mod json;
 mod machine;
 mod measure;
+mod methods;
 mod process;
 mod report;
 mod tokens;

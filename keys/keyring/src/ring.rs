@@ -20,7 +20,8 @@ pub trait Keyring: Send + Sync {
     fn secret(&self, key: KeyId, version: KeyVersion) -> Result<Arc<Secret>, KeyError>;
 
     /// The versions that can still reveal, oldest first. Empty if the key is not known.
-    fn live(&self, key: KeyId) -> Vec<KeyVersion>;
+    /// Costs the same however many there are: it is asked for every batch.
+    fn live(&self, key: KeyId) -> &[KeyVersion];
 }
 
 /// Why there is no key material. Names the key, never its content.
@@ -43,7 +44,7 @@ pub enum KeyError {
 /// All keys of a namespace at one moment. Immutable: a rotation makes a new one.
 #[derive(Default)]
 pub struct KeySet {
-    keys: HashMap<KeyId, KeyEntry>,
+    keys: HashMap<KeyId, (KeyEntry, Vec<KeyVersion>)>,
 }
 
 /// One key: its name now, and its versions.
@@ -58,30 +59,44 @@ impl KeySet {
     /// The set of these keys.
     #[must_use]
     pub fn new(keys: HashMap<KeyId, KeyEntry>) -> Self {
-        Self { keys }
+        let live = |(key, entry): (KeyId, KeyEntry)| {
+            let live = entry.live();
+            (key, (entry, live))
+        };
+        Self { keys: keys.into_iter().map(live).collect() }
     }
 
     /// The id of the key with this name.
     #[must_use]
     pub fn id(&self, name: &str) -> Option<KeyId> {
-        self.keys.iter().find(|(_, entry)| entry.name == name).map(|(id, _)| *id)
+        self.iter().find(|(_, entry)| entry.name == name).map(|(id, _)| id)
     }
 
     /// One key.
     #[must_use]
     pub fn entry(&self, key: KeyId) -> Option<&KeyEntry> {
-        self.keys.get(&key)
+        self.keys.get(&key).map(|(entry, _)| entry)
     }
 
     /// All keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (KeyId, &KeyEntry)> {
-        self.keys.iter().map(|(id, entry)| (*id, entry))
+        self.keys.iter().map(|(id, (entry, _))| (*id, entry))
+    }
+}
+
+impl KeyEntry {
+    fn live(&self) -> Vec<KeyVersion> {
+        self.versions
+            .iter()
+            .filter(|(_, (state, secret))| *state != KeyState::Destroyed && secret.is_some())
+            .map(|(version, _)| *version)
+            .collect()
     }
 }
 
 impl Keyring for KeySet {
     fn active(&self, key: KeyId) -> Result<KeyVersion, KeyError> {
-        let entry = self.keys.get(&key).ok_or(KeyError::Unknown(key))?;
+        let entry = self.entry(key).ok_or(KeyError::Unknown(key))?;
         entry
             .versions
             .iter()
@@ -92,7 +107,7 @@ impl Keyring for KeySet {
     }
 
     fn secret(&self, key: KeyId, version: KeyVersion) -> Result<Arc<Secret>, KeyError> {
-        let entry = self.keys.get(&key).ok_or(KeyError::Unknown(key))?;
+        let entry = self.entry(key).ok_or(KeyError::Unknown(key))?;
         match entry.versions.get(&version) {
             None => Err(KeyError::NoVersion(key, version)),
             Some((KeyState::Destroyed, _) | (_, None)) => Err(KeyError::Destroyed(key, version)),
@@ -100,14 +115,7 @@ impl Keyring for KeySet {
         }
     }
 
-    fn live(&self, key: KeyId) -> Vec<KeyVersion> {
-        self.keys.get(&key).map_or_else(Vec::new, |entry| {
-            entry
-                .versions
-                .iter()
-                .filter(|(_, (state, secret))| *state != KeyState::Destroyed && secret.is_some())
-                .map(|(version, _)| *version)
-                .collect()
-        })
+    fn live(&self, key: KeyId) -> &[KeyVersion] {
+        self.keys.get(&key).map_or(&[], |(_, live)| live)
     }
 }

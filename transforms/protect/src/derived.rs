@@ -1,18 +1,22 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use allonym_keyring::{Info, KeyError, KeyVersion, Keyring, Purpose, Secret, derive};
 
 use crate::{Context, Domain, FaultRule};
 
-/// More versions than any key has live at a time; beyond it the oldest is derived anew.
-const CACHED: usize = 64;
+/// Beyond so many versions in use the oldest is derived anew.
+const CACHED: usize = 10_240;
+/// So often something is asked for, what belongs to secrets that are gone is dropped.
+const SWEEP: usize = 256;
 
 /// What a method derives from a key version, kept while that version's secret lives.
 pub(crate) struct Derived<K> {
     domain: Domain,
     specification: [u8; 32],
     cached: RwLock<BTreeMap<KeyVersion, Entry<K>>>,
+    asked: AtomicUsize,
 }
 
 /// A derived key and the secret it came from. The secret is not kept alive: when its
@@ -24,7 +28,7 @@ struct Entry<K> {
 
 impl<K> Derived<K> {
     pub(crate) fn new(domain: Domain, specification: [u8; 32]) -> Self {
-        Self { domain, specification, cached: RwLock::default() }
+        Self { domain, specification, cached: RwLock::default(), asked: AtomicUsize::new(0) }
     }
 
     pub(crate) const fn domain(&self) -> &Domain {
@@ -62,12 +66,14 @@ impl<K> Derived<K> {
                 KeyError::Unknown(_) | KeyError::Inactive(_) => FaultRule::NoKey,
             }
         })?;
+        if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+            self.sweep();
+        }
         let origin = Arc::downgrade(&secret);
         {
             let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(entry) = cached.get(&version)
                 && entry.secret.ptr_eq(&origin)
-                && cached.values().all(|entry| entry.secret.strong_count() > 0)
             {
                 return Ok(Arc::clone(&entry.key));
             }
@@ -83,13 +89,24 @@ impl<K> Derived<K> {
                 },
             )
         })?);
+        self.sweep();
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-        cached.retain(|_, entry| entry.secret.strong_count() > 0);
         if cached.len() >= CACHED {
             cached.pop_first();
         }
         cached.insert(version, Entry { secret: origin, key: Arc::clone(&key) });
         Ok(key)
+    }
+
+    /// Drops what was derived from secrets that are wiped. Only now and then: with
+    /// thousands of versions it takes longer than what it is done beside.
+    fn sweep(&self) {
+        let gone = |entry: &Entry<K>| entry.secret.strong_count() == 0;
+        let any = self.cached.read().unwrap_or_else(PoisonError::into_inner).values().any(gone);
+        if any {
+            let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
+            cached.retain(|_, entry| !gone(entry));
+        }
     }
 
     fn forget(&self, version: KeyVersion) {

@@ -24,7 +24,6 @@ mod plan;
 mod positional;
 mod tweaks;
 
-use std::cell::LazyCell;
 use std::sync::Arc;
 
 use allonym_ff1::{Ff1, Ff1Error};
@@ -112,17 +111,17 @@ impl Fpe {
     }
 
     /// What a value is by its form, by what stands beside it, and by which versions are live.
-    fn look<F: FnOnce() -> Vec<KeyVersion>>(
+    fn look(
         &self,
         value: &Value,
         stated: Option<KeyVersion>,
-        live: &LazyCell<Vec<KeyVersion>, F>,
+        live: &[KeyVersion],
     ) -> Result<Look, FaultRule> {
         let text = value.as_str().unwrap_or_default();
         if self.mode == VersionMode::Header && headed::is_marked(text) {
             let (version, enciphered) = headed::read(text).ok_or(FaultRule::BadMark)?;
             let fit = self.fit(value, enciphered).map_err(|_| FaultRule::BadMark)?;
-            let holds = fit.slot == 0 && live.contains(&version);
+            let holds = fit.slot == 0 && live.binary_search(&version).is_ok();
             return if holds { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) };
         }
         let fit = self.fit(value, text)?;
@@ -132,7 +131,7 @@ impl Fpe {
             }
             (_, 1.., _) => Err(FaultRule::CheckDigits),
             (VersionMode::Sidecar, 0, Some(version)) => {
-                let known = live.contains(&version);
+                let known = live.binary_search(&version).is_ok();
                 if known { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) }
             }
             (VersionMode::Epoch | VersionMode::Pinned, 0, _) => Ok(Look::Unmarked(fit)),
@@ -142,11 +141,11 @@ impl Fpe {
     }
 
     /// What a plain value is; what is protected, mistyped or a mask is refused.
-    fn look_plain<F: FnOnce() -> Vec<KeyVersion>>(
+    fn look_plain(
         &self,
         value: &Value,
         stated: Option<KeyVersion>,
-        live: &LazyCell<Vec<KeyVersion>, F>,
+        live: &[KeyVersion],
     ) -> Result<Fit, FaultRule> {
         match self.look(value, stated, live)? {
             Look::Plain(fit) => Ok(fit),
@@ -178,13 +177,16 @@ impl Fpe {
         }
     }
 
-    /// The versions a stored value can be under.
-    fn live(&self, context: &Context<'_>) -> Vec<KeyVersion> {
+    /// The versions a stored value can be under, oldest first.
+    fn live<'a>(&self, context: &Context<'a>) -> &'a [KeyVersion] {
         let key = self.keys.domain().key;
-        match self.mode {
-            VersionMode::Pinned => context.newest.active(key).into_iter().collect(),
-            _ => context.newest.live(key),
+        let live = context.newest.live(key);
+        if self.mode != VersionMode::Pinned {
+            return live;
         }
+        let active = context.newest.active(key).ok();
+        let at = active.and_then(|active| live.binary_search(&active).ok());
+        at.and_then(|at| live.get(at..=at)).unwrap_or_default()
     }
 
     /// The typed encoding of the scope. Where values go through tables, only that of a
@@ -287,9 +289,9 @@ impl Transform for Fpe {
         let failed = |rule| Fault { index: first, rule };
         let scope = self.scope(context).map_err(failed)?;
         let (version, key) = self.writing(context).map_err(failed)?;
-        let live = LazyCell::new(|| self.live(context));
+        let live = self.live(context);
         let plan = Plan::new(batch, self.is_ranked(), |index, value| {
-            Ok((version, self.look_plain(value, stated(context, index), &live)?))
+            Ok((version, self.look_plain(value, stated(context, index), live)?))
         })?;
         for group in plan.groups() {
             self.transform(Way::Protect, (&key, &scope), group, (batch, &plan.numbers))?;
@@ -302,10 +304,10 @@ impl Transform for Fpe {
             return Ok(());
         };
         let scope = self.scope(context).map_err(|rule| Fault { index: first, rule })?;
-        let live = LazyCell::new(|| self.live(context));
+        let live = self.live(context);
         let plan = Plan::new(batch, self.is_ranked(), |index, value| {
             let stated = stated(context, index);
-            Ok(match self.look(value, stated, &live)? {
+            Ok(match self.look(value, stated, live)? {
                 Look::Protected(version, fit) => (version, fit),
                 Look::Plain(_) if self.mode == VersionMode::Sidecar => {
                     return Err(FaultRule::NoVersion);
@@ -331,8 +333,8 @@ impl Transform for Fpe {
         if value.is_empty() {
             return if self.is_marked() { Mark::Plain } else { Mark::Unmarked };
         }
-        let live = LazyCell::new(|| self.live(context));
-        match self.look(value, stated(context, 0), &live) {
+        let live = self.live(context);
+        match self.look(value, stated(context, 0), live) {
             Ok(Look::Plain(_)) => Mark::Plain,
             Ok(Look::Protected(version, _)) => Mark::Protected(Some(version)),
             Ok(Look::Unmarked(_)) => Mark::Unmarked,
@@ -347,8 +349,7 @@ impl Transform for Fpe {
         let fault = |rule| Fault { index: 0, rule };
         let versions = self.live(context);
         let scope = self.scope(context).map_err(fault)?;
-        let live = LazyCell::new(|| versions.clone());
-        self.look_plain(operand, None, &live).map_err(fault)?;
+        self.look_plain(operand, None, versions).map_err(fault)?;
         if versions.is_empty() {
             return Err(fault(FaultRule::NoKey));
         }
@@ -359,7 +360,7 @@ impl Transform for Fpe {
                 let mut form = operand.clone();
                 let batch = &mut [&mut form];
                 let plan = Plan::new(batch, self.is_ranked(), |_, value| {
-                    Ok((*version, self.look_plain(value, None, &live)?))
+                    Ok((*version, self.look_plain(value, None, versions)?))
                 })?;
                 self.transform(Way::Protect, (&key, &scope), plan.all(), (batch, &plan.numbers))?;
                 Ok(form)

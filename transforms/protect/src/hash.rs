@@ -34,7 +34,7 @@ impl Hash {
         header::read(header::HASH, text, &mut bytes)?;
         let (version, header) = header::version(&bytes)?;
         let whole = bytes.len() == header + 32;
-        let known = whole && keys.live(self.keys.domain().key).contains(&version);
+        let known = whole && keys.live(self.keys.domain().key).binary_search(&version).is_ok();
         known.then_some(version)
     }
 }
@@ -81,8 +81,8 @@ impl Transform for Hash {
         if live.is_empty() {
             return Err(fault(FaultRule::NoKey));
         }
-        live.into_iter()
-            .map(|version| {
+        live.iter()
+            .map(|&version| {
                 let prf = self.keys.get(context.newest, version, derive)?;
                 hash(&prf, version, &scope, operand)
             })

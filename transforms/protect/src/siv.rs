@@ -189,8 +189,8 @@ impl<F: Form> Transform for Deterministic<F> {
             return Err(fault(FaultRule::NoKey));
         }
         let mut buffer = Zeroizing::new(Vec::new());
-        live.into_iter()
-            .map(|version| {
+        live.iter()
+            .map(|&version| {
                 let sealer = self.opener(context.newest, version, &scope)?;
                 sealer.seal(&header::header(version), operand, &mut buffer)?;
                 Ok(Value::text(F::write(&buffer)))
