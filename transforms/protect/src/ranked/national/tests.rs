@@ -145,7 +145,7 @@ fn the_other_check_digits_leave_no_body_out() {
         checks: Checks(&[Check::Sum(Sum::luhn(&[2, 1, 2]))]),
         ..PLAIN
     };
-    check(&LUHN, DIGITS, |digits| oracle::luhn(digits));
+    check(&LUHN, DIGITS, oracle::luhn);
     check(&Declared { checks: Checks(&[Check::Verhoeff]), ..LUHN }, DIGITS, oracle::verhoeff);
     check(&Declared { checks: Checks(&[Check::Hybrid]), ..LUHN }, DIGITS, oracle::hybrid);
     check(&Declared { forms: &["xxx"], checks: Checks(&[]), ..LUHN }, DIGITS, |_| true);

@@ -61,16 +61,15 @@ fn numbers_stand_in_the_order_of_their_bodies() {
 
 #[test]
 fn declarations_fit_together() {
-    for declared in declared() {
-        let count = |form: &str, symbol| form.bytes().filter(|place| *place == symbol).count();
-        let text = declared.bodies();
-        let mut body = Vec::new();
-        text.append_word(0, &mut body).unwrap();
-        for form in declared.forms {
-            assert_eq!(count(form, b'x'), body.len(), "{}: {form}", declared.id);
-            assert_eq!(count(form, b'k'), declared.checks.width(), "{}: {form}", declared.id);
+    for (id, national) in formats() {
+        for form in &national.forms {
+            let mut body = Vec::new();
+            form.bodies.append_word(0, &mut body).unwrap();
+            let count = |symbol| form.picture.bytes().filter(|place| *place == symbol).count();
+            assert_eq!(count(b'x'), body.len(), "{id}: {}", form.picture);
+            assert_eq!(count(b'k'), form.checks.width(), "{id}: {}", form.picture);
+            assert!(form.checks.weights_fit(body.len()), "{id}: {}", form.picture);
         }
-        assert!(declared.checks.weights_fit(body.len()), "{}", declared.id);
     }
 }
 

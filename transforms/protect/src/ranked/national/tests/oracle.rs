@@ -1,5 +1,10 @@
 //! The rules of identifiers once more, written from the number as a whole.
 
+#![expect(
+    clippy::manual_is_multiple_of,
+    reason = "rules are written as they are told: what is left of a division"
+)]
+
 /// Whether a text is a valid number of this identifier, however it is separated.
 pub(super) fn valid(id: &str, text: &str) -> bool {
     let plain: String = text.chars().filter(|symbol| symbol.is_ascii_alphanumeric()).collect();
