@@ -97,6 +97,14 @@ impl Fpe {
         Ok(Self { format, mode, scope, tenants, keys, tables })
     }
 
+    /// Of a format of a test.
+    #[cfg(test)]
+    fn of(format: Format, domain: Domain) -> Self {
+        let (keys, tables) = (Derived::new(domain, [0; 32]), Tables::new());
+        let (mode, scope, tenants) = (VersionMode::Pinned, Scope::Global, Vec::new());
+        Self { format, mode, scope, tenants, keys, tables }
+    }
+
     /// What a value is by its form alone.
     fn fit(&self, value: &Value, text: &str) -> Result<Fit, FaultRule> {
         match value {

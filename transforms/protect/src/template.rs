@@ -67,14 +67,22 @@ pub(crate) trait Template: Send + Sync {
         run.read(text.as_bytes(), numerals)
     }
 
-    /// Puts numerals in the place of those of a run.
+    /// Puts numerals in the place of those of a run, and if it is the last one makes the
+    /// check digits anew.
     fn write(
         &self,
         run: &Run,
         numerals: &[u16],
+        slot: Option<u32>,
         text: &mut Zeroizing<String>,
     ) -> Result<(), FaultRule> {
-        edit(text, |bytes| run.write(numerals, bytes))
+        edit(text, |bytes| {
+            run.write(numerals, bytes)?;
+            if let Some(slot) = slot {
+                self.set_slot(bytes, slot);
+            }
+            Ok(())
+        })
     }
 
     /// Writes down what stays in clear, after the scope.
@@ -234,7 +242,7 @@ impl Run {
 }
 
 /// Changes the characters of a text where they are: no copy of them is left behind.
-pub(crate) fn edit(
+fn edit(
     text: &mut Zeroizing<String>,
     change: impl FnOnce(&mut [u8]) -> Result<(), FaultRule>,
 ) -> Result<(), FaultRule> {

@@ -165,3 +165,97 @@ fn look_up(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use allonym_keyring::{DomainId, KeyEntry, KeyId, KeySet, KeyState, NamespaceId, Secret};
+
+    use super::*;
+    use crate::{Context, Domain, Transform};
+
+    /// A letter for the class, then a number of it.
+    struct Lettered {
+        classes: Vec<Class>,
+        keeps: bool,
+    }
+
+    impl Ranked for Lettered {
+        fn classes(&self) -> &[Class] {
+            &self.classes
+        }
+
+        fn rank(&self, text: &str) -> Result<Rank, FaultRule> {
+            let letter = text.bytes().next().ok_or(FaultRule::Length)?;
+            let class = usize::from(letter.wrapping_sub(b'a'));
+            let all = self.classes.get(class).ok_or(FaultRule::Structure)?;
+            let number: u128 = text[1..].parse().map_err(|_| FaultRule::Alphabet)?;
+            if number >= all.size {
+                return Err(FaultRule::Range);
+            }
+            Ok(Rank { class, number, slot: 0 })
+        }
+
+        fn unrank(&self, rank: Rank, like: &str) -> Result<Zeroizing<String>, FaultRule> {
+            Ok(Zeroizing::new(format!("{}{}", &like[..1], rank.number)))
+        }
+
+        fn keeps(&self) -> bool {
+            self.keeps
+        }
+    }
+
+    fn numbers(sizes: &[u128], keeps: bool) -> Result<Numbers, SpecError> {
+        let class = |size: &u128| Class { name: "some".to_owned(), size: *size };
+        Numbers::new(Box::new(Lettered { classes: sizes.iter().map(class).collect(), keeps }))
+    }
+
+    fn protected(sizes: &[u128], values: &[&str]) -> Vec<String> {
+        let key = KeyId::from_bytes([3; 16]);
+        let secret = std::sync::Arc::new(Secret::new(Zeroizing::new([1; 32])));
+        let versions = [(KeyVersion::FIRST, (KeyState::Active, Some(secret)))].into();
+        let entry = KeyEntry { name: "k".to_owned(), versions };
+        let keys = KeySet::new([(key, entry)].into());
+        let domain =
+            Domain { namespace: NamespaceId::DEFAULT, id: DomainId::from_bytes([7; 16]), key };
+        let format = super::super::Format::Ranked(numbers(sizes, false).unwrap());
+        let fpe = super::super::Fpe::of(format, domain);
+        let context = Context { pinned: &keys, newest: &keys, tenant: None, stated: &[] };
+        let plain: Vec<Value> = values.iter().map(|value| Value::text(*value)).collect();
+        let mut values = plain.clone();
+        let mut batch: Vec<&mut Value> = values.iter_mut().collect();
+        fpe.protect(&mut batch, &context).unwrap();
+        let tokens = values.iter().map(|value| value.as_str().unwrap().to_owned()).collect();
+        let mut batch: Vec<&mut Value> = values.iter_mut().collect();
+        fpe.reveal(&mut batch, &context).unwrap();
+        assert!(values == plain);
+        tokens
+    }
+
+    #[test]
+    fn classes_of_one_size_do_not_share_a_permutation() {
+        for size in [1_000, 1_000_000] {
+            let values = ["a1", "b1", "a2", "b2", "a3", "b3", "b4", "a4"];
+            let tokens = protected(&[size, size], &values);
+            let of = |letter| {
+                let mut all: Vec<&str> =
+                    tokens.iter().filter_map(|token| token.strip_prefix(letter)).collect();
+                all.sort_unstable();
+                all
+            };
+            assert_eq!((of('a').len(), of('b').len()), (4, 4));
+            assert_ne!(of('a'), of('b'), "{size}");
+        }
+    }
+
+    #[test]
+    fn classes_that_cannot_be_had_are_refused() {
+        let refused = |sizes: &[u128], keeps| numbers(sizes, keeps).err();
+        let small = |size| Some(SpecError::ClassTooSmall { class: "some".to_owned(), size });
+        assert_eq!(refused(&[1_000_000, 99], false), small(99));
+        assert_eq!(refused(&[0], true), small(0));
+        assert!(matches!(refused(&[999_999], true), Some(SpecError::Invalid(_))));
+        assert!(matches!(refused(&[], false), Some(SpecError::Invalid(_))));
+        assert_eq!(refused(&[1_000_000], true), None);
+        assert_eq!(refused(&[100, 999_999, u128::MAX], false), None);
+    }
+}

@@ -1,13 +1,13 @@
 //! Values whose characters are enciphered where they stand.
 
+use allonym_record::Value;
 use zeroize::Zeroizing;
 
 use super::plan::Work;
 use super::tweaks::TweakList;
 use super::{FpeKey, Way, text_of};
-use crate::template::{Layout, Run, Template, edit};
+use crate::template::{Layout, Run, Template};
 use crate::{Fault, FaultRule};
-use allonym_record::Value;
 
 /// Takes the values of one version and layout through the engine, and makes their check
 /// digits anew.
@@ -23,19 +23,10 @@ pub(super) fn run(
     };
     let layout = template.layouts().get(first.group);
     let layout = layout.ok_or(Fault { index: first.index, rule: FaultRule::Structure })?;
-    for run in &layout.runs {
-        cipher_run(way, template, (key, scope), (layout, run), group, batch)?;
-    }
-    if template.slots() > 0 {
-        for work in group {
-            let text = batch.get_mut(work.index).and_then(|value| text_of(value));
-            let text = text.ok_or(Fault { index: work.index, rule: FaultRule::Kind })?;
-            edit(text, |text| {
-                template.set_slot(text, slot);
-                Ok(())
-            })
-            .map_err(|rule| Fault { index: work.index, rule })?;
-        }
+    let last = layout.runs.len().saturating_sub(1);
+    for (at, run) in layout.runs.iter().enumerate() {
+        let slot = (at == last).then_some(slot);
+        cipher_run(way, template, (key, scope, slot), (layout, run), group, batch)?;
     }
     Ok(())
 }
@@ -44,7 +35,7 @@ pub(super) fn run(
 fn cipher_run(
     way: Way,
     template: &dyn Template,
-    (key, scope): (&FpeKey, &[u8]),
+    (key, scope, slot): (&FpeKey, &[u8], Option<u32>),
     (layout, run): (&Layout, &Run),
     group: &[Work],
     batch: &mut [&mut Value],
@@ -68,7 +59,7 @@ fn cipher_run(
         let fault = |rule| Fault { index: work.index, rule };
         let text = batch.get_mut(work.index).and_then(|value| text_of(value));
         let text = text.ok_or(fault(FaultRule::Kind))?;
-        template.write(run, numerals, text).map_err(fault)?;
+        template.write(run, numerals, slot, text).map_err(fault)?;
     }
     Ok(())
 }

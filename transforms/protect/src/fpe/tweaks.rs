@@ -1,7 +1,6 @@
 use std::ops::Range;
 
 use allonym_ff1::{Ff1, Ff1Error, Tweaks};
-use zeroize::Zeroizing;
 
 use super::Way;
 use crate::FaultRule;
@@ -10,14 +9,15 @@ use crate::tweak::{Prf, TweakRule};
 /// The longest tweak (see [`crate::tweak`]).
 const LONGEST: usize = 7;
 
-/// The tweaks of a group of values, one after another.
+/// The tweaks of a group of values, one after another. Nothing here is wiped, since all
+/// of it follows from what stays in clear.
 pub(super) struct TweakList {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Vec<u8>,
     ends: Vec<usize>,
     /// What is written down for one value, before it becomes a tweak.
-    typed: Zeroizing<Vec<u8>>,
+    typed: Vec<u8>,
     /// What was written down for the value before.
-    before: Zeroizing<Vec<u8>>,
+    before: Vec<u8>,
     /// Whether all are like the first.
     same: bool,
 }
@@ -25,10 +25,10 @@ pub(super) struct TweakList {
 impl TweakList {
     pub(super) fn for_values(count: usize) -> Self {
         Self {
-            bytes: Zeroizing::new(Vec::with_capacity(LONGEST * count)),
+            bytes: Vec::with_capacity(LONGEST * count),
             ends: Vec::with_capacity(count),
-            typed: Zeroizing::new(Vec::with_capacity(64)),
-            before: Zeroizing::new(Vec::with_capacity(64)),
+            typed: Vec::new(),
+            before: Vec::with_capacity(64),
             same: true,
         }
     }

@@ -92,6 +92,7 @@ impl Template for Email {
         &self,
         _: &Run,
         numerals: &[u16],
+        _slot: Option<u32>,
         text: &mut Zeroizing<String>,
     ) -> Result<(), FaultRule> {
         *text = found::write(text, self.symbols(text), numerals, character)?;

@@ -117,6 +117,7 @@ impl Template for Declared {
         &self,
         _: &Run,
         numerals: &[u16],
+        _slot: Option<u32>,
         text: &mut Zeroizing<String>,
     ) -> Result<(), FaultRule> {
         let character = |numeral| self.alphabet.character(numeral);
