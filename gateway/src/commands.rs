@@ -51,7 +51,7 @@ pub enum Verb {
     /// Proposes a configuration for an API from samples of its bodies.
     Init(init::Arguments),
     /// Validates the configuration and says what it means.
-    Check,
+    Check(check::Arguments),
     /// Says what a role would see at a place, and why.
     Explain(explain::Arguments),
     /// Runs the configuration's own tests with throw-away keys.
@@ -104,7 +104,7 @@ pub fn carry_out(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(config, &arguments, &out),
         Verb::Init(arguments) => init::run(config, &arguments, &out),
-        Verb::Check => check::run(config, &out),
+        Verb::Check(arguments) => check::run(config, &arguments, &out),
         Verb::Explain(arguments) => explain::run(config, arguments, &out),
         Verb::Test => test::run(config, &out),
         Verb::Protect(arguments) => values::run(config, arguments, values::Way::Protect, &out),

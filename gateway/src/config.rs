@@ -31,7 +31,9 @@ use serde::Deserialize;
 pub use access::{Budget, OnBudget, Purpose, Rule};
 pub use admin::{Admin, AdminRight, AdminTls, LocalUser, Operator};
 pub use case::{Case, Given, Scalar};
-pub use class::{Class, ClassMethod, Protection, Stored};
+pub use class::{
+    Class, Protection, Stored, is_deterministic, is_reversible, is_stored, method_name,
+};
 pub use connectors::{Connector, ConnectorConfig};
 pub use error::{ConfigError, ConfigErrors};
 pub use keys::{Key, Rotate};

@@ -7,9 +7,12 @@ mod access;
 mod callers;
 mod class;
 mod compile;
+mod domains;
 mod pins;
 mod place;
 mod rotation;
+#[cfg(test)]
+mod tests;
 mod warnings;
 
 use std::collections::HashMap;
@@ -20,8 +23,9 @@ use allonym_policy::Policy;
 use crate::identity::Identifier;
 
 pub use callers::Callers;
-pub use class::{ClassPlan, Protected, Stored, is_foreign};
+pub use class::{ClassPlan, Protected, Stored, is_foreign, is_marked};
 pub use compile::{Draft, check_pins};
+pub use domains::{DomainReport, Quota, SizeReport};
 pub use place::{FieldPlan, PlacePlan, local_place};
 pub use rotation::{check_rotation, rotation_word};
 pub use warnings::{Warning, installation_warnings};
@@ -85,6 +89,12 @@ impl Plan {
     #[must_use]
     pub fn class(&self, name: &str) -> Option<&ClassPlan> {
         self.classes.iter().find(|class| &*class.name == name)
+    }
+
+    /// Size, leaks, quota and versions of every transformation, in file order.
+    #[must_use]
+    pub fn domains(&self) -> Vec<DomainReport> {
+        domains::reports(&self.classes)
     }
 
     /// The names of the classes a key protects.

@@ -135,7 +135,8 @@ impl Gateway {
         let tokens = Arc::new(TokenBook::new(administration::api_token_key(&store)));
         tokens.replace(administration::api_token_records(&store)?);
         let vault = Arc::new(VaultStore::new(store.clone()));
-        let plan = Draft::new(&config, 1, &store, &tokens, callers)?.commit(&store, &vault)?;
+        let plan =
+            Draft::new(&config, 1, &store, &vault, &tokens, callers)?.commit(&store, &vault)?;
         let shared = Arc::new(Shared {
             newest: ArcSwap::from_pointee(store.key_set()?),
             budgets: Budgets::default(),
@@ -261,7 +262,7 @@ impl Gateway {
         }
         let revision = self.revision.load(Ordering::Acquire) + 1;
         let callers = Callers::Identified;
-        let draft = Draft::new(&config, revision, &self.store, &self.tokens, callers)
+        let draft = Draft::new(&config, revision, &self.store, &self.vault, &self.tokens, callers)
             .map_err(|errors| refused(&errors))?;
         // Everybody is asked before anything changes.
         self.check_swap(&config)?;

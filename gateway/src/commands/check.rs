@@ -1,5 +1,7 @@
 //! `allonym check`.
 
+mod domains;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,7 +14,16 @@ use crate::config::Config;
 use crate::plan::{self, Plan, Stored};
 use crate::sandbox::Sandbox;
 
-pub(super) fn run(path: &Path, out: &Out) -> Outcome {
+/// What `check` takes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Says of each transformation how large its domain is, what its protected values
+    /// give away, and which quota keeps a caller from making a code book.
+    #[arg(long)]
+    pub domains: bool,
+}
+
+pub(super) fn run(path: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     let load = || Config::load(path).map_err(|errors| Failure::all(errors.0));
     let config = load()?;
     // Compiled with throw-away keys: checking changes nothing that is kept.
@@ -20,11 +31,19 @@ pub(super) fn run(path: &Path, out: &Out) -> Outcome {
     let plan = sandbox.gateway.plan();
     let installation = installation(&config, &plan)?;
     if out.is_json() {
-        out.document(&document(&plan, installation.as_deref()));
+        let mut document = document(&plan, installation.as_deref());
+        if let (true, Some(fields)) = (arguments.domains, document.as_object_mut()) {
+            fields.insert("domains".to_owned(), serde_json::json!(plan.domains()));
+        }
+        out.document(&document);
         return Ok(ExitCode::SUCCESS);
     }
     for line in meaning(&plan) {
         out.say(&line);
+    }
+    if arguments.domains {
+        out.say("domains");
+        domains::lines(&plan.domains()).iter().for_each(|line| out.say(line));
     }
     for warning in &plan.warnings {
         if warning.serious {

@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 
 use allonym_contract::Location;
-use allonym_protect::VersionMode;
+use allonym_protect::{MethodSpec, VersionMode};
 
 use super::error::{Problems, nearest, suggest};
-use super::{Class, ClassMethod, Config, Connector, Located, Protection, Purpose, Rotate, Stored};
+use super::{
+    Class, Config, Connector, Located, Protection, Purpose, Rotate, Stored, is_deterministic,
+    is_reversible, method_name,
+};
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     keys(config, problems);
@@ -74,16 +77,37 @@ fn class_key(config: &Config, class: &Class, key: &Located<String>, problems: &m
         problems.add(key.at, format!("`keys:` has no `{}`", key.value), hint);
         return;
     };
-    let pinned = class.protection.as_ref().is_some_and(|protection| {
-        matches!(protection.method, ClassMethod::Fpe { version: VersionMode::Pinned, .. })
-    });
-    if pinned && matches!(entry.rotate, Rotate::Every(_)) {
-        let message = format!(
-            "key `{}` rotates by the clock, but `{}` is `version: pinned`",
-            key.value, class.name
-        );
-        let hint = "a pinned value does not say which version made it: use a key of its own with `rotate: on_rewrap` or `never`";
+    let Some(protection) = &class.protection else { return };
+    if let Some((message, hint)) = not_by_this_key(class, protection, key, entry.rotate) {
         problems.add(key.at, message, hint);
+    }
+}
+
+/// Why a class cannot have a key that rotates like this.
+fn not_by_this_key(
+    class: &Class,
+    protection: &Protection,
+    key: &Located<String>,
+    rotate: Rotate,
+) -> Option<(String, &'static str)> {
+    let (key, name) = (&key.value, &class.name);
+    match (&protection.method, rotate) {
+        (MethodSpec::Fpe { version: VersionMode::Pinned, .. }, Rotate::Every(_)) => Some((
+            format!("key `{key}` rotates by the clock, but `{name}` is `version: pinned`"),
+            "a pinned value does not say which version made it: use a key of its own with `rotate: on_rewrap` or `never`",
+        )),
+        (_, Rotate::OnRewrap) => None,
+        (MethodSpec::Fpe { version: VersionMode::Epoch, .. }, _) => Some((
+            format!("key `{key}` is not `rotate: on_rewrap`, but `{name}` is `version: epoch`"),
+            "rows change their key version in a rewrap only: use a key of its own with `rotate: on_rewrap`",
+        )),
+        (MethodSpec::DateShift { .. }, _) => Some((
+            format!(
+                "key `{key}` is not `rotate: on_rewrap`, but `{name}` has `method: date_shift`"
+            ),
+            "under another key version equal dates would move by other days: use a key of its own with `rotate: on_rewrap`",
+        )),
+        _ => None,
     }
 }
 
@@ -100,14 +124,15 @@ fn domains(config: &Config, problems: &mut Problems) {
         };
         let key = |p: &Protection| p.key.as_ref().map(|key| key.value.clone());
         let same = shared.method == protection.method
-            && shared.scope == protection.scope
+            && (&shared.scope, &shared.tenants, shared.ttl)
+                == (&protection.scope, &protection.tenants, protection.ttl)
             && key(shared) == key(protection);
         if !same {
             let message = format!(
                 "`{}` and `{}` share the domain `{}`, but are not protected alike",
                 other.name, class.name, protection.domain.value
             );
-            let hint = "method, template, version, scope and key belong to the domain: give both the same, or each its own";
+            let hint = "method, template, version, scope, ttl and key belong to the domain: give both the same, or each its own";
             problems.add(protection.domain.at, message, hint);
         }
     }
@@ -174,9 +199,29 @@ fn access(config: &Config, problems: &mut Problems) {
                 };
                 if !rule.forbid {
                     right_has_meaning(right, class, name, problems);
+                    let local = rule.places.iter().any(|place| place.value == "local");
+                    if local {
+                        can_be_local(class, name, problems);
+                    }
                 }
             }
         }
+    }
+}
+
+/// A line of `allonym protect` has nothing beside it that could say its key version.
+fn can_be_local(class: &Class, name: &Located<String>, problems: &mut Problems) {
+    let method = class.protection.as_ref().map(|protection| &protection.method);
+    if let Some(MethodSpec::Fpe { version, .. }) = method
+        && matches!(version, VersionMode::Sidecar | VersionMode::Epoch)
+    {
+        let message = format!(
+            "`{}` cannot be used at `local`: with `version: {}` a value alone does not say its key version",
+            class.name,
+            version.name()
+        );
+        let hint = "leave it out of this entry, or use `slack`, `header`, `reserved` or `pinned`, whichever the template has room for";
+        problems.add(name.at, message, hint);
     }
 }
 
@@ -192,17 +237,18 @@ fn right_has_meaning(right: &str, class: &Class, name: &Located<String>, problem
         }
         return;
     };
-    let method = protection.method.name();
+    let method = method_name(&protection.method);
+    let reversible = is_reversible(&protection.method);
     let stored_protected = class.stored == Stored::Protected;
     match right {
-        "reveal" | "mask" if stored_protected && !protection.method.is_reversible() => {
+        "reveal" | "mask" if stored_protected && !reversible => {
             let message = format!(
                 "`{}` cannot be read in plain: method `{method}` has no way back",
                 class.name
             );
             problems.add(name.at, message, format!("leave it out of `{right}`"));
         }
-        "search" if stored_protected && !protection.method.is_searchable() => {
+        "search" if stored_protected && !is_deterministic(&protection.method) => {
             let message = format!(
                 "`{}` cannot be searched: equal values do not have equal protected forms",
                 class.name
@@ -210,10 +256,10 @@ fn right_has_meaning(right: &str, class: &Class, name: &Located<String>, problem
             problems.add(
                 name.at,
                 message,
-                "leave it out of `search`, or make its tokens convergent (no `random: true`)",
+                "leave it out of `search`, or use a deterministic method: `siv`, `hash`, `token` without `random: true`",
             );
         }
-        "write_token" if !protection.method.is_reversible() => {
+        "write_token" if !reversible => {
             let message =
                 format!("`{}` has no tokens: method `{method}` has no way back", class.name);
             problems.add(name.at, message, "leave it out of `write_token`");

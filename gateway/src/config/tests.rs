@@ -1,11 +1,15 @@
 //! What is right is read.
 
+mod classes;
 mod wrong;
+mod wrong_classes;
 
 use std::time::Duration;
 
 use allonym_contract::{Location, Use};
-use allonym_protect::{Canonical, Keep, Scope, TemplateSpec, TokenTemplate, VersionMode};
+use allonym_protect::{
+    Canonical, Keep, MethodSpec, Scope, TemplateSpec, TokenTemplate, VersionMode,
+};
 
 use super::*;
 
@@ -74,13 +78,13 @@ fn the_sample_is_read() {
     let template = TemplateSpec::Pan { keep, min: 13, max: 19 };
     let version = VersionMode::Slack;
     let protection = card.protection.as_ref().unwrap();
-    assert_eq!(protection.method, ClassMethod::Fpe { template, version });
+    assert_eq!(protection.method, MethodSpec::Fpe { template, version });
     assert_eq!(protection.domain.value, "card_number");
     assert_eq!(card.mask, Some(Keep { first: 0, last: 4 }));
     let email = config.class("email").unwrap().protection.as_ref().unwrap();
     let template = TokenTemplate::Email { token_domain: "allonym.invalid".to_owned() };
     let canonical = Canonical::Exact;
-    assert_eq!(email.method, ClassMethod::Token { template, random: false, canonical });
+    assert_eq!(email.method, MethodSpec::Token { template, random: false, canonical });
     assert_eq!(email.scope, Scope::Global);
     assert_eq!(config.class("birth_date").unwrap().stored, Stored::Plain);
     assert!(config.class("birth_date").unwrap().protection.is_none());
@@ -135,7 +139,7 @@ access:
     let template = TemplateSpec::Digits { keep: Keep::default(), min: 9, max: 9 };
     let version = VersionMode::Pinned;
     let pin = config.class("pin").unwrap().protection.as_ref().unwrap();
-    assert_eq!(pin.method, ClassMethod::Fpe { template, version });
+    assert_eq!(pin.method, MethodSpec::Fpe { template, version });
     assert!(config.access[0].until.is_some());
     assert!(matches!(&config.access[1].purpose, Purpose::OneOf(list) if list.len() == 2));
     assert_eq!(config.access[1].budget.reveal, Some(60));

@@ -23,6 +23,53 @@ pub(super) fn lengths(typed: &str) -> Option<(usize, usize)> {
     (1 <= min && min <= max && max <= 1_000).then_some((min, max))
 }
 
+/// A range of integers: `-5..99`, both included.
+pub(super) fn integers(typed: &str) -> Option<(i64, i64)> {
+    let (from, to) = typed.split_once("..")?;
+    let (from, to) = (signed(from)?, signed(to)?);
+    (from <= to).then_some((from, to))
+}
+
+/// A range of decimals without their points, and how many digits stand behind it at both
+/// ends: `0.00..99999.99`.
+pub(super) fn decimals(typed: &str) -> Option<(i64, i64, u8)> {
+    let (from, to) = typed.split_once("..")?;
+    let without_point = |end: &str| {
+        let (whole, fraction) = end.split_once('.')?;
+        let given = digits(whole.strip_prefix('-').unwrap_or(whole)).is_some();
+        let scale = u8::try_from(fraction.len()).ok().filter(|_| digits(fraction).is_some());
+        Some((signed(&format!("{whole}{fraction}")).filter(|_| given)?, scale?))
+    };
+    let ((from, scale), (to, other)) = (without_point(from)?, without_point(to)?);
+    (scale == other && from <= to).then_some((from, to, scale))
+}
+
+/// A range of days: `1900-01-01..2099-12-31`, both included.
+pub(super) fn days(typed: &str) -> Option<(String, String)> {
+    let (from, to) = typed.split_once("..")?;
+    // Written with all their digits, dates are in the order of their texts.
+    (is_day(from) && is_day(to) && from <= to).then(|| (from.to_owned(), to.to_owned()))
+}
+
+fn is_day(typed: &str) -> bool {
+    let mut parts = typed.splitn(3, '-');
+    let mut part = |length| parts.next().and_then(|part| fixed(part, length));
+    let (Some(year), Some(month), Some(day)) = (part(4), part(2), part(2)) else { return false };
+    year >= 1 && (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day)
+}
+
+/// Whether ranges as large as `from..=to`, beginning at these numbers, meet neither each
+/// other nor that one; false if there is none.
+pub(super) fn are_apart(from: i64, to: i64, starts: &[i64]) -> bool {
+    let last = i128::from(to) - i128::from(from);
+    let mut all: Vec<i128> = starts.iter().map(|start| i128::from(*start)).collect();
+    let fit = all.iter().all(|start| start + last <= i128::from(i64::MAX));
+    all.push(i128::from(from));
+    all.sort_unstable();
+    let apart = all.iter().zip(all.iter().skip(1)).all(|(one, next)| next - one > last);
+    !starts.is_empty() && fit && apart
+}
+
 /// An instant (RFC 3339): a date means until its end in UTC, a date-time that instant.
 pub(super) fn instant(typed: &str) -> Option<SystemTime> {
     let (date, time) = match typed.split_once(['T', 't', ' ']) {
@@ -71,6 +118,13 @@ fn time_of_day(typed: &str) -> Option<i64> {
 
 fn fixed(typed: &str, length: usize) -> Option<i64> {
     (typed.len() == length).then(|| digits(typed))?.and_then(|n| i64::try_from(n).ok())
+}
+
+fn signed(typed: &str) -> Option<i64> {
+    match typed.strip_prefix('-') {
+        Some(number) => digits(number).and_then(|n| 0_i64.checked_sub_unsigned(n)),
+        None => digits(typed).and_then(|n| i64::try_from(n).ok()),
+    }
 }
 
 fn digits(typed: &str) -> Option<u64> {
@@ -132,6 +186,70 @@ mod tests {
             ("15..1001", None),
         ] {
             assert_eq!(lengths(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_numbers() {
+        for (typed, expected) in [
+            ("0..999999999", Some((0, 999_999_999))),
+            ("-5..-5", Some((-5, -5))),
+            ("-9223372036854775808..9223372036854775807", Some((i64::MIN, i64::MAX))),
+            ("0..9223372036854775808", None),
+            ("5..4", None),
+            ("5", None),
+            ("+1..2", None),
+            ("1..2..3", None),
+            ("..", None),
+        ] {
+            assert_eq!(integers(typed), expected, "{typed}");
+        }
+        for (typed, expected) in [
+            ("0.00..99999.99", Some((0, 9_999_999, 2))),
+            ("-0.50..0.50", Some((-50, 50, 2))),
+            ("0.0..9.99", None),
+            ("0..9", None),
+            (".5..0.6", None),
+            ("0.5..0.", None),
+            ("0.-5..0.6", None),
+            ("1.0..0.9", None),
+        ] {
+            assert_eq!(decimals(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_days() {
+        for (typed, expected) in [
+            ("1900-01-01..2099-12-31", true),
+            ("2024-02-29..2024-02-29", true),
+            ("2023-02-29..2024-02-29", false),
+            ("2024-01-02..2024-01-01", false),
+            ("0000-01-01..2024-01-01", false),
+            ("1-1-1..2024-01-01", false),
+            ("2024-01-01", false),
+            ("2024-01-01..", false),
+        ] {
+            assert_eq!(days(typed).is_some(), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_meet() {
+        for (from, to, starts, expected) in [
+            (0, 9, &[10, 20][..], true),
+            (0, 9, &[20, 10], true),
+            (0, 9, &[9], false),
+            (0, 9, &[10, 19], false),
+            (0, 9, &[10, 10], false),
+            (0, 9, &[-10], true),
+            (0, 9, &[-9], false),
+            (0, 9, &[], false),
+            (0, 9, &[i64::MAX - 9], true),
+            (0, 9, &[i64::MAX - 8], false),
+            (i64::MIN, i64::MAX, &[0], false),
+        ] {
+            assert_eq!(are_apart(from, to, starts), expected, "{starts:?}");
         }
     }
 

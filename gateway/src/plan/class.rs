@@ -3,7 +3,8 @@ use std::sync::atomic::AtomicBool;
 
 use allonym_keyring::{KeyVersion, Keyring};
 use allonym_protect::{
-    Context, Domain, FaultRule, Mark, Mask, Method, MethodSpec, Spec, VersionMode,
+    Context, Domain, FaultRule, Luhn, Mark, Mask, Method, MethodSpec, Spec, TemplateSpec,
+    TokenTemplate, VersionMode,
 };
 use allonym_record::Value;
 
@@ -17,6 +18,8 @@ pub struct ClassPlan {
     pub mask: Mask,
     /// Nothing new is protected under it.
     pub retired: bool,
+    /// How many different values it can have, where that is declared.
+    pub distinct: Option<u64>,
 }
 
 /// What the upstream holds.
@@ -112,7 +115,7 @@ impl Protected {
     pub fn is_marked(&self) -> bool {
         match &self.method {
             Method::Pure(transform) => transform.is_marked(),
-            Method::Stored(_) => true,
+            Method::Stored(_) => is_marked(&self.spec.method),
         }
     }
 
@@ -125,7 +128,7 @@ impl Protected {
         }
     }
 
-    /// Whether equal values have equal protected forms, so that they can be looked up.
+    /// Whether the protected form is made from value and key alone.
     #[must_use]
     pub fn is_computed(&self) -> bool {
         matches!(self.method, Method::Pure(_))
@@ -135,6 +138,9 @@ impl Protected {
     #[must_use]
     pub fn method_name(&self) -> String {
         match &self.spec.method {
+            MethodSpec::Fpe { template: TemplateSpec::National { id }, version } => {
+                format!("fpe national {id} ({})", version.name())
+            }
             MethodSpec::Fpe { template, version } => {
                 format!("fpe {} ({})", template.name(), version.name())
             }
@@ -159,6 +165,35 @@ impl Protected {
     #[must_use]
     pub fn active_version(&self, keys: &dyn Keyring) -> Option<KeyVersion> {
         keys.active(self.domain.key).ok()
+    }
+}
+
+/// Whether a protected value can be revealed from itself, without anything beside it or
+/// the position of its row.
+pub(super) const fn stands_alone(method: &MethodSpec) -> bool {
+    !matches!(method, MethodSpec::Fpe { version: VersionMode::Sidecar | VersionMode::Epoch, .. })
+}
+
+/// Whether protected values of a method can be told from plain ones by themselves. Those
+/// of sidecar are told by what is kept beside them.
+#[must_use]
+pub const fn is_marked(method: &MethodSpec) -> bool {
+    match method {
+        MethodSpec::Fpe { version, .. } => {
+            !matches!(version, VersionMode::Pinned | VersionMode::Epoch)
+        }
+        MethodSpec::Siv | MethodSpec::Encrypt | MethodSpec::Hash | MethodSpec::Vaultless => true,
+        MethodSpec::Token { template, .. } => match template {
+            TokenTemplate::Plain | TokenTemplate::Email { .. } => true,
+            TokenTemplate::Pan { luhn, .. } => matches!(luhn, Luhn::Fails),
+            TokenTemplate::Digits { .. } | TokenTemplate::Alphanumeric { .. } => false,
+        },
+        MethodSpec::Mask(_)
+        | MethodSpec::Redact
+        | MethodSpec::Replace { .. }
+        | MethodSpec::Truncate { .. }
+        | MethodSpec::DateShift { .. }
+        | MethodSpec::Generalize { .. } => false,
     }
 }
 

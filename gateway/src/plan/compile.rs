@@ -8,15 +8,20 @@ use std::sync::atomic::AtomicBool;
 use allonym_contract::{PlaceSpec, Rules, Tokens, Use};
 use allonym_keyring::NamespaceId;
 use allonym_policy::Policy;
-use allonym_protect::{Domain, Keep, Mask, Means, MethodSpec, Spec, TokenStore, build};
+use allonym_protect::{
+    Domain, Mask, Means, MethodSpec, Spec, SpecError, TokenStore, VersionMode, build,
+};
 use allonym_store::Store;
 use allonym_tokens::VaultStore;
 
+use super::class::stands_alone;
 use super::{
     Callers, ClassPlan, FieldPlan, LocalUser, PlacePlan, Plan, Protected, Stored, access, callers,
-    local_place, pins, warnings,
+    is_marked, local_place, pins, warnings,
 };
-use crate::config::{self, ClassMethod, Config, ConfigError, ConfigErrors, Protection};
+use crate::config::{
+    self, Config, ConfigError, ConfigErrors, Protection, is_deterministic, is_reversible, is_stored,
+};
 use crate::identity::{Identifier, TokenBook};
 
 /// A configuration that was checked against everything, while nothing has changed yet.
@@ -39,13 +44,14 @@ impl<'a> Draft<'a> {
         config: &'a Config,
         revision: u64,
         store: &Store,
+        vault: &Arc<VaultStore>,
         tokens: &Arc<TokenBook>,
         callers: Callers,
     ) -> Result<Self, ConfigErrors> {
         let placed = connector_places(config);
         check_usage(config, &placed)?;
         let policy = access::policy(config, revision, &placed)?;
-        try_build(config)?;
+        try_build(config, vault)?;
         pins::check(config, &placed, store)?;
         let identifiers = callers::identifiers(config, tokens, callers)?;
         Ok(Self { config, revision, placed, policy, identifiers })
@@ -128,6 +134,12 @@ fn check_usage(config: &Config, placed: &[Placed]) -> Result<(), ConfigErrors> {
                 );
             }
             let Some(protection) = &class.protection else { continue };
+            if let MethodSpec::Fpe { version, .. } = &protection.method
+                && let Some((message, hint)) = not_in_a_body(&class.name, *version)
+            {
+                wrong(message, hint);
+                continue;
+            }
             if class.stored == config::Stored::Protected {
                 check_field(config, class, protection, &place.spec, field, &mut wrong);
             }
@@ -146,7 +158,7 @@ fn check_field(
 ) {
     let name = &class.name;
     let marked = is_marked(&protection.method);
-    let reversible = protection.method.is_reversible();
+    let reversible = is_reversible(&protection.method);
     if !marked && reversible && !place.holds_protected_only {
         wrong(
             format!(
@@ -155,15 +167,11 @@ fn check_field(
             "write `holds: protected` at the place if the upstream holds protected values only",
         );
     }
-    let slack = matches!(
-        protection.method,
-        ClassMethod::Fpe { version: allonym_protect::VersionMode::Slack, .. }
-    );
-    if slack && place.tokens == Tokens::Accept {
+    if place.tokens == Tokens::Accept
+        && let Some(mark) = forgeable_mark(&protection.method)
+    {
         wrong(
-            format!(
-                "`tokens: accept` cannot be here: the mark of `{name}` is a check digit, and a mistyped number has one too"
-            ),
+            format!("`tokens: accept` cannot be here: the mark of `{name}` is {mark}"),
             "use `tokens: only`, or leave it out",
         );
     }
@@ -178,7 +186,7 @@ fn check_field(
     if field.usage != Use::Search {
         return;
     }
-    if !protection.method.is_searchable() {
+    if !is_deterministic(&protection.method) {
         wrong(
             format!(
                 "`{name}` cannot be looked up: its method gives another value each time, or none"
@@ -186,7 +194,7 @@ fn check_field(
             "leave the rule out of path and query, or use a convergent method",
         );
     }
-    let computed = !matches!(protection.method, ClassMethod::Token { .. });
+    let computed = !is_stored(&protection.method);
     let clock = protection
         .key
         .as_ref()
@@ -202,53 +210,98 @@ fn check_field(
     }
 }
 
-/// Whether protected values of a method can be told from plain ones by themselves.
-#[must_use]
-pub(super) const fn is_marked(method: &ClassMethod) -> bool {
-    match method {
-        ClassMethod::Fpe { version, .. } => {
-            matches!(version, allonym_protect::VersionMode::Slack)
+/// Why values of a version mode cannot be in an HTTP body.
+fn not_in_a_body(class: &str, version: VersionMode) -> Option<(String, &'static str)> {
+    let why = match version {
+        VersionMode::Sidecar => "nothing is kept beside a value that could say its key version",
+        VersionMode::Epoch => "no position of a row says which key version a value has",
+        VersionMode::Slack | VersionMode::Header | VersionMode::Reserved | VersionMode::Pinned => {
+            return None;
         }
-        ClassMethod::Siv | ClassMethod::Hash | ClassMethod::Token { .. } => true,
-        ClassMethod::Mask(_) | ClassMethod::Redact | ClassMethod::Replace { .. } => false,
+    };
+    let message = format!(
+        "`{class}` cannot be at an HTTP place: with `version: {}` {why} here",
+        version.name()
+    );
+    let hint = "use `slack`, `header`, `reserved` or `pinned`, whichever the template has room for";
+    Some((message, hint))
+}
+
+/// What the mark of a method is, where a slip of the pen can make it too.
+const fn forgeable_mark(method: &MethodSpec) -> Option<&'static str> {
+    match method {
+        MethodSpec::Fpe { version: VersionMode::Slack, .. } => {
+            Some("a check digit, and a mistyped number has one too")
+        }
+        MethodSpec::Fpe { version: VersionMode::Reserved, .. } => {
+            Some("the range it lies in, and a mistyped number can lie there too")
+        }
+        _ => None,
     }
 }
 
 /// The specification a class has, as it is pinned.
 pub(super) fn spec(protection: &Protection) -> Spec {
-    let method = match protection.method.clone() {
-        ClassMethod::Fpe { template, version } => MethodSpec::Fpe { template, version },
-        ClassMethod::Siv => MethodSpec::Siv,
-        ClassMethod::Hash => MethodSpec::Hash,
-        ClassMethod::Token { template, random, canonical } => {
-            MethodSpec::Token { template, random, canonical }
-        }
-        ClassMethod::Mask(keep) if keep == Keep::default() => MethodSpec::Mask(Mask::default()),
-        ClassMethod::Mask(keep) => MethodSpec::Mask(Mask::keeping(keep)),
-        ClassMethod::Redact => MethodSpec::Redact,
-        ClassMethod::Replace { with } => MethodSpec::Replace { with },
-    };
-    Spec { revision: 1, method, scope: protection.scope.clone() }
+    Spec { revision: 1, method: protection.method.clone(), scope: protection.scope.clone() }
+}
+
+/// What its method may use besides.
+fn means(protection: &Protection, vault: &Arc<VaultStore>) -> Means {
+    Means {
+        tokens: Some(Arc::clone(vault) as Arc<dyn TokenStore>),
+        tenants: protection.tenants.clone(),
+        ttl: protection.ttl,
+    }
 }
 
 /// Builds every method under no key at all, to find out which cannot be had.
-fn try_build(config: &Config) -> Result<(), ConfigErrors> {
-    let nobody = Domain {
-        namespace: NamespaceId::DEFAULT,
-        id: allonym_keyring::DomainId::from_bytes([0; 16]),
-        key: allonym_keyring::KeyId::from_bytes([0; 16]),
-    };
+fn try_build(config: &Config, vault: &Arc<VaultStore>) -> Result<(), ConfigErrors> {
     let errors: Vec<ConfigError> = config
         .data
         .iter()
         .filter_map(|class| class.protection.as_ref())
-        .filter(|protection| !matches!(protection.method, ClassMethod::Token { .. }))
         .filter_map(|protection| {
-            let error = build(&spec(protection), nobody, Means::default()).err()?;
-            Some(config.error_at(protection.at, error.to_string(), None))
+            let error = build(&spec(protection), nobody(), means(protection, vault)).err()?;
+            Some(not_built(config, protection, vault, &error))
         })
         .collect();
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+}
+
+/// A domain that is nobody's.
+const fn nobody() -> Domain {
+    Domain {
+        namespace: NamespaceId::DEFAULT,
+        id: allonym_keyring::DomainId::from_bytes([0; 16]),
+        key: allonym_keyring::KeyId::from_bytes([0; 16]),
+    }
+}
+
+/// Why a method cannot be had: at the version mode if the template can be had with
+/// another one, else at the template.
+fn not_built(
+    config: &Config,
+    protection: &Protection,
+    vault: &Arc<VaultStore>,
+    error: &SpecError,
+) -> ConfigError {
+    let template_at = protection.template_at.unwrap_or(protection.at);
+    let MethodSpec::Fpe { template, version } = &protection.method else {
+        return config.error_at(template_at, error.to_string(), None);
+    };
+    let can_be = |mode: &VersionMode| {
+        let mut other = spec(protection);
+        other.method = MethodSpec::Fpe { template: template.clone(), version: *mode };
+        mode != version && build(&other, nobody(), means(protection, vault)).is_ok()
+    };
+    let modes = [VersionMode::Slack, VersionMode::Header, VersionMode::Pinned];
+    let modes: Vec<String> =
+        modes.iter().filter(|mode| can_be(mode)).map(|mode| format!("`{}`", mode.name())).collect();
+    if modes.is_empty() {
+        return config.error_at(template_at, error.to_string(), None);
+    }
+    let hint = format!("this template can have `version:` {}", modes.join(" or "));
+    config.error_at(protection.version_at.unwrap_or(template_at), error.to_string(), Some(hint))
 }
 
 fn classes(
@@ -261,13 +314,12 @@ fn classes(
         let protected = match &class.protection {
             None => None,
             Some(protection) => {
-                let tokens = Some(Arc::clone(vault) as Arc<dyn TokenStore>);
-                let means = Means { tokens, ..Means::default() };
                 let resolved = pinned.class(&class.name);
                 let spec = spec(protection);
-                let method = build(&spec, resolved.domain, means).map_err(|error| {
-                    ConfigErrors(vec![config.error_at(protection.at, error.to_string(), None)])
-                })?;
+                let method =
+                    build(&spec, resolved.domain, means(protection, vault)).map_err(|error| {
+                        ConfigErrors(vec![not_built(config, protection, vault, &error)])
+                    })?;
                 Some(Box::new(Protected {
                     method,
                     domain: resolved.domain,
@@ -291,6 +343,7 @@ fn classes(
             stored,
             mask: class.mask.map_or_else(Mask::default, Mask::keeping),
             retired: class.retired,
+            distinct: class.protection.as_ref().and_then(|protection| protection.distinct),
         });
     }
     Ok(classes)
@@ -335,6 +388,9 @@ fn places(
         );
     }
     for (index, class) in classes.iter().enumerate() {
+        if !class.method_of().is_none_or(|protected| stands_alone(&protected.spec.method)) {
+            continue;
+        }
         let name = local_place(&class.name);
         places.insert(Arc::clone(&name), PlacePlan::local(name, index, class));
     }

@@ -4,9 +4,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use allonym_contract::Use;
 use allonym_keyring::KeyState;
-use allonym_protect::{MethodSpec, TemplateSpec, VersionMode};
+use allonym_protect::{MethodSpec, VersionMode};
 use allonym_store::KeyInfo;
 
+use super::domains::slots;
 use super::{Plan, Protected};
 use crate::api::Problem;
 use crate::config::{Config, Rotate};
@@ -42,11 +43,8 @@ pub fn check_rotation(
     }
     for (index, class) in plan.classes.iter().enumerate() {
         let Some(protected) = class.method_of().filter(|p| p.key_name == *name) else { continue };
-        if let MethodSpec::Fpe { version: VersionMode::Pinned, .. } = protected.spec.method {
-            return refused(format!(
-                "class `{}` has `version: pinned`: its values do not say which key version they have",
-                class.name
-            ));
+        if let Some(why) = only_by_rewrap(&protected.spec.method) {
+            return refused(format!("class `{}` has {why}", class.name));
         }
         let looked_up = plan.places.values().any(|place| {
             place.fields.iter().any(|field| field.class == index && field.usage == Use::Search)
@@ -62,9 +60,25 @@ pub fn check_rotation(
     Ok(())
 }
 
-/// A slot of the check digits may come back only when the version that has it is destroyed.
+/// Why a method's key can be changed by a rewrap only.
+const fn only_by_rewrap(method: &MethodSpec) -> Option<&'static str> {
+    match method {
+        MethodSpec::Fpe { version: VersionMode::Pinned, .. } => {
+            Some("`version: pinned`: its values do not say which key version they have")
+        }
+        MethodSpec::Fpe { version: VersionMode::Epoch, .. } => {
+            Some("`version: epoch`: its rows change their key version in a rewrap only")
+        }
+        MethodSpec::DateShift { .. } => {
+            Some("`method: date_shift`: equal dates would move by other days than before")
+        }
+        _ => None,
+    }
+}
+
+/// A slot may come back only when the version that has it is destroyed.
 fn check_slot(class: &str, protected: &Protected, key: &KeyInfo, next: u32) -> Result<(), Problem> {
-    let Some(slots) = slots(&protected.spec.method) else { return Ok(()) };
+    let Some(slots) = slots(&protected.method) else { return Ok(()) };
     let live: Vec<u32> = key
         .versions
         .iter()
@@ -83,18 +97,6 @@ fn check_slot(class: &str, protected: &Protected, key: &KeyInfo, next: u32) -> R
     }
 }
 
-/// How many key versions the check digits of a format can tell apart.
-fn slots(method: &MethodSpec) -> Option<u32> {
-    match method {
-        MethodSpec::Fpe { template, version: VersionMode::Slack } => match template {
-            TemplateSpec::Pan { .. } => Some(9),
-            TemplateSpec::Iban => Some(96),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// For keys that rotate by the clock: how long until a slot would be reused, as a warning
 /// from two thirds on.
 #[must_use]
@@ -107,7 +109,7 @@ pub(super) fn slot_warning(plan: &Plan, config: &Config, key: &KeyInfo) -> Optio
         .iter()
         .filter_map(super::ClassPlan::method_of)
         .filter(|protected| protected.key_name == key.name)
-        .filter_map(|protected| slots(&protected.spec.method))
+        .filter_map(|protected| slots(&protected.method))
         .min()?;
     if live * 3 < slots * 2 {
         return None;
@@ -117,7 +119,7 @@ pub(super) fn slot_warning(plan: &Plan, config: &Config, key: &KeyInfo) -> Optio
     let refused = newest.checked_add(every.checked_mul(slots.saturating_sub(live) + 1)?)?;
     let days = refused.duration_since(UNIX_EPOCH).ok()?.as_secs() / 86_400;
     Some(format!(
-        "key `{}` has {live} live versions of the {slots} its check digits can tell apart: its rotation will be refused on {}; rewrap and destroy old versions before",
+        "key `{}` has {live} live versions of the {slots} its values can tell apart: its rotation will be refused on {}; rewrap and destroy old versions before",
         key.name,
         date(days)
     ))
@@ -159,6 +161,23 @@ fn duration_word(every: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_that_a_rewrap_changes_only() {
+        use allonym_protect::{DateFormat, ShiftPer, TemplateSpec};
+        let fpe = |version| MethodSpec::Fpe { template: TemplateSpec::Uuid, version };
+        let per = ShiftPer::Value;
+        for (method, expected) in [
+            (fpe(VersionMode::Pinned), true),
+            (fpe(VersionMode::Epoch), true),
+            (fpe(VersionMode::Sidecar), false),
+            (fpe(VersionMode::Slack), false),
+            (MethodSpec::DateShift { format: DateFormat::Iso, days: 1, per }, true),
+            (MethodSpec::Siv, false),
+        ] {
+            assert_eq!(only_by_rewrap(&method).is_some(), expected, "{method:?}");
+        }
+    }
 
     #[test]
     fn dates() {

@@ -7,7 +7,7 @@ use allonym_http::{TlsChoice, Unlisted};
 use allonym_policy::{Outcome, ReadQuestion, Right};
 use allonym_store::Store;
 
-use super::{Plan, rotation};
+use super::{Plan, domains, rotation};
 use crate::config::{Config, ConnectorConfig};
 
 /// Something that is allowed and should be known.
@@ -35,6 +35,9 @@ pub(super) fn of(config: &Config, plan: &Plan) -> Vec<Warning> {
                 ),
             );
         }
+    }
+    for warning in plan.classes.iter().filter_map(domains::low_entropy) {
+        add(warning.serious, warning.text);
     }
     for (name, place) in &plan.places {
         if place.tokens != Tokens::Refuse && !name.starts_with("local ") {

@@ -132,10 +132,10 @@ fn wrong_combinations_of_a_class() {
     check(
         r#"keys: { pan: }
 data:
-  card: { method: fpe, template: email, key: pan }
+  card: { method: fpe, template: plain, version: pinned, key: pan }
   a: { method: siv, template: pan, key: pan }
   b: { method: siv, random: true, key: pan }
-  c: { method: fpe, template: digits, version: header, lengths: 9, key: pan }
+  c: { method: fpe, template: digits, version: reserved, lengths: 9, key: pan }
   d: { method: fpe, template: digits, lengths: 9, key: pan }
   e: { method: fpe, template: digits, version: pinned, key: pan }
   f: { method: fpe, key: pan }
@@ -144,25 +144,25 @@ data:
   i: { keep: {first: 4} }
   j: { stored: plain, keep: {first: 4} }
   k: { method: token, version: slack, token_domain: x.com, key: pan }
-  l: { method: encrypt, key: pan }
+  l: { method: encrypt, version: slack, key: pan }
   m: { method: fpe, template: phone, version: slack, lengths: 3, key: pan }
   n: { method: replace, irreversible: true }
   o: { method: mask, key: pan, irreversible: true, mask: { keep: { last: 4 } } }
   "9 p": { stored: plain, mask: { keep: {} } }"#,
-        r#"a.yaml:4:34: template `email` is not for `fpe`: addresses are too irregular to encipher
-  hint: use `method: token` with `template: email`
+        r#"a.yaml:4:34: template `plain` is for `method: token`
+  hint: pan, iban, national, ssn, phone, digits, alphanumeric, string, email, integer, decimal, date, timestamp, uuid, ipv4, ipv6 or regex
 a.yaml:5:31: `template` has no meaning for method `siv`
   hint: `siv` gives text, whatever the format; for a format use `method: fpe`
 a.yaml:6:29: `random` has no meaning for method `siv`
   hint: `siv` is deterministic; for a new token each time use `method: token`
-a.yaml:7:48: a value of fixed format has no room for a header
-  hint: use `version: slack` (pan, iban) or `version: pinned`; a header needs text that may grow: `method: siv`
+a.yaml:7:48: only template `integer` has ranges to reserve
+  hint: use `version: pinned`, or template `integer` with a declared `range`
 a.yaml:8:31: this template has no check digits to carry the key version
   hint: write `version: pinned`: one key version, changed by a rewrap only; its values carry no mark
 a.yaml:9:16: this template needs `lengths`
   hint: `lengths: 6..12` (both included) or `lengths: 9`
 a.yaml:10:16: method `fpe` needs a `template`
-  hint: pan, digits, alphanumeric, phone or iban; for other text use `method: siv`
+  hint: pan, iban, national, ssn, phone, digits, alphanumeric, string, email, integer, decimal, date, timestamp, uuid, ipv4, ipv6 or regex; for other text use `method: siv`
 a.yaml:11:16: `g` has no `key`
   hint: name one of `keys:`
 a.yaml:12:16: method `hash` destroys the value: nobody can ever reveal it
@@ -172,11 +172,11 @@ a.yaml:13:3: `i` has no `method`
 a.yaml:14:29: `keep` means nothing without a `method`
   hint: add the `method`, or leave the key out
 a.yaml:15:32: `version` has no meaning for method `token`
-  hint: the token store knows the version: leave it out
-a.yaml:15:53: `token_domain` has no meaning here
-  hint: it is the domain of e-mail shaped tokens: add `template: email`
-a.yaml:16:16: this method is not built yet
-  hint: built: fpe, hash, mask, redact, replace, siv, token
+  hint: the token knows its version, or the store does: leave it out
+a.yaml:15:53: `token_domain` has no meaning for template `plain`
+  hint: that is a key of `method: token` with `template: email`
+a.yaml:16:34: method `encrypt` carries its version in a header
+  hint: write `version: header`, or leave it out
 a.yaml:17:47: this template has no check digits to carry the key version
   hint: use `version: pinned`
 a.yaml:17:63: `lengths` has no meaning for template `phone`
@@ -238,11 +238,11 @@ a.yaml:4:72: data class `mail` is still there: `was` is the name a class had bef
 a.yaml:5:79: `token_domain` is not a domain name
   hint: lower case, for instance `tokens.example.com`; a domain that takes no mail
 a.yaml:6:43: `mail` and `mail2` share the domain `post`, but are not protected alike
-  hint: method, template, version, scope and key belong to the domain: give both the same, or each its own
+  hint: method, template, version, scope, ttl and key belong to the domain: give both the same, or each its own
 a.yaml:6:59: `replaces` names `mail`, which is not a retired data class
   hint: keep the old class with `retired: true` until the rewrap is done
 a.yaml:9:25: `mail` cannot be searched: equal values do not have equal protected forms
-  hint: leave it out of `search`, or make its tokens convergent (no `random: true`)
+  hint: leave it out of `search`, or use a deterministic method: `siv`, `hash`, `token` without `random: true`
 a.yaml:9:41: `gone` cannot be read in plain: method `redact` has no way back
   hint: leave it out of `reveal`
 a.yaml:9:62: `gone` has no tokens: method `redact` has no way back
