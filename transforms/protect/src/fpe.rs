@@ -124,13 +124,15 @@ impl Fpe {
         &self,
         value: &Value,
         stated: Option<KeyVersion>,
-        live: &LazyCell<Vec<KeyVersion>, F>,
+        (context, live): (&Context<'_>, &LazyCell<Vec<KeyVersion>, F>),
     ) -> Result<Look, FaultRule> {
+        // Asking for one version costs the same however many there are.
+        let is_live = |version| context.newest.secret(self.keys.domain().key, version).is_ok();
         let text = value.as_str().unwrap_or_default();
         if self.mode == VersionMode::Header && headed::is_marked(text) {
             let (version, enciphered) = headed::read(text).ok_or(FaultRule::BadMark)?;
             let fit = self.fit(value, enciphered).map_err(|_| FaultRule::BadMark)?;
-            let holds = fit.slot == 0 && live.contains(&version);
+            let holds = fit.slot == 0 && is_live(version);
             return if holds { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) };
         }
         let fit = self.fit(value, text)?;
@@ -140,8 +142,8 @@ impl Fpe {
             }
             (_, 1.., _) => Err(FaultRule::CheckDigits),
             (VersionMode::Sidecar, 0, Some(version)) => {
-                let known = live.contains(&version);
-                if known { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) }
+                let holds = is_live(version);
+                if holds { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) }
             }
             (VersionMode::Epoch | VersionMode::Pinned, 0, _) => Ok(Look::Unmarked(fit)),
             (_, 0, _) if self.format.looks_masked(text) => Err(FaultRule::Masked),
@@ -154,9 +156,9 @@ impl Fpe {
         &self,
         value: &Value,
         stated: Option<KeyVersion>,
-        live: &LazyCell<Vec<KeyVersion>, F>,
+        known: (&Context<'_>, &LazyCell<Vec<KeyVersion>, F>),
     ) -> Result<Fit, FaultRule> {
-        match self.look(value, stated, live)? {
+        match self.look(value, stated, known)? {
             Look::Plain(fit) => Ok(fit),
             Look::Protected(..) => Err(FaultRule::BadMark),
             Look::Unmarked(fit) => match value.as_str() {
@@ -297,7 +299,7 @@ impl Transform for Fpe {
         let (version, key) = self.writing(context).map_err(failed)?;
         let live = LazyCell::new(|| self.live(context));
         let plan = Plan::new(batch, self.is_ranked(), |index, value| {
-            Ok((version, self.look_plain(value, stated(context, index), &live)?))
+            Ok((version, self.look_plain(value, stated(context, index), (context, &live))?))
         })?;
         for group in plan.groups() {
             self.transform(Way::Protect, (&key, &scope), group, (batch, &plan.numbers))?;
@@ -313,7 +315,7 @@ impl Transform for Fpe {
         let live = LazyCell::new(|| self.live(context));
         let plan = Plan::new(batch, self.is_ranked(), |index, value| {
             let stated = stated(context, index);
-            Ok(match self.look(value, stated, &live)? {
+            Ok(match self.look(value, stated, (context, &live))? {
                 Look::Protected(version, fit) => (version, fit),
                 Look::Plain(_) if self.mode == VersionMode::Sidecar => {
                     return Err(FaultRule::NoVersion);
@@ -340,7 +342,7 @@ impl Transform for Fpe {
             return if self.is_marked() { Mark::Plain } else { Mark::Unmarked };
         }
         let live = LazyCell::new(|| self.live(context));
-        match self.look(value, stated(context, 0), &live) {
+        match self.look(value, stated(context, 0), (context, &live)) {
             Ok(Look::Plain(_)) => Mark::Plain,
             Ok(Look::Protected(version, _)) => Mark::Protected(Some(version)),
             Ok(Look::Unmarked(_)) => Mark::Unmarked,
@@ -356,7 +358,7 @@ impl Transform for Fpe {
         let versions = self.live(context);
         let scope = self.scope(context).map_err(fault)?;
         let live = LazyCell::new(|| versions.clone());
-        self.look_plain(operand, None, &live).map_err(fault)?;
+        self.look_plain(operand, None, (context, &live)).map_err(fault)?;
         if versions.is_empty() {
             return Err(fault(FaultRule::NoKey));
         }
@@ -367,7 +369,7 @@ impl Transform for Fpe {
                 let mut form = operand.clone();
                 let batch = &mut [&mut form];
                 let plan = Plan::new(batch, self.is_ranked(), |_, value| {
-                    Ok((*version, self.look_plain(value, None, &live)?))
+                    Ok((*version, self.look_plain(value, None, (context, &live))?))
                 })?;
                 self.transform(Way::Protect, (&key, &scope), plan.all(), (batch, &plan.numbers))?;
                 Ok(form)
