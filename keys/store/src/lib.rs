@@ -40,4 +40,4 @@ pub use leases::Lease;
 pub use pins::{PinnedDomain, PinnedPlace};
 pub use restored::RestoredInfo;
 pub use store::Store;
-pub use vault::{PutOutcome, TokenRow};
+pub use vault::{PutOutcome, SubjectChange, TokenRow};

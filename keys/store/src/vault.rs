@@ -1,3 +1,4 @@
+mod claims;
 mod sqlite;
 mod upkeep;
 
@@ -11,6 +12,8 @@ use crate::sql::{Row, Transaction, params};
 use crate::store::to_millis;
 use crate::worker::Lane;
 use crate::{Store, StoreError};
+
+pub use claims::SubjectChange;
 
 /// Most rows of one request.
 const LARGEST_BATCH: usize = 65_536;
