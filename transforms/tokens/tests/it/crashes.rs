@@ -89,7 +89,7 @@ async fn what_was_told_survives_kills(world: World) {
         world = World::open(home);
         check(&world, &told).await;
     }
-    assert!(told.len() > 1000, "{}", told.len());
+    assert!(told.len() > 300, "{}", told.len());
 }
 
 /// Starts a process, kills it after it told something, and gives what it told.
@@ -106,7 +106,7 @@ fn kill_one(home: Home, round: u64) -> (Home, Vec<(String, String, String)>) {
     let mut line = String::new();
     let mut end = None;
     // Some time after the first promise, another each round.
-    let patience = Duration::from_micros(500 + round * 7919 % 60_000);
+    let patience = Duration::from_micros(500 + round * 7919 % 120_000);
     while output.read_line(&mut line).unwrap() > 0 {
         lines.push(std::mem::take(&mut line));
         if lines.last().is_some_and(|line| line.contains("told ")) {

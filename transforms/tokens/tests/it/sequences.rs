@@ -142,15 +142,15 @@ async fn every_token_is_issued_and_then_no_more(world: World) {
         assert_ne!(value(number), token);
         assert_eq!((text.len(), &text[..1], &text[3..]), (4, "7", "3"));
         assert!(issued.insert(text, number).is_none());
-        let domain = world.id("tiny");
-        let taken = u64::try_from(issued.len()).unwrap();
-        let expected = vec![Pressure { domain, used: taken, limit: 100 }];
-        let pressure = world.vault.pressure();
-        // A number that stood for itself was taken too and is held for another.
-        assert!(
-            if taken < 79 { pressure.is_empty() } else { pressure.len() == 1 },
-            "{pressure:?} {expected:?}"
-        );
+        // A number that stood for its own value is taken too, and held for another.
+        let (taken, domain) = (issued.len() as u64, world.id("tiny"));
+        match world.vault.pressure()[..] {
+            [] => assert!(taken < 80, "{taken}"),
+            [Pressure { domain: of, used, limit: 100 }] => {
+                assert!(of == domain && used >= taken.max(80) && taken > 60, "{used} {taken}");
+            }
+            ref other => panic!("{other:?}"),
+        }
     }
     // The last number may be that of the last value itself.
     let last = [value(99)];
