@@ -111,7 +111,12 @@ impl Server {
 
     /// Runs statements as the superuser; the values of what they answer, as text.
     pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
-        let config = format!("host=127.0.0.1 port={} user=postgres", self.port);
+        self.sql_in("postgres", sql)
+    }
+
+    /// The same in this database.
+    pub(crate) fn sql_in(&self, database: &str, sql: &str) -> Vec<String> {
+        let config = format!("host=127.0.0.1 port={} user=postgres dbname={database}", self.port);
         std::thread::scope(|scope| scope.spawn(|| ask(&config, sql)).join().unwrap())
     }
 
@@ -133,6 +138,7 @@ impl Server {
             "unix_socket_directories=",
             "max_connections=300",
             "fsync=off",
+            "deadlock_timeout=50ms",
             "ssl=on",
         ] {
             server.args(["-c", setting]);
