@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::session::{Kind, Session};
 use crate::StoreError;
 use crate::leases::Lease;
-use crate::vault::{At, Fence, PutOutcome, TokenRow, Touch, Wanted};
+use crate::vault::{At, Fence, LONGEST_TOKEN, PutOutcome, TokenRow, Touch, Wanted};
 
 /// What goes to the server in one statement; a message there has a limit of 1 GiB.
 const PART_ROWS: usize = 16_384;
@@ -145,7 +145,7 @@ impl Postgres {
                     session.query(&statement, &[&at.namespace, &at.domain, &versions]).await?;
                 check_versions(domain, &versions, &found)?;
                 let mut replaced = 0;
-                for part in parts(rows.iter().map(|(_, row)| row)) {
+                for part in parts(rows.iter().map(|(_, row)| size(row))) {
                     let part = rows.get(part).unwrap_or_default();
                     replaced += reseal(&session, at, part).await?;
                 }
@@ -252,7 +252,7 @@ impl Batch {
     ) -> Result<Inserted, Failure> {
         let At { namespace, domain } = self.at;
         let mut inserted = Inserted::with_capacity(rows.len());
-        for part in parts(rows.iter().copied()) {
+        for part in parts(rows.iter().map(|row| size(row))) {
             let rows = rows.get(part).unwrap_or_default();
             let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
             let lookups: Vec<_> = rows.iter().map(|row| slice(row.lookup.as_ref())).collect();
@@ -380,7 +380,14 @@ async fn touched(session: &Session, at: At, touch: &Touch) -> Result<Vec<bool>, 
             let metas = metas.into_iter().filter(|(token, _)| storable(token));
             let (tokens, metas): (Vec<&str>, Vec<Option<&[u8]>>) = metas.unzip();
             let statement = session.statement(SET_META).await?;
-            session.query(&statement, &[&namespace, &domain, &tokens, &metas]).await?
+            let mut rows = Vec::with_capacity(tokens.len());
+            for part in parts(metas.iter().map(|meta| meta.map_or(0, <[u8]>::len))) {
+                let tokens = tokens.get(part.clone()).unwrap_or_default();
+                let metas = metas.get(part).unwrap_or_default();
+                let params: [&(dyn ToSql + Sync); 4] = [&namespace, &domain, &tokens, &metas];
+                rows.extend(session.query(&statement, &params).await?);
+            }
+            rows
         }
         Touch::Delete(_) => {
             let statement = session.statement(DELETE).await?;
@@ -406,12 +413,12 @@ fn check_versions(domain: DomainId, wanted: &[i64], found: &[Row]) -> Result<(),
     Err(StoreError::VersionGone { domain, version }.into())
 }
 
-/// Ranges of rows, each as much as goes into one statement; at least one, if empty.
-fn parts<'a>(rows: impl Iterator<Item = &'a TokenRow>) -> Vec<Range<usize>> {
+/// Ranges of rows of these sizes in bytes, each as much as goes into one statement; at
+/// least one, if empty.
+fn parts(sizes: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let (mut start, mut end, mut bytes) = (0, 0, 0);
-    for row in rows {
-        let size = row.token.len() + row.sealed.len() + row.meta.as_ref().map_or(0, Vec::len);
+    for size in sizes {
         if end > start && (end - start >= PART_ROWS || bytes + size > PART_BYTES) {
             parts.push(start..end);
             (start, bytes) = (end, 0);
@@ -435,9 +442,13 @@ fn slice(bytes: Option<&[u8; 16]>) -> Option<&[u8]> {
     bytes.map(<[u8; 16]>::as_slice)
 }
 
-/// No row holds a NUL, and PostgreSQL takes none in a text.
-fn storable(text: &str) -> bool {
-    !text.contains('\0')
+fn size(row: &TokenRow) -> usize {
+    row.token.len() + row.sealed.len() + row.meta.as_ref().map_or(0, Vec::len)
+}
+
+/// Whether a row can have this token; PostgreSQL is not asked for another.
+fn storable(token: &str) -> bool {
+    token.len() <= LONGEST_TOKEN && !token.contains('\0')
 }
 
 fn token_row(row: &Row) -> Result<TokenRow, Failure> {
@@ -468,8 +479,7 @@ mod tests {
     #[test]
     fn a_batch_goes_in_parts() {
         let check = |count: usize, size: usize, ends: &[usize]| {
-            let row = TokenRow { sealed: vec![0; size], ..TokenRow::default() };
-            let parts = parts(std::iter::repeat_n(&row, count));
+            let parts = parts(std::iter::repeat_n(size, count));
             let starts: Vec<_> = parts.iter().skip(1).map(|part| part.start).collect();
             let found: Vec<_> = parts.iter().map(|part| part.end).collect();
             assert_eq!(found, ends, "{count} of {size}");
