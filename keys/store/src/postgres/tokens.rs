@@ -13,9 +13,10 @@ use crate::StoreError;
 use crate::leases::Lease;
 use crate::vault::{At, Fence, LONGEST_TOKEN, PutOutcome, TokenRow, Touch, Wanted};
 
-/// What goes to the server in one statement; a message there has a limit of 1 GiB.
-const PART_ROWS: usize = 16_384;
-const PART_BYTES: usize = 32 * 1024 * 1024;
+/// What goes to the server in one statement: far less than a message may hold, and than
+/// it can do in the time that a statement has.
+const PART_ROWS: usize = 4096;
+const PART_BYTES: usize = 8 * 1024 * 1024;
 
 const VERSIONS: &str = "SELECT v.version FROM domains d
      JOIN key_versions v ON v.namespace = d.namespace AND v.key = d.key
@@ -29,8 +30,8 @@ const INSERT: &str = "INSERT INTO tokens (namespace, domain, token, lookup, vers
          $9::bigint[], $10::bytea[], $11::bytea[]) WITH ORDINALITY
          AS r (token, lookup, version, sealed, created, expires, disabled, subject, meta, place)
      ORDER BY r.place ON CONFLICT DO NOTHING RETURNING token, lookup";
-// Each row is looked up by itself: of a table whose statistics are not there yet the
-// planner thinks that a domain has few rows, and would read all of them instead.
+// Each row is looked up by itself, and no other index fits: of a domain whose statistics
+// are not there yet the planner thinks that it has few rows, and would read all of them.
 const DELETE_ENDED: &str = "DELETE FROM tokens t
      USING unnest($3::bytea[]) AS r (lookup) CROSS JOIN LATERAL
          (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND lookup = r.lookup LIMIT 1) f
@@ -40,29 +41,35 @@ const BY_LOOKUP: &str = "SELECT t.* FROM unnest($3::bytea[]) AS r (lookup) CROSS
       FROM tokens WHERE namespace = $1 AND domain = $2 AND lookup = r.lookup LIMIT 1) t";
 const BY_TOKEN: &str = "SELECT t.* FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
      (SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta
-      FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) t";
+      FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) t";
 const RESEAL: &str = "UPDATE tokens t SET version = r.version, sealed = r.sealed, meta = r.meta
      FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[])
          AS r (token, old, version, sealed, meta) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id AND t.version = r.old";
 const FENCE: &str = "UPDATE leases SET fence = fence
      WHERE namespace = $1 AND name = $2 AND fence = $3 AND holder = $4";
 const SET_DISABLED: &str = "UPDATE tokens t SET disabled = $4
      FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id RETURNING t.token";
 const SET_EXPIRY: &str = "UPDATE tokens t SET expires = $4
      FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id RETURNING t.token";
 const SET_META: &str = "UPDATE tokens t SET meta = r.meta
      FROM unnest($3::text[], $4::bytea[]) AS r (token, meta) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id RETURNING t.token";
 const DELETE: &str = "DELETE FROM tokens t
      USING unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id RETURNING t.token";
 const NUMBER: &str = "SELECT number FROM domains WHERE namespace = $1 AND id = $2";
 
