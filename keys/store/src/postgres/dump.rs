@@ -10,7 +10,7 @@ use crate::sqlite::connection;
 use crate::{StoreError, file, schema};
 
 /// Rows that are fetched at a time.
-const FETCHED: usize = 2000;
+const FETCHED: usize = 500;
 /// Values of one statement; PostgreSQL takes 65,535.
 const VALUES: usize = 30_000;
 /// Rows of one statement, so that the largest of them stay within a message.
@@ -176,5 +176,5 @@ fn fill_table(
 
 fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, StoreError> {
     let statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
-    Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+    Ok(statement.column_names().map(str::to_owned).collect())
 }

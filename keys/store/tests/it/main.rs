@@ -44,6 +44,7 @@ mod domains;
 mod keys;
 mod leases;
 mod opening;
+mod outages;
 mod postgres;
 mod reading;
 mod restored;
