@@ -79,8 +79,9 @@ impl Plain {
             .map(|number| scattered(number).rotate_left(64).to_be_bytes().to_vec())
             .collect();
         let values: Vec<Vec<u8>> = numbers.map(|number| value(number).into_bytes()).collect();
-        let insert = self.client.execute(&self.insert, &[&tokens, &found_by, &values]);
-        let inserted = vault.runtime.block_on(insert)?;
+        let inserted = vault
+            .runtime
+            .block_on(self.client.execute(&self.insert, &[&tokens, &found_by, &values]))?;
         if inserted == BATCH { Ok(()) } else { Err("the plain table did not insert".into()) }
     }
 

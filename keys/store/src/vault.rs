@@ -21,6 +21,7 @@ pub(crate) use scan::Position;
 const LARGEST_BATCH: usize = 65_536;
 pub(crate) const LONGEST_TOKEN: usize = 4096;
 const LONGEST_SEALED: usize = 1024 * 1024;
+
 /// A vaulted token and what it stands for, sealed by the caller.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TokenRow {
