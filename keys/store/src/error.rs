@@ -50,6 +50,22 @@ pub enum StoreError {
     /// changed; it may work later.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// What the URL of the PostgreSQL server is not. It is never quoted.
+    #[error("the URL of the PostgreSQL server {0}")]
+    PostgresUrl(&'static str),
+    /// The authorities that the server's certificate is verified with cannot be read.
+    #[error("{0} holds no certificates, or cannot be read")]
+    RootCertificates(PathBuf),
+    /// The PostgreSQL server is there and refuses, or is refused: rights, password,
+    /// database, certificate. It does so until somebody changes something.
+    #[error("the store in PostgreSQL cannot be used: {0}")]
+    Refused(String),
+    /// The PostgreSQL schema holds no store.
+    #[error("the PostgreSQL schema holds no store")]
+    NoStore,
+    /// The PostgreSQL schema holds a store, which is never overwritten.
+    #[error("the PostgreSQL schema holds a store already and is not overwritten")]
+    SchemaInUse,
     /// The file is damaged.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -70,6 +86,9 @@ pub enum StoreError {
         /// The most that is accepted.
         limit: usize,
     },
+    /// A text holds a NUL character, which not every database can store.
+    #[error("{0} holds a NUL character")]
+    Nul(&'static str),
     /// The store knows no such key.
     #[error("key {0} is not known")]
     UnknownKey(KeyId),
@@ -139,6 +158,9 @@ pub enum StoreError {
         /// The domain it last used.
         holds: DomainId,
     },
+    /// Another took the lease since, or it was released: who held it writes no more.
+    #[error("the lease `{0}` is held no more")]
+    LeaseLost(String),
     /// Something is in the way of a file that is never overwritten.
     #[error("{0} exists already and is not overwritten")]
     Exists(PathBuf),

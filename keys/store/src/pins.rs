@@ -1,12 +1,10 @@
-use std::sync::PoisonError;
-
 use allonym_keyring::{DomainId, KeyId, KeyVersion, Secret};
-use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::hierarchy::Hierarchy;
 use crate::keys::{self, check_name};
 use crate::sealing::{Row, typed};
+use crate::sql::{Transaction, params};
 use crate::{Store, StoreError};
 
 const DOMAINS: &str = "domains";
@@ -107,8 +105,7 @@ impl Store {
         // Whoever sees the domain finds its number.
         let (id, _) = self.change_then(put, |(id, number)| {
             if let Some(number) = number {
-                let numbers = &self.inner.numbers;
-                numbers.write().unwrap_or_else(PoisonError::into_inner).insert(*id, *number);
+                self.know(*id, *number);
             }
         })?;
         Ok(id)
@@ -247,13 +244,11 @@ pub(crate) fn seals_tokens(
     version: KeyVersion,
 ) -> Result<bool, StoreError> {
     let found = transaction
-        .query_row(
-            "SELECT 1 FROM tokens INDEXED BY tokens_by_version WHERE namespace = ?1 AND version = ?3 AND domain IN
+        .first(
+            "SELECT id FROM tokens INDEXED BY tokens_by_version WHERE namespace = ?1 AND version > 0 AND version = ?3 AND domain IN
                  (SELECT number FROM domains WHERE namespace = ?1 AND key = ?2) LIMIT 1",
             params![hierarchy.namespace, key.as_bytes(), version.number()],
-            |_| Ok(()),
-        )
-        .optional()?;
+        )?;
     Ok(found.is_some())
 }
 
@@ -273,12 +268,12 @@ fn domains(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
 ) -> Result<Vec<Stored>, StoreError> {
-    let mut statement = transaction.prepare(
+    let rows = transaction.query(
         "SELECT id, name, key, generation, body FROM domains WHERE namespace = ?1 ORDER BY name",
+        params![hierarchy.namespace],
     )?;
-    let mut rows = statement.query([hierarchy.namespace])?;
     let mut domains = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in rows {
         let (id, name): (DomainId, String) = (DomainId::from_bytes(row.get(0)?), row.get(1)?);
         let key = KeyId::from_bytes(row.get(2)?);
         let (generation, sealed): (i64, Vec<u8>) = (row.get(3)?, row.get(4)?);
@@ -325,9 +320,9 @@ fn create(
     let secret = Secret::random()?;
     let row = Row { table: SECRETS, id: id.as_bytes(), generation: 1 };
     let wrap = hierarchy.wraps.seal(row, secret.expose())?;
-    transaction.execute(
+    let made = transaction.first(
         "INSERT INTO domains (namespace, id, name, key, generation, body, wrap)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)",
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6) RETURNING number",
         params![
             hierarchy.namespace,
             id.as_bytes(),
@@ -337,7 +332,8 @@ fn create(
             wrap
         ],
     )?;
-    Ok((id, Some(transaction.last_insert_rowid())))
+    let number = made.ok_or(StoreError::Altered(DOMAINS))?.get(0)?;
+    Ok((id, Some(number)))
 }
 
 fn update(
@@ -352,7 +348,7 @@ fn update(
         params![
             hierarchy.namespace,
             domain.id.as_bytes(),
-            domain.body.name,
+            &domain.body.name,
             domain.body.key.as_bytes(),
             generation,
             seal(hierarchy, domain.id, generation, &domain.body)?
@@ -404,14 +400,11 @@ fn domain_secret(
     hierarchy: &Hierarchy,
     id: DomainId,
 ) -> Result<Secret, StoreError> {
-    let wrap: Option<Vec<u8>> = transaction
-        .query_row(
-            "SELECT wrap FROM domains WHERE namespace = ?1 AND id = ?2",
-            params![hierarchy.namespace, id.as_bytes()],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let wrap = wrap.ok_or(StoreError::UnknownDomain(id))?;
+    let found = transaction.first(
+        "SELECT wrap FROM domains WHERE namespace = ?1 AND id = ?2",
+        params![hierarchy.namespace, id.as_bytes()],
+    )?;
+    let wrap: Vec<u8> = found.ok_or(StoreError::UnknownDomain(id))?.get(0)?;
     let row = Row { table: SECRETS, id: id.as_bytes(), generation: 1 };
     hierarchy.wraps.open_secret(row, &wrap)
 }
@@ -420,13 +413,13 @@ fn places(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
 ) -> Result<Vec<PinnedPlace>, StoreError> {
-    let mut statement = transaction.prepare(
+    let rows = transaction.query(
         "SELECT place, field, generation, body FROM places WHERE namespace = ?1
          ORDER BY place, field",
+        params![hierarchy.namespace],
     )?;
-    let mut rows = statement.query([hierarchy.namespace])?;
     let mut places = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in rows {
         let (place, field): (String, String) = (row.get(0)?, row.get(1)?);
         let sealed: Vec<u8> = row.get(3)?;
         let id = place_id(&place, &field);
@@ -450,7 +443,8 @@ mod tests {
     use allonym_seal::{FileSeal, Seal};
 
     use super::*;
-    use crate::connection;
+    use crate::sqlite::connection;
+    use crate::store::Backend;
 
     /// Between the commit of a domain and its number being known, nobody else has a turn
     /// to see the domain.
@@ -468,6 +462,8 @@ mod tests {
                 .query_row("SELECT EXISTS (SELECT 1 FROM domains)", [], |row| row.get(0))
                 .unwrap()
         };
+        let Backend::Sqlite(sqlite) = &store.inner.backend else { panic!("not in a file") };
+        let writing = sqlite.writing().unwrap();
         let numbers = store.inner.numbers.read().unwrap();
         std::thread::scope(|scope| {
             let put = scope.spawn(|| store.put_domain("email", "{}", key).unwrap());
@@ -475,13 +471,12 @@ mod tests {
                 assert!(!put.is_finished());
                 std::thread::yield_now();
             }
-            let writing = store.inner.writing().unwrap();
             assert!(writing.write.is_taken(), "the number waits for the lock held here");
             assert!(numbers.is_empty());
             drop(numbers);
             let domain = put.join().unwrap();
-            assert_eq!(store.number(domain), Ok(1));
+            assert_eq!(store.number(domain), Some(1));
         });
-        assert!(!store.inner.writing().unwrap().write.is_taken());
+        assert!(!writing.write.is_taken());
     }
 }

@@ -1,15 +1,18 @@
 use std::time::SystemTime;
 
 use allonym_keyring::{KeyId, KeyVersion};
-use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::hierarchy::Hierarchy;
+use crate::sql::{Transaction, params};
 use crate::store::{from_millis, to_millis};
 use crate::{Store, StoreError, admin};
 
 /// The [`Record`] of the last restore.
 const RESTORED: &str = "store/restored";
+
+/// More leases of one name than can have been given out since a backup.
+const FENCES: i64 = 1 << 32;
 
 /// That a store was made out of a backup, and with which versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,20 +52,25 @@ impl Store {
 }
 
 /// Records that the store was restored now, in place of what an earlier restore left.
+/// Nobody holds a lease of the time before it, nor one given out after the backup.
 pub(crate) fn record(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
     now: SystemTime,
 ) -> Result<(), StoreError> {
-    let mut statement = transaction.prepare(
+    let rows = transaction.query(
         "SELECT key, max(version) FROM key_versions WHERE namespace = ?1 GROUP BY key ORDER BY key",
+        params![hierarchy.namespace],
     )?;
-    let mut rows = statement.query(params![hierarchy.namespace])?;
     let mut versions = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in rows {
         let version = KeyVersion::new(row.get(1)?).ok_or(StoreError::Altered("key_versions"))?;
         versions.push((KeyId::from_bytes(row.get(0)?), version));
     }
+    transaction.execute(
+        "UPDATE leases SET holder = '', until = 0, fence = fence + ?2 WHERE namespace = ?1",
+        params![hierarchy.namespace, FENCES],
+    )?;
     let unrotated = versions.iter().map(|(key, _)| *key).collect();
     write(transaction, hierarchy, &Record { at: to_millis(now), versions, unrotated })
 }

@@ -38,5 +38,8 @@ pub use spec::{
     Scope, ShiftPer, Size, SizeClass, Spec, SpecError, TemplateSpec, TimestampFormat,
     TokenTemplate, VersionMode, build, sizes,
 };
-pub use token::{Candidate, TokenDomain, TokenError, TokenStore, Vaulted, VaultedFault};
+pub use token::{
+    Candidate, Found, Issue, Issued, Numbers, Owner, TokenDomain, TokenError, TokenStore, Vaulted,
+    VaultedFault,
+};
 pub use transform::{Context, Fault, FaultRule, Mark, Method, Transform};

@@ -4,6 +4,15 @@ use allonym_store::{RestoredInfo, StoreError};
 use super::backups::restore;
 use super::*;
 
+conformance! {
+    a_restored_store_says_so,
+    a_restored_key_rotates_to_a_named_number_first,
+}
+
+conformance_async! {
+    numbers_have_gaps_and_never_come_again,
+}
+
 fn version(number: u32) -> KeyVersion {
     KeyVersion::new(number).unwrap()
 }
@@ -14,6 +23,8 @@ fn restored(home: &Home) -> Store {
     let pan = store.ensure_key("pan", None, now()).unwrap();
     store.rotate(pan, later(1)).unwrap();
     assert_eq!(store.restored_since(), Ok(None));
+    let year = std::time::Duration::from_secs(365 * 86_400);
+    store.lease_acquire("job", "one", year, later(1)).unwrap().unwrap();
     store.backup(&home.at("backup"), later(2)).unwrap();
     store.rotate(pan, later(3)).unwrap();
     drop(store);
@@ -21,9 +32,7 @@ fn restored(home: &Home) -> Store {
     Store::open(&home.at("restored/store.db"), &home.seals(), later(10)).unwrap()
 }
 
-#[test]
-fn a_restored_store_says_so() {
-    let home = Home::new();
+fn a_restored_store_says_so(home: Home) {
     let store = restored(&home);
     let ids: Vec<_> = store.keys().unwrap().iter().map(|key| key.id).collect();
     let check = |store: &Store, unrotated: &[usize]| {
@@ -36,6 +45,8 @@ fn a_restored_store_says_so() {
         assert!(unrotated.iter().all(|index| found.contains(&ids[*index])));
     };
     check(&store, &[0, 1]);
+    let lease = store.lease_acquire("job", "two", std::time::Duration::ZERO, later(10)).unwrap();
+    assert!(lease.unwrap().fence > 1000, "above all that were given out since the backup");
     store.rotate_from(ids[0], version(1), later(11)).unwrap();
     check(&store, &[1]);
     drop(store);
@@ -52,9 +63,7 @@ fn a_restored_store_says_so() {
     assert!(info.versions.contains(&(ids[0], version(2))));
 }
 
-#[test]
-fn a_restored_key_rotates_to_a_named_number_first() {
-    let home = Home::new();
+fn a_restored_key_rotates_to_a_named_number_first(home: Home) {
     let store = restored(&home);
     let keys = store.keys().unwrap();
     let (contact, pan) = (keys[0].id, keys[1].id);
@@ -85,9 +94,7 @@ fn a_restored_key_rotates_to_a_named_number_first() {
     assert_eq!(states.collect::<Vec<_>>(), [rest, rest, rest, active]);
 }
 
-#[tokio::test]
-async fn numbers_have_gaps_and_never_come_again() {
-    let home = Home::new();
+async fn numbers_have_gaps_and_never_come_again(home: Home) {
     let (store, domain) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     let from = |number| store.rotate_from(key, version(number), later(1));
@@ -95,7 +102,7 @@ async fn numbers_have_gaps_and_never_come_again() {
     assert_eq!(from(2), Ok(version(3)));
     assert_eq!(from(10), Ok(version(10)));
     assert_eq!(from(5), Ok(version(11)), "not into the gap");
-    let gap = store.token_put(domain, vec![TokenRow { version: 5, ..token_row(1) }]).await;
+    let gap = store.token_put(domain, vec![TokenRow { version: 5, ..token_row(1) }], now()).await;
     assert_eq!(gap, Err(StoreError::VersionGone { domain, version: 5 }));
     let missing = StoreError::UnknownVersion(key, version(5));
     assert_eq!(store.destroy(key, version(5), now()), Err(missing));
