@@ -1,12 +1,12 @@
 use std::time::SystemTime;
 
-use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::hierarchy::Hierarchy;
 use crate::keys::check_name;
 use crate::sealing::Row;
+use crate::sql::{Transaction, params};
 use crate::{Store, StoreError};
 
 const API_TOKENS: &str = "api_tokens";
@@ -61,7 +61,7 @@ impl Store {
             transaction.execute(
                 "INSERT INTO api_tokens (namespace, id, name, generation, body)
                  VALUES (?1, ?2, ?3, 1, ?4)",
-                params![hierarchy.namespace, token.id, token.name, seal(hierarchy, token, 1)?],
+                params![hierarchy.namespace, &token.id, &token.name, seal(hierarchy, token, 1)?],
             )?;
             Ok(())
         })
@@ -99,7 +99,7 @@ impl Store {
                 transaction.execute(
                     "UPDATE api_tokens SET generation = ?3, body = ?4
                      WHERE namespace = ?1 AND id = ?2",
-                    params![hierarchy.namespace, token.id, next, seal(hierarchy, &token, next)?],
+                    params![hierarchy.namespace, &token.id, next, seal(hierarchy, &token, next)?],
                 )?;
                 any = true;
             }
@@ -139,16 +139,14 @@ pub(crate) fn setting(
     hierarchy: &Hierarchy,
     name: &str,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-    let found: Option<(i64, Vec<u8>)> = transaction
-        .query_row(
-            "SELECT generation, body FROM settings WHERE namespace = ?1 AND name = ?2",
-            params![hierarchy.namespace, name],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
-    let Some((generation, body)) = found else {
+    let found = transaction.first(
+        "SELECT generation, body FROM settings WHERE namespace = ?1 AND name = ?2",
+        params![hierarchy.namespace, name],
+    )?;
+    let Some(found) = found else {
         return Ok(None);
     };
+    let (generation, body): (i64, Vec<u8>) = (found.get(0)?, found.get(1)?);
     let row = Row { table: SETTINGS, id: name.as_bytes(), generation };
     hierarchy.rows.open(row, &body).map(Some)
 }
@@ -160,18 +158,16 @@ pub(crate) fn put_setting(
     name: &str,
     value: &[u8],
 ) -> Result<(), StoreError> {
-    let generation: Option<i64> = transaction
-        .query_row(
-            "SELECT generation FROM settings WHERE namespace = ?1 AND name = ?2",
-            params![hierarchy.namespace, name],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let generation = generation.unwrap_or(0) + 1;
+    let found = transaction.first(
+        "SELECT generation FROM settings WHERE namespace = ?1 AND name = ?2",
+        params![hierarchy.namespace, name],
+    )?;
+    let generation = found.map_or(Ok(0_i64), |row| row.get(0))? + 1;
     let row = Row { table: SETTINGS, id: name.as_bytes(), generation };
     transaction.execute(
         "INSERT INTO settings (namespace, name, generation, body) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET generation = excluded.generation, body = excluded.body",
+         ON CONFLICT (namespace, name) DO UPDATE
+         SET generation = excluded.generation, body = excluded.body",
         params![hierarchy.namespace, name, generation, hierarchy.rows.seal(row, value)?],
     )?;
     Ok(())
@@ -182,11 +178,9 @@ fn api_tokens(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
 ) -> Result<Vec<(i64, ApiTokenRow)>, StoreError> {
-    let mut statement = transaction
-        .prepare("SELECT id, name, generation, body FROM api_tokens WHERE namespace = ?1")?;
-    let mut rows = statement.query([hierarchy.namespace])?;
+    let sql = "SELECT id, name, generation, body FROM api_tokens WHERE namespace = ?1";
     let mut tokens = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in transaction.query(sql, params![hierarchy.namespace])? {
         let (id, name, generation): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let body: Vec<u8> = row.get(3)?;
         let at = Row { table: API_TOKENS, id: id.as_bytes(), generation };
@@ -207,10 +201,8 @@ pub(crate) fn open_all(
     hierarchy: &Hierarchy,
 ) -> Result<(), StoreError> {
     api_tokens(transaction, hierarchy)?;
-    let mut statement =
-        transaction.prepare("SELECT name, generation, body FROM settings WHERE namespace = ?1")?;
-    let mut rows = statement.query([hierarchy.namespace])?;
-    while let Some(row) = rows.next()? {
+    let sql = "SELECT name, generation, body FROM settings WHERE namespace = ?1";
+    for row in transaction.query(sql, params![hierarchy.namespace])? {
         let (name, body): (String, Vec<u8>) = (row.get(0)?, row.get(2)?);
         let at = Row { table: SETTINGS, id: name.as_bytes(), generation: row.get(1)? };
         hierarchy.rows.open(at, &body)?;

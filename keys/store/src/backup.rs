@@ -6,14 +6,15 @@ use std::time::SystemTime;
 
 use allonym_keyring::{NamespaceId, Secret};
 use allonym_seal::{Seal, WrappedRoot};
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::census::{self, Census};
 use crate::file::{self, Scratch, beside};
 use crate::hierarchy::{Hierarchy, backup_key, unseal, wraps};
+use crate::sql::{Transaction, params};
 use crate::store::{from_millis, to_millis};
 use crate::{Store, StoreError, admin, connection, keys, pins, restored, schema, stream};
 
@@ -120,9 +121,7 @@ impl Store {
         let hierarchy = &self.inner.hierarchy;
         self.look(|transaction| {
             let Some(Verified { state, .. }) = verified(transaction, hierarchy)? else {
-                let any = transaction
-                    .query_row("SELECT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0));
-                return Ok(any?);
+                return Ok(transaction.first("SELECT id FROM keys LIMIT 1", params![])?.is_some());
             };
             Ok(state != Some(census::keys_and_domains(transaction)?))
         })
@@ -154,7 +153,7 @@ impl Store {
             unseal(seals, header.wraps.iter()).map(|(root, _)| root)
         })?;
         let transaction = connection.transaction()?;
-        restored::record(&transaction, &hierarchy, now)?;
+        restored::record(&Transaction::Sqlite(&transaction), &hierarchy, now)?;
         transaction.commit()?;
         connection.close().map_err(|(_, error)| error)?;
         File::open(restored.path())?.sync_all()?;
@@ -198,8 +197,8 @@ fn copy_database(path: &Path, to: &Path) -> Result<Moment, StoreError> {
     let mut copy = connection::alone(to)?;
     source.execute_batch("BEGIN")?;
     let census = Census::take(&source)?;
-    let state = census::keys_and_domains(&source)?;
-    let wraps = wraps(&source)?.into_iter().map(|(_, wrap)| wrap).collect();
+    let state = census::keys_and_domains(&Transaction::Sqlite(&source))?;
+    let wraps = wraps(&Transaction::Sqlite(&source))?.into_iter().map(|(_, wrap)| wrap).collect();
     let step = Backup::new(&source, &mut copy)?.step(-1)?;
     if step != StepResult::Done {
         return Err(StoreError::Unavailable("the database is busy".to_owned()));
@@ -291,12 +290,11 @@ fn verify(copy: &mut Connection, census: &Census, root: Secret) -> Result<Hierar
         return Err(StoreError::BackupDiffers("the database is damaged"));
     }
     schema::migrate(copy)?;
-    let hierarchy = Hierarchy::with_root(copy, root)?;
-    let transaction = copy.transaction()?;
+    let transaction = Transaction::Sqlite(copy);
+    let hierarchy = Hierarchy::with_root(&transaction, root)?;
     keys::key_set(&transaction, &hierarchy)?;
     pins::open_all(&transaction, &hierarchy)?;
     admin::open_all(&transaction, &hierarchy)?;
-    drop(transaction);
     Ok(hierarchy)
 }
 

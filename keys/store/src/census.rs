@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::StoreError;
+use crate::sql::{Cell, Transaction, params};
 
 /// What a database holds: two with the same census hold the same rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ impl Census {
 
 /// SHA-256 over which keys, key versions and domains there are and how often each was
 /// changed: every change of one of them raises its generation or its name.
-pub(crate) fn keys_and_domains(connection: &Connection) -> Result<[u8; 32], StoreError> {
+pub(crate) fn keys_and_domains(transaction: &Transaction<'_>) -> Result<[u8; 32], StoreError> {
     let mut digest = Sha256::new();
     for rows in [
         "SELECT namespace, id, name FROM keys ORDER BY 1, 2",
@@ -44,7 +45,9 @@ pub(crate) fn keys_and_domains(connection: &Connection) -> Result<[u8; 32], Stor
         "SELECT namespace, id, generation FROM domains ORDER BY 1, 2",
     ] {
         hash(&mut digest, b't', b"");
-        hash_rows(connection, rows, &mut digest)?;
+        for row in transaction.query(rows, params![])? {
+            row.0.iter().for_each(|cell| hash_cell(&mut digest, cell));
+        }
     }
     Ok(digest.finalize().into())
 }
@@ -91,6 +94,16 @@ fn hash_rows(connection: &Connection, sql: &str, digest: &mut Sha256) -> Result<
         }
     }
     Ok(counted)
+}
+
+/// Hashes a value, of whichever database.
+pub(crate) fn hash_cell(digest: &mut Sha256, cell: &Cell) {
+    match cell {
+        Cell::Null => hash(digest, b'n', b""),
+        Cell::Int(number) => hash(digest, b'i', &number.to_be_bytes()),
+        Cell::Text(text) => hash(digest, b's', text.as_bytes()),
+        Cell::Blob(bytes) => hash(digest, b'b', bytes),
+    }
 }
 
 fn hash(digest: &mut Sha256, tag: u8, content: &[u8]) {

@@ -72,7 +72,7 @@ fn open(path: &Path, cache_mib: i64) -> Result<Connection, StoreError> {
 
 fn set_up(connection: Connection, cache_mib: i64) -> Result<Connection, StoreError> {
     connection.busy_timeout(Duration::from_secs(10))?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     connection.pragma_update(None, "cache_size", -1024 * cache_mib)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;

@@ -70,6 +70,9 @@ pub enum StoreError {
         /// The most that is accepted.
         limit: usize,
     },
+    /// A text holds a NUL character, which not every database can store.
+    #[error("{0} holds a NUL character")]
+    Nul(&'static str),
     /// The store knows no such key.
     #[error("key {0} is not known")]
     UnknownKey(KeyId),
@@ -139,6 +142,9 @@ pub enum StoreError {
         /// The domain it last used.
         holds: DomainId,
     },
+    /// Another took the lease since, or it was released: who held it writes no more.
+    #[error("the lease `{0}` is held no more")]
+    LeaseLost(String),
     /// Something is in the way of a file that is never overwritten.
     #[error("{0} exists already and is not overwritten")]
     Exists(PathBuf),

@@ -2,11 +2,11 @@ use std::time::SystemTime;
 
 use allonym_keyring::{DomainId, Info, NamespaceId, Purpose, Secret, derive};
 use allonym_seal::{Seal, SealError, WrappedRoot};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use zeroize::Zeroizing;
 
 use crate::StoreError;
 use crate::sealing::{Row, Sealer, internal_key, secret};
+use crate::sql::{Transaction, params};
 use crate::store::{from_millis, to_millis};
 
 /// The opened keys of a store: root key, namespace key, and what seals with them.
@@ -50,7 +50,7 @@ impl Hierarchy {
         let wrap = Sealer::under(&root, id, Purpose::KeyWrap)?
             .seal(namespace_row(&id, 1), Secret::random()?.expose())?;
         transaction.execute(
-            "INSERT INTO namespaces (number, id, generation, wrap, created) VALUES (1, ?1, 1, ?2, ?3)",
+            "INSERT INTO namespaces (id, generation, wrap, created) VALUES (?1, 1, ?2, ?3)",
             params![id.as_bytes(), wrap, to_millis(now)],
         )?;
         Ok(())
@@ -73,7 +73,7 @@ impl Hierarchy {
                     // A key file may have moved; people look for it where it is now.
                     transaction.execute(
                         "UPDATE seals SET name = ?2 WHERE id = ?1 AND name <> ?2",
-                        params![row, seal.name()],
+                        params![*row, seal.name()],
                     )?;
                 }
             }
@@ -82,23 +82,24 @@ impl Hierarchy {
     }
 
     /// The hierarchy under a root key that is known already.
-    pub(crate) fn with_root(connection: &Connection, root: Secret) -> Result<Self, StoreError> {
-        let check: Option<[u8; 32]> = connection
-            .query_row("SELECT root_check FROM store", [], |row| row.get(0))
-            .optional()?;
-        let check = check.ok_or(StoreError::Altered("store"))?;
+    pub(crate) fn with_root(
+        transaction: &Transaction<'_>,
+        root: Secret,
+    ) -> Result<Self, StoreError> {
+        let check = transaction.first("SELECT root_check FROM store", params![])?;
+        let check: [u8; 32] = check.ok_or(StoreError::Altered("store"))?.get(0)?;
         if root_check(&root) != Secret::new(Zeroizing::new(check)) {
             return Err(StoreError::WrongSeal);
         }
         let id = NamespaceId::DEFAULT;
-        let (namespace, generation, wrap): (i64, i64, Vec<u8>) = connection
-            .query_row(
+        let row = transaction
+            .first(
                 "SELECT number, generation, wrap FROM namespaces WHERE id = ?1",
-                [id.as_bytes()],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .optional()?
+                params![id.as_bytes()],
+            )?
             .ok_or(StoreError::Altered("namespaces"))?;
+        let (namespace, generation): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let wrap: Vec<u8> = row.get(2)?;
         let namespace_key = Sealer::under(&root, id, Purpose::KeyWrap)?
             .open_secret(namespace_row(&id, generation), &wrap)?;
         Ok(Self {
@@ -176,24 +177,23 @@ pub(crate) fn unseal<'a>(
 }
 
 /// The wraps of a store, oldest first, each with its row.
-pub(crate) fn wraps(connection: &Connection) -> Result<Vec<(i64, WrappedRoot)>, StoreError> {
-    let mut statement = connection.prepare("SELECT id, wrap FROM seals ORDER BY id")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-    rows.map(|row| {
-        let (id, text) = row?;
-        let wrap = serde_json::from_str(&text).map_err(|_| StoreError::Altered("seals"))?;
-        Ok((id, wrap))
-    })
-    .collect()
+pub(crate) fn wraps(transaction: &Transaction<'_>) -> Result<Vec<(i64, WrappedRoot)>, StoreError> {
+    let rows = transaction.query("SELECT id, wrap FROM seals ORDER BY id", params![])?;
+    rows.iter()
+        .map(|row| {
+            let text: String = row.get(1)?;
+            let wrap = serde_json::from_str(&text).map_err(|_| StoreError::Altered("seals"))?;
+            Ok((row.get(0)?, wrap))
+        })
+        .collect()
 }
 
 /// The names of the seals, oldest first.
-pub(crate) fn seal_infos(connection: &Connection) -> Result<Vec<SealInfo>, StoreError> {
-    let mut statement = connection.prepare("SELECT name, created FROM seals ORDER BY id")?;
-    let rows = statement.query_map([], |row| {
-        Ok(SealInfo { name: row.get(0)?, created: from_millis(row.get(1)?) })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+pub(crate) fn seal_infos(transaction: &Transaction<'_>) -> Result<Vec<SealInfo>, StoreError> {
+    let rows = transaction.query("SELECT name, created FROM seals ORDER BY id", params![])?;
+    rows.iter()
+        .map(|row| Ok(SealInfo { name: row.get(0)?, created: from_millis(row.get(1)?) }))
+        .collect()
 }
 
 fn add_wrap(

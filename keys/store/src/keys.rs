@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use allonym_keyring::{KeyEntry, KeyId, KeySet, KeyState, KeyVersion, Secret};
-use rusqlite::{OptionalExtension, Transaction, params};
 use zeroize::Zeroizing;
 
 use crate::hierarchy::Hierarchy;
 use crate::sealing::{Row, secret};
+use crate::sql::{Transaction, params};
 use crate::store::{from_millis, to_millis, write_back};
 use crate::{Store, StoreError, pins, restored};
 
@@ -187,6 +187,9 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), StoreErro
     if name.is_empty() || name.len() > LONGEST_NAME {
         return Err(StoreError::Length { what, limit: LONGEST_NAME });
     }
+    if name.contains('\0') {
+        return Err(StoreError::Nul(what));
+    }
     Ok(())
 }
 
@@ -212,13 +215,10 @@ pub(crate) fn exists(
     hierarchy: &Hierarchy,
     key: KeyId,
 ) -> Result<bool, StoreError> {
-    let found = transaction
-        .query_row(
-            "SELECT 1 FROM keys WHERE namespace = ?1 AND id = ?2",
-            params![hierarchy.namespace, key.as_bytes()],
-            |_| Ok(()),
-        )
-        .optional()?;
+    let found = transaction.first(
+        "SELECT name FROM keys WHERE namespace = ?1 AND id = ?2",
+        params![hierarchy.namespace, key.as_bytes()],
+    )?;
     Ok(found.is_some())
 }
 
@@ -226,12 +226,9 @@ fn names(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
 ) -> Result<Vec<(KeyId, String)>, StoreError> {
-    let mut statement =
-        transaction.prepare("SELECT id, name FROM keys WHERE namespace = ?1 ORDER BY name")?;
-    let rows = statement.query_map([hierarchy.namespace], |row| {
-        Ok((KeyId::from_bytes(row.get(0)?), row.get(1)?))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let sql = "SELECT id, name FROM keys WHERE namespace = ?1 ORDER BY name";
+    let rows = transaction.query(sql, params![hierarchy.namespace])?;
+    rows.iter().map(|row| Ok((KeyId::from_bytes(row.get(0)?), row.get(1)?))).collect()
 }
 
 fn name(
@@ -239,12 +236,11 @@ fn name(
     hierarchy: &Hierarchy,
     key: KeyId,
 ) -> Result<String, StoreError> {
-    let name = transaction.query_row(
+    let found = transaction.first(
         "SELECT name FROM keys WHERE namespace = ?1 AND id = ?2",
         params![hierarchy.namespace, key.as_bytes()],
-        |row| row.get(0),
-    );
-    name.optional()?.ok_or(StoreError::UnknownKey(key))
+    )?;
+    found.ok_or(StoreError::UnknownKey(key))?.get(0)
 }
 
 fn named(
@@ -252,12 +248,11 @@ fn named(
     hierarchy: &Hierarchy,
     name: &str,
 ) -> Result<Option<KeyId>, StoreError> {
-    let id = transaction.query_row(
+    let found = transaction.first(
         "SELECT id FROM keys WHERE namespace = ?1 AND name = ?2",
         params![hierarchy.namespace, name],
-        |row| row.get(0).map(KeyId::from_bytes),
-    );
-    Ok(id.optional()?)
+    )?;
+    found.map(|row| row.get(0).map(KeyId::from_bytes)).transpose()
 }
 
 fn create(
@@ -355,13 +350,13 @@ fn versions(
     hierarchy: &Hierarchy,
     key: KeyId,
 ) -> Result<Vec<Version>, StoreError> {
-    let mut statement = transaction.prepare(
+    let rows = transaction.query(
         "SELECT version, generation, wrap, created, changed FROM key_versions
          WHERE namespace = ?1 AND key = ?2 ORDER BY version",
+        params![hierarchy.namespace, key.as_bytes()],
     )?;
-    let mut rows = statement.query(params![hierarchy.namespace, key.as_bytes()])?;
     let mut versions = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in rows {
         let number = KeyVersion::new(row.get(0)?).ok_or(StoreError::Altered(TABLE))?;
         let generation = row.get(1)?;
         let wrap: Option<Vec<u8>> = row.get(2)?;

@@ -1,12 +1,12 @@
 use std::sync::PoisonError;
 
 use allonym_keyring::{DomainId, KeyId, KeyVersion, Secret};
-use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::hierarchy::Hierarchy;
 use crate::keys::{self, check_name};
 use crate::sealing::{Row, typed};
+use crate::sql::{Transaction, params};
 use crate::{Store, StoreError};
 
 const DOMAINS: &str = "domains";
@@ -247,13 +247,11 @@ pub(crate) fn seals_tokens(
     version: KeyVersion,
 ) -> Result<bool, StoreError> {
     let found = transaction
-        .query_row(
-            "SELECT 1 FROM tokens INDEXED BY tokens_by_version WHERE namespace = ?1 AND version = ?3 AND domain IN
+        .first(
+            "SELECT id FROM tokens INDEXED BY tokens_by_version WHERE namespace = ?1 AND version = ?3 AND domain IN
                  (SELECT number FROM domains WHERE namespace = ?1 AND key = ?2) LIMIT 1",
             params![hierarchy.namespace, key.as_bytes(), version.number()],
-            |_| Ok(()),
-        )
-        .optional()?;
+        )?;
     Ok(found.is_some())
 }
 
@@ -273,12 +271,12 @@ fn domains(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
 ) -> Result<Vec<Stored>, StoreError> {
-    let mut statement = transaction.prepare(
+    let rows = transaction.query(
         "SELECT id, name, key, generation, body FROM domains WHERE namespace = ?1 ORDER BY name",
+        params![hierarchy.namespace],
     )?;
-    let mut rows = statement.query([hierarchy.namespace])?;
     let mut domains = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in rows {
         let (id, name): (DomainId, String) = (DomainId::from_bytes(row.get(0)?), row.get(1)?);
         let key = KeyId::from_bytes(row.get(2)?);
         let (generation, sealed): (i64, Vec<u8>) = (row.get(3)?, row.get(4)?);
@@ -325,9 +323,9 @@ fn create(
     let secret = Secret::random()?;
     let row = Row { table: SECRETS, id: id.as_bytes(), generation: 1 };
     let wrap = hierarchy.wraps.seal(row, secret.expose())?;
-    transaction.execute(
+    let made = transaction.first(
         "INSERT INTO domains (namespace, id, name, key, generation, body, wrap)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)",
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6) RETURNING number",
         params![
             hierarchy.namespace,
             id.as_bytes(),
@@ -337,7 +335,8 @@ fn create(
             wrap
         ],
     )?;
-    Ok((id, Some(transaction.last_insert_rowid())))
+    let number = made.ok_or(StoreError::Altered(DOMAINS))?.get(0)?;
+    Ok((id, Some(number)))
 }
 
 fn update(
@@ -352,7 +351,7 @@ fn update(
         params![
             hierarchy.namespace,
             domain.id.as_bytes(),
-            domain.body.name,
+            &domain.body.name,
             domain.body.key.as_bytes(),
             generation,
             seal(hierarchy, domain.id, generation, &domain.body)?
@@ -404,14 +403,11 @@ fn domain_secret(
     hierarchy: &Hierarchy,
     id: DomainId,
 ) -> Result<Secret, StoreError> {
-    let wrap: Option<Vec<u8>> = transaction
-        .query_row(
-            "SELECT wrap FROM domains WHERE namespace = ?1 AND id = ?2",
-            params![hierarchy.namespace, id.as_bytes()],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let wrap = wrap.ok_or(StoreError::UnknownDomain(id))?;
+    let found = transaction.first(
+        "SELECT wrap FROM domains WHERE namespace = ?1 AND id = ?2",
+        params![hierarchy.namespace, id.as_bytes()],
+    )?;
+    let wrap: Vec<u8> = found.ok_or(StoreError::UnknownDomain(id))?.get(0)?;
     let row = Row { table: SECRETS, id: id.as_bytes(), generation: 1 };
     hierarchy.wraps.open_secret(row, &wrap)
 }
@@ -420,13 +416,13 @@ fn places(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
 ) -> Result<Vec<PinnedPlace>, StoreError> {
-    let mut statement = transaction.prepare(
+    let rows = transaction.query(
         "SELECT place, field, generation, body FROM places WHERE namespace = ?1
          ORDER BY place, field",
+        params![hierarchy.namespace],
     )?;
-    let mut rows = statement.query([hierarchy.namespace])?;
     let mut places = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in rows {
         let (place, field): (String, String) = (row.get(0)?, row.get(1)?);
         let sealed: Vec<u8> = row.get(3)?;
         let id = place_id(&place, &field);

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use allonym_seal::Seal;
-use rusqlite::Transaction;
+use rusqlite::Connection;
 
 use crate::file::beside;
 use crate::hierarchy::{Hierarchy, unseal, wraps};
+use crate::sql::Transaction;
 use crate::store::numbers;
 use crate::{Store, StoreError, connection, schema};
 
@@ -32,14 +33,15 @@ impl Store {
         if metadata(path)?.is_none() {
             return Err(StoreError::NotAStore(path.to_owned()));
         }
-        let (hierarchy, numbers) = look(path, |transaction| {
+        let (hierarchy, numbers) = look(path, |connection| {
             let known = schema::newest();
-            match schema::version(transaction)? {
+            match schema::version(connection)? {
                 None => return Err(StoreError::NotAStore(path.to_owned())),
                 Some(found) if found > known => return Err(StoreError::Newer { found, known }),
                 Some(found) if found < known => return Err(StoreError::Older { found, known }),
                 Some(_) => {}
             }
+            let transaction = &Transaction::Sqlite(connection);
             let wraps = wraps(transaction)?;
             let (root, _) = unseal(seals, wraps.iter().map(|(_, wrap)| wrap))?;
             let hierarchy = Hierarchy::with_root(transaction, root)?;
@@ -57,16 +59,16 @@ impl Store {
 /// changed meanwhile.
 pub(crate) fn look<T>(
     path: &Path,
-    work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
+    work: impl Fn(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     for _ in 0..TRIES {
         let rest = at_rest(path)?;
         if rest.is_none() {
-            return work(&connection::onlooker(path)?.transaction()?);
+            return work(&*connection::onlooker(path)?.transaction()?);
         }
         // An error, too, may come of a change.
         let found =
-            connection::still(path).and_then(|mut connection| work(&connection.transaction()?));
+            connection::still(path).and_then(|mut connection| work(&*connection.transaction()?));
         if at_rest(path)? == rest {
             return found;
         }

@@ -1,10 +1,10 @@
 use std::time::SystemTime;
 
 use allonym_keyring::{KeyId, KeyVersion};
-use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::hierarchy::Hierarchy;
+use crate::sql::{Transaction, params};
 use crate::store::{from_millis, to_millis};
 use crate::{Store, StoreError, admin};
 
@@ -54,12 +54,12 @@ pub(crate) fn record(
     hierarchy: &Hierarchy,
     now: SystemTime,
 ) -> Result<(), StoreError> {
-    let mut statement = transaction.prepare(
+    let rows = transaction.query(
         "SELECT key, max(version) FROM key_versions WHERE namespace = ?1 GROUP BY key ORDER BY key",
+        params![hierarchy.namespace],
     )?;
-    let mut rows = statement.query(params![hierarchy.namespace])?;
     let mut versions = Vec::new();
-    while let Some(row) = rows.next()? {
+    for row in rows {
         let version = KeyVersion::new(row.get(1)?).ok_or(StoreError::Altered("key_versions"))?;
         versions.push((KeyId::from_bytes(row.get(0)?), version));
     }

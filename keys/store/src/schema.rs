@@ -4,7 +4,7 @@ use crate::StoreError;
 
 /// Each brings the schema from its index to the next number. One that was released is
 /// never edited: add another.
-const MIGRATIONS: &[&str] = &[V1, V2, V3];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// Namespaces, domains and their rows have small numbers inside the file, since ids of
 /// 16 bytes in every token would cost more than the token. Tokens are appended, and only
@@ -105,6 +105,35 @@ CREATE TABLE settings (
 /// per cent, and a search for old ones that finds none one seek.
 const V3: &str = "
 CREATE INDEX tokens_by_version ON tokens (namespace, domain, version);
+";
+
+/// What becomes of a token besides its value: few rows have an end or a subject, so
+/// their indexes hold only those that do.
+const V4: &str = "
+ALTER TABLE tokens ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN expires INTEGER;
+ALTER TABLE tokens ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN subject BLOB;
+ALTER TABLE tokens ADD COLUMN meta BLOB;
+CREATE INDEX tokens_by_subject ON tokens (namespace, domain, subject)
+    WHERE subject IS NOT NULL;
+CREATE INDEX tokens_by_end ON tokens (namespace, domain, expires)
+    WHERE expires IS NOT NULL;
+CREATE TABLE counters (
+    namespace INTEGER NOT NULL REFERENCES namespaces (number),
+    domain INTEGER NOT NULL REFERENCES domains (number),
+    part BLOB NOT NULL,
+    next INTEGER NOT NULL,
+    PRIMARY KEY (namespace, domain, part)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE leases (
+    namespace INTEGER NOT NULL REFERENCES namespaces (number),
+    name TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    fence INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The schema this release writes.

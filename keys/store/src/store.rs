@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use allonym_keyring::{DomainId, Purpose, Secret};
 use allonym_seal::Seal;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::file::{self, Scratch, beside};
 use crate::hierarchy::{Hierarchy, SealInfo, seal_infos};
+use crate::sql::{Transaction, params};
 use crate::turn::{Taken, Turn};
 use crate::vault::Position;
 use crate::worker::Workers;
@@ -67,8 +68,8 @@ impl Store {
         }
         schema::migrate(&mut connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let hierarchy = Hierarchy::open(&transaction, seals, now)?;
-        let numbers = numbers(&transaction, hierarchy.namespace)?;
+        let hierarchy = Hierarchy::open(&Transaction::Sqlite(&transaction), seals, now)?;
+        let numbers = numbers(&Transaction::Sqlite(&transaction), hierarchy.namespace)?;
         transaction.commit()?;
         let write = Arc::new(Turn::new(connection));
         let workers = Workers::start(path, Arc::clone(&write))?;
@@ -98,7 +99,7 @@ impl Store {
     /// # Errors
     /// When the disk says no.
     pub fn seals(&self) -> Result<Vec<SealInfo>, StoreError> {
-        self.look(|connection| seal_infos(connection))
+        self.look(seal_infos)
     }
 
     /// A key of the namespace for one purpose, the same each time: to hash API tokens
@@ -111,7 +112,7 @@ impl Store {
     /// Changes the store: all of `work` or nothing, and on disk when this returns.
     pub(crate) fn change<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.change_then(work, |_| ())
     }
@@ -120,12 +121,12 @@ impl Store {
     /// the change through this store.
     pub(crate) fn change_then<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
         then: impl FnOnce(&T),
     ) -> Result<T, StoreError> {
         let mut connection = self.inner.turn()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = work(&transaction)?;
+        let done = work(&Transaction::Sqlite(&transaction))?;
         transaction.commit()?;
         then(&done);
         Ok(done)
@@ -137,11 +138,13 @@ impl Store {
         work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let Some(writing) = &self.inner.writing else {
-            return reading::look(&self.inner.path, work);
+            return reading::look(&self.inner.path, |connection| {
+                work(&Transaction::Sqlite(connection))
+            });
         };
         let mut connection = writing.write.take();
         let transaction = connection.transaction()?;
-        work(&transaction)
+        work(&Transaction::Sqlite(&transaction))
     }
 
     /// The number a domain has inside the file.
@@ -213,7 +216,7 @@ fn create(path: &Path, seals: &[Box<dyn Seal>], now: SystemTime) -> Result<(), S
     let mut connection = connection::alone(fresh.path())?;
     schema::migrate(&mut connection)?;
     let transaction = connection.transaction()?;
-    Hierarchy::create(&transaction, seals, now)?;
+    Hierarchy::create(&Transaction::Sqlite(&transaction), seals, now)?;
     transaction.commit()?;
     connection.close().map_err(|(_, error)| error)?;
     file::rename(fresh.path(), path)
@@ -221,14 +224,12 @@ fn create(path: &Path, seals: &[Box<dyn Seal>], now: SystemTime) -> Result<(), S
 
 /// The numbers of all domains inside the file.
 pub(crate) fn numbers(
-    connection: &Connection,
+    transaction: &Transaction<'_>,
     namespace: i64,
 ) -> Result<HashMap<DomainId, i64>, StoreError> {
-    let mut statement =
-        connection.prepare("SELECT id, number FROM domains WHERE namespace = ?1")?;
-    let rows = statement
-        .query_map([namespace], |row| Ok((DomainId::from_bytes(row.get(0)?), row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let sql = "SELECT id, number FROM domains WHERE namespace = ?1";
+    let rows = transaction.query(sql, params![namespace])?;
+    rows.iter().map(|row| Ok((DomainId::from_bytes(row.get(0)?), row.get(1)?))).collect()
 }
 
 #[cfg(test)]
@@ -247,7 +248,7 @@ mod tests {
         let mut connection = connection::alone(&path).unwrap();
         schema::migrate_only_to(&mut connection, 1);
         let transaction = connection.transaction().unwrap();
-        Hierarchy::create(&transaction, &seals, UNIX_EPOCH).unwrap();
+        Hierarchy::create(&Transaction::Sqlite(&transaction), &seals, UNIX_EPOCH).unwrap();
         transaction.commit().unwrap();
         assert_eq!(schema::version(&connection), Ok(Some(1)));
         drop(connection);
@@ -258,10 +259,8 @@ mod tests {
         let store = Store::open(&path, &seals, UNIX_EPOCH).unwrap();
         assert_eq!(store.setting("anchor").unwrap().unwrap().as_slice(), b"here");
         assert_eq!(store.keys().unwrap()[0].id, key);
-        assert_eq!(
-            store.look(|connection| schema::version(connection)),
-            Ok(Some(schema::newest()))
-        );
+        let connection = store.inner.turn().unwrap();
+        assert_eq!(schema::version(&connection), Ok(Some(schema::newest())));
     }
 
     #[test]

@@ -1,8 +1,14 @@
+mod sqlite;
+mod upkeep;
+
 use std::sync::PoisonError;
+use std::time::SystemTime;
 
 use allonym_keyring::DomainId;
-use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use crate::leases::{self, Lease};
+use crate::sql::{Row, Transaction, params};
+use crate::store::to_millis;
 use crate::worker::Lane;
 use crate::{Store, StoreError};
 
@@ -13,12 +19,13 @@ const LONGEST_SEALED: usize = 1024 * 1024;
 /// Version by version: within one, the index has the rows in their order.
 const LOWEST_VERSION: &str = "SELECT min(version) FROM tokens INDEXED BY tokens_by_version
      WHERE namespace = ?1 AND domain = ?2 AND version >= ?3 AND version < ?4";
-const OF_VERSION: &str = "SELECT lookup, token, version, sealed, id
+const OF_VERSION: &str =
+    "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta, id
      FROM tokens INDEXED BY tokens_by_version
      WHERE namespace = ?1 AND domain = ?2 AND version = ?3 AND id > ?4 ORDER BY id LIMIT ?5";
 
 /// A vaulted token and what it stands for, sealed by the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TokenRow {
     /// Keyed hash of the value, for convergent tokens.
     pub lookup: Option<[u8; 16]>,
@@ -28,6 +35,18 @@ pub struct TokenRow {
     pub version: u32,
     /// The sealed value: the store neither opens nor interprets it.
     pub sealed: Vec<u8>,
+    /// When it was made, in milliseconds since 1970.
+    pub created: i64,
+    /// When it ends, in milliseconds since 1970; at that moment it has ended. The store
+    /// gives ended rows like others until they are replaced or tidied: whoever asked
+    /// judges.
+    pub expires: Option<i64>,
+    /// Whether it is switched off. The store gives it all the same.
+    pub disabled: bool,
+    /// Keyed hash of whom the value is about, made by the caller.
+    pub subject: Option<[u8; 16]>,
+    /// Metadata, sealed by the caller.
+    pub meta: Option<Vec<u8>>,
 }
 
 /// Where a search for old tokens stands: at this row of this version. The default is
@@ -49,12 +68,30 @@ pub enum PutOutcome {
     TokenTaken,
 }
 
+/// Namespace and domain, as they are numbered inside the store.
+#[derive(Clone, Copy)]
+pub(crate) struct At {
+    pub(crate) namespace: i64,
+    pub(crate) domain: i64,
+}
+
+/// What rows are asked for by.
+pub(crate) enum Wanted {
+    Lookups(Vec<[u8; 16]>),
+    Tokens(Vec<String>),
+}
+
 impl Store {
+    /// The most rows, tokens or look-ups that one call takes, and the most that a call
+    /// with a limit gives.
+    pub const LARGEST_BATCH: usize = LARGEST_BATCH;
+
     /// For each row in turn, the row that has its look-up already, or this one if it
     /// could be stored; on disk when this returns. Two rows with the same look-up get
-    /// the same token, in whatever batches and from whatever tasks they come. When
-    /// most values are known, ask [`Store::token_by_lookup`] first: it does not wait
-    /// for the writer.
+    /// the same token, in whatever batches and from whatever tasks they come. A row
+    /// that ended by `now` is replaced by one with the same look-up, and its token is
+    /// gone, even where the new one is [`PutOutcome::TokenTaken`]. When most values are
+    /// known, ask [`Store::token_by_lookup`] first: it does not wait for the writer.
     ///
     /// # Errors
     /// When the domain is not known, a length is out of bounds, or the disk says no:
@@ -63,19 +100,22 @@ impl Store {
         &self,
         domain: DomainId,
         rows: Vec<TokenRow>,
+        now: SystemTime,
     ) -> Result<Vec<PutOutcome>, StoreError> {
-        let at = self.numbers(domain)?;
-        check_batch(rows.len())?;
-        rows.iter().try_for_each(check_row)?;
-        let count = rows.len();
-        let put = move |transaction: &Transaction<'_>| {
-            let gone = gone(transaction, at, rows.iter().map(|row| row.version))?;
-            match gone {
-                Some(version) => Ok(Err(StoreError::VersionGone { domain, version })),
-                None => put(transaction, at, &rows).map(Ok),
-            }
-        };
-        self.inner.workers()?.write(count, put).await?
+        self.put(domain, rows, Some(to_millis(now))).await
+    }
+
+    /// Like [`Store::token_put`] for rows from elsewhere: nothing is replaced, not even
+    /// a row that ended. [`PutOutcome::Existing`] may have the same token or another.
+    ///
+    /// # Errors
+    /// As for [`Store::token_put`].
+    pub async fn token_import(
+        &self,
+        domain: DomainId,
+        rows: Vec<TokenRow>,
+    ) -> Result<Vec<PutOutcome>, StoreError> {
+        self.put(domain, rows, None).await
     }
 
     /// For each look-up its row, if there is one.
@@ -87,13 +127,8 @@ impl Store {
         domain: DomainId,
         lookups: Vec<[u8; 16]>,
     ) -> Result<Vec<Option<TokenRow>>, StoreError> {
-        let at = self.numbers(domain)?;
         check_batch(lookups.len())?;
-        let find = move |transaction: &Transaction<'_>| {
-            let rows = lookups.iter().map(|lookup| by_lookup(transaction, at, lookup));
-            rows.collect()
-        };
-        self.inner.workers()?.read(Lane::Gets, find).await
+        self.find(domain, Wanted::Lookups(lookups)).await
     }
 
     /// For each token its row, if there is one.
@@ -105,21 +140,8 @@ impl Store {
         domain: DomainId,
         tokens: Vec<String>,
     ) -> Result<Vec<Option<TokenRow>>, StoreError> {
-        let at = self.numbers(domain)?;
         check_batch(tokens.len())?;
-        let find = move |transaction: &Transaction<'_>| {
-            let mut statement = transaction.prepare_cached(
-                "SELECT lookup, token, version, sealed FROM tokens
-                 WHERE namespace = ?1 AND domain = ?2 AND token = ?3",
-            )?;
-            let mut rows = Vec::with_capacity(tokens.len());
-            for token in &tokens {
-                let found = statement.query_row(params![at[0], at[1], token], read_row);
-                rows.push(found.optional()?);
-            }
-            Ok(rows)
-        };
-        self.inner.workers()?.read(Lane::Gets, find).await
+        self.find(domain, Wanted::Tokens(tokens)).await
     }
 
     /// Up to `limit` rows sealed under a version below this one, of the lowest versions
@@ -135,10 +157,9 @@ impl Store {
         version: u32,
         limit: usize,
     ) -> Result<Vec<TokenRow>, StoreError> {
-        let at = self.numbers(domain)?;
         let limit = limit.clamp(1, LARGEST_BATCH);
         let after = self.resume_scan(domain);
-        let scan = move |transaction: &Transaction<'_>| {
+        let scan = move |transaction: &Transaction<'_>, at: At| {
             let from = |after| below(transaction, at, version, after, limit);
             let rows = from(after)?;
             if rows.is_empty() && after != Position::default() {
@@ -146,7 +167,7 @@ impl Store {
             }
             Ok(rows)
         };
-        let rows = self.inner.workers()?.read(Lane::Scans, scan).await?;
+        let rows = self.look_at_tokens(domain, Lane::Scans, scan).await?;
         if let Some((id, row)) = rows.last() {
             let last = Position { version: row.version, id: *id };
             let mut scanned = self.inner.scanned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,9 +176,9 @@ impl Store {
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
-    /// Replaces version and sealed value of each row whose version is still the given
-    /// one; look-ups and tokens stay. On disk when this returns. Returns how many were
-    /// replaced.
+    /// Replaces version, sealed value and metadata of each row whose version is still
+    /// the given one; everything else of it stays. On disk when this returns. Returns
+    /// how many were replaced.
     ///
     /// # Errors
     /// As for [`Store::token_put`].
@@ -166,32 +187,21 @@ impl Store {
         domain: DomainId,
         rows: Vec<(u32, TokenRow)>,
     ) -> Result<usize, StoreError> {
-        let at = self.numbers(domain)?;
-        check_batch(rows.len())?;
-        rows.iter().try_for_each(|(_, row)| check_row(row))?;
-        let count = rows.len();
-        let reseal = move |transaction: &Transaction<'_>| {
-            if let Some(version) = gone(transaction, at, rows.iter().map(|(_, row)| row.version))? {
-                return Ok(Err(StoreError::VersionGone { domain, version }));
-            }
-            let mut statement = transaction.prepare_cached(
-                "UPDATE tokens SET version = ?5, sealed = ?6
-                 WHERE namespace = ?1 AND domain = ?2 AND token = ?3 AND version = ?4",
-            )?;
-            let mut replaced = 0;
-            for (old, row) in &rows {
-                replaced += statement.execute(params![
-                    at[0],
-                    at[1],
-                    row.token,
-                    old,
-                    row.version,
-                    row.sealed
-                ])?;
-            }
-            Ok(Ok(replaced))
-        };
-        self.inner.workers()?.write(count, reseal).await?
+        self.reseal(domain, rows, None).await
+    }
+
+    /// Does what [`Store::token_reseal`] does if nobody took the lease since, and
+    /// nothing otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], and as for [`Store::token_put`].
+    pub async fn token_reseal_fenced(
+        &self,
+        domain: DomainId,
+        rows: Vec<(u32, TokenRow)>,
+        lease: &Lease,
+    ) -> Result<usize, StoreError> {
+        self.reseal(domain, rows, Some(lease.clone())).await
     }
 
     /// How many tokens a domain has.
@@ -199,16 +209,100 @@ impl Store {
     /// # Errors
     /// When the domain is not known, or the disk says no.
     pub async fn token_count(&self, domain: DomainId) -> Result<u64, StoreError> {
-        let at = self.numbers(domain)?;
-        let count = move |transaction: &Transaction<'_>| {
-            let count: i64 = transaction.query_row(
-                "SELECT count(*) FROM tokens WHERE namespace = ?1 AND domain = ?2",
-                at,
-                |row| row.get(0),
-            )?;
-            Ok(u64::try_from(count).unwrap_or(0))
+        let count = |transaction: &Transaction<'_>, at: At| {
+            let sql = "SELECT count(*) FROM tokens WHERE namespace = ?1 AND domain = ?2";
+            let row = transaction.first(sql, params![at.namespace, at.domain])?;
+            row.map_or(Ok(0), |row| row.get(0))
         };
-        self.inner.workers()?.read(Lane::Scans, count).await
+        self.look_at_tokens(domain, Lane::Scans, count).await
+    }
+
+    async fn put(
+        &self,
+        domain: DomainId,
+        rows: Vec<TokenRow>,
+        now: Option<i64>,
+    ) -> Result<Vec<PutOutcome>, StoreError> {
+        let at = self.at(domain).await?;
+        check_batch(rows.len())?;
+        rows.iter().try_for_each(check_row)?;
+        let count = rows.len();
+        let put = move |transaction: &rusqlite::Transaction<'_>| {
+            let gone = sqlite::gone(transaction, at, rows.iter().map(|row| row.version))?;
+            match gone {
+                Some(version) => Ok(Err(StoreError::VersionGone { domain, version })),
+                None => sqlite::put(transaction, at, &rows, now).map(Ok),
+            }
+        };
+        self.inner.workers()?.write(count, put).await?
+    }
+
+    async fn find(
+        &self,
+        domain: DomainId,
+        wanted: Wanted,
+    ) -> Result<Vec<Option<TokenRow>>, StoreError> {
+        let at = self.at(domain).await?;
+        let find =
+            move |transaction: &rusqlite::Transaction<'_>| sqlite::find(transaction, at, &wanted);
+        self.inner.workers()?.read(Lane::Gets, find).await
+    }
+
+    async fn reseal(
+        &self,
+        domain: DomainId,
+        rows: Vec<(u32, TokenRow)>,
+        fence: Option<Lease>,
+    ) -> Result<usize, StoreError> {
+        let at = self.at(domain).await?;
+        check_batch(rows.len())?;
+        rows.iter().try_for_each(|(_, row)| check_row(row))?;
+        let count = rows.len();
+        let reseal = move |transaction: &rusqlite::Transaction<'_>| {
+            if let Some(lease) = &fence
+                && !leases::is_held(&Transaction::Sqlite(transaction), at.namespace, lease)?
+            {
+                return Ok(Err(StoreError::LeaseLost(lease.name.clone())));
+            }
+            let gone = sqlite::gone(transaction, at, rows.iter().map(|(_, row)| row.version))?;
+            match gone {
+                Some(version) => Ok(Err(StoreError::VersionGone { domain, version })),
+                None => sqlite::reseal(transaction, at, &rows).map(Ok),
+            }
+        };
+        self.inner.workers()?.write(count, reseal).await?
+    }
+
+    /// Changes tokens by statements that every database understands. An error is one of
+    /// the database and undoes what was to be committed together; a refusal of this
+    /// request alone is the inner one.
+    async fn change_tokens<T: Send + 'static>(
+        &self,
+        domain: DomainId,
+        rows: usize,
+        work: impl Fn(&Transaction<'_>, At) -> Result<Result<T, StoreError>, StoreError>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        let at = self.at(domain).await?;
+        let work = move |transaction: &rusqlite::Transaction<'_>| {
+            work(&Transaction::Sqlite(transaction), at)
+        };
+        self.inner.workers()?.write(rows, work).await?
+    }
+
+    /// Looks at tokens by statements that every database understands, in one snapshot.
+    async fn look_at_tokens<T: Send + 'static>(
+        &self,
+        domain: DomainId,
+        lane: Lane,
+        work: impl Fn(&Transaction<'_>, At) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let at = self.at(domain).await?;
+        let work = move |transaction: &rusqlite::Transaction<'_>| {
+            work(&Transaction::Sqlite(transaction), at)
+        };
+        self.inner.workers()?.read(lane, work).await
     }
 
     /// After which row the next scan begins.
@@ -217,118 +311,62 @@ impl Store {
         scanned.remove(&domain).unwrap_or_default()
     }
 
-    /// Namespace and domain, as they are numbered inside the file.
-    fn numbers(&self, domain: DomainId) -> Result<[i64; 2], StoreError> {
-        Ok([self.inner.hierarchy.namespace, self.number(domain)?])
+    async fn at(&self, domain: DomainId) -> Result<At, StoreError> {
+        Ok(At { namespace: self.inner.hierarchy.namespace, domain: self.number(domain)? })
     }
 }
 
-/// The first version that no longer (or not yet) has a secret. Asked inside the
-/// transaction that stores the rows, so a version cannot be destroyed in between.
-fn gone(
-    transaction: &Transaction<'_>,
-    at: [i64; 2],
-    versions: impl Iterator<Item = u32>,
-) -> Result<Option<u32>, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT 1 FROM domains d JOIN key_versions v ON v.namespace = d.namespace AND v.key = d.key
-         WHERE d.namespace = ?1 AND d.number = ?2 AND v.version = ?3 AND v.wrap IS NOT NULL",
-    )?;
-    let mut good = None;
-    for version in versions {
-        if good == Some(version) {
-            continue;
-        }
-        if !statement.exists(params![at[0], at[1], version])? {
-            return Ok(Some(version));
-        }
-        good = Some(version);
+impl TokenRow {
+    /// Whether it has ended at this time, in milliseconds since 1970.
+    #[must_use]
+    pub fn ended(&self, now: i64) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
     }
-    Ok(None)
-}
 
-fn put(
-    transaction: &Transaction<'_>,
-    at: [i64; 2],
-    rows: &[TokenRow],
-) -> Result<Vec<PutOutcome>, StoreError> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO tokens (namespace, domain, token, lookup, version, sealed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-    )?;
-    let mut outcomes = Vec::with_capacity(rows.len());
-    for row in rows {
-        let inserted = insert.execute(params![
-            at[0],
-            at[1],
-            row.token,
-            row.lookup,
-            row.version,
-            row.sealed
-        ])?;
-        let existing = match &row.lookup {
-            Some(lookup) if inserted == 0 => by_lookup(transaction, at, lookup)?,
-            _ => None,
-        };
-        outcomes.push(match existing {
-            _ if inserted == 1 => PutOutcome::Inserted,
-            Some(existing) => PutOutcome::Existing(existing),
-            None => PutOutcome::TokenTaken,
-        });
+    /// Out of the columns lookup, token, version, sealed, created, expires, disabled,
+    /// subject and meta.
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            lookup: row.get(0)?,
+            token: row.get(1)?,
+            version: row.get(2)?,
+            sealed: row.get(3)?,
+            created: row.get(4)?,
+            expires: row.get(5)?,
+            disabled: row.get(6)?,
+            subject: row.get(7)?,
+            meta: row.get(8)?,
+        })
     }
-    Ok(outcomes)
-}
-
-fn by_lookup(
-    transaction: &Transaction<'_>,
-    at: [i64; 2],
-    lookup: &[u8; 16],
-) -> Result<Option<TokenRow>, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT lookup, token, version, sealed FROM tokens
-         WHERE namespace = ?1 AND domain = ?2 AND lookup = ?3",
-    )?;
-    Ok(statement.query_row(params![at[0], at[1], lookup], read_row).optional()?)
 }
 
 fn below(
     transaction: &Transaction<'_>,
-    at: [i64; 2],
+    at: At,
     version: u32,
     mut after: Position,
     limit: usize,
 ) -> Result<Vec<(i64, TokenRow)>, StoreError> {
-    let mut lowest = transaction.prepare_cached(LOWEST_VERSION)?;
-    let mut of_version = transaction.prepare_cached(OF_VERSION)?;
     let mut found = Vec::new();
     while found.len() < limit {
-        let range = params![at[0], at[1], after.version, version];
-        let Some(lowest) = lowest.query_row(range, |row| row.get::<_, Option<u32>>(0))? else {
+        let range = params![at.namespace, at.domain, after.version, version];
+        let lowest = transaction.first(LOWEST_VERSION, range)?;
+        let lowest = lowest.map(|row| row.get::<Option<u32>>(0)).transpose()?;
+        let Some(lowest) = lowest.flatten() else {
             break;
         };
         if lowest != after.version {
             after = Position { version: lowest, id: 0 };
         }
         let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
-        let rows = of_version.query_map(params![at[0], at[1], lowest, after.id, left], |row| {
-            Ok((row.get(4)?, read_row(row)?))
-        })?;
-        for row in rows {
-            found.push(row?);
+        let of = params![at.namespace, at.domain, lowest, after.id, left];
+        for row in transaction.query(OF_VERSION, of)? {
+            found.push((row.get(9)?, TokenRow::from_row(&row)?));
         }
         // The version is below another, so there is one after it.
         after = Position { version: lowest.saturating_add(1), id: 0 };
     }
     Ok(found)
-}
-
-fn read_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
-    Ok(TokenRow {
-        lookup: row.get(0)?,
-        token: row.get(1)?,
-        version: row.get(2)?,
-        sealed: row.get(3)?,
-    })
 }
 
 fn check_batch(rows: usize) -> Result<(), StoreError> {
@@ -342,8 +380,18 @@ fn check_row(row: &TokenRow) -> Result<(), StoreError> {
     if row.token.is_empty() || row.token.len() > LONGEST_TOKEN {
         return Err(StoreError::Length { what: "a token", limit: LONGEST_TOKEN });
     }
+    if row.token.contains('\0') {
+        return Err(StoreError::Nul("a token"));
+    }
     if row.sealed.is_empty() || row.sealed.len() > LONGEST_SEALED {
         return Err(StoreError::Length { what: "a sealed value", limit: LONGEST_SEALED });
+    }
+    check_meta(row.meta.as_deref())
+}
+
+fn check_meta(meta: Option<&[u8]>) -> Result<(), StoreError> {
+    if meta.is_some_and(|meta| meta.is_empty() || meta.len() > LONGEST_SEALED) {
+        return Err(StoreError::Length { what: "sealed metadata", limit: LONGEST_SEALED });
     }
     Ok(())
 }
@@ -360,7 +408,8 @@ mod tests {
         let mut lookup = [0; 16];
         lookup[..4].copy_from_slice(&number.to_be_bytes());
         let token = format!("token {number}");
-        TokenRow { lookup: Some(lookup), token, version: 1, sealed: vec![7; 2000] }
+        let sealed = vec![7; 2000];
+        TokenRow { lookup: Some(lookup), token, version: 1, sealed, ..TokenRow::default() }
     }
 
     /// Stops and restores the disk by what SQLite says when one is full or read-only.
@@ -374,7 +423,7 @@ mod tests {
         let store = Store::open(&path, &seals, now).unwrap();
         let key = store.ensure_key("contact", None, now).unwrap();
         let domain = store.put_domain("email", "{}", key).unwrap();
-        store.token_put(domain, vec![row(0)]).await.unwrap();
+        store.token_put(domain, vec![row(0)], now).await.unwrap();
         let pragma = |name: &str, value: i64| {
             let connection = store.inner.turn().unwrap();
             let set = connection.pragma_update_and_check(None, name, value, |row| row.get(0));
@@ -390,7 +439,7 @@ mod tests {
         {
             pragma(name, broken);
             let batch: Vec<_> = (next..next + 100).map(row).collect();
-            let refused = store.token_put(domain, batch.clone()).await;
+            let refused = store.token_put(domain, batch.clone(), now).await;
             assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{name}: {refused:?}");
             let refused = store.put_setting("large", &[0; 500_000]);
             assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{name}: {refused:?}");
@@ -398,7 +447,7 @@ mod tests {
             assert_eq!(found, Ok(vec![Some(row(0))]), "reading goes on");
             assert_eq!(store.token_count(domain).await, Ok(u64::from(next)), "all or nothing");
             pragma(name, whole);
-            let outcomes = store.token_put(domain, batch).await.unwrap();
+            let outcomes = store.token_put(domain, batch, now).await.unwrap();
             assert!(outcomes.iter().all(|outcome| *outcome == PutOutcome::Inserted));
             next += 100;
         }
@@ -417,14 +466,15 @@ mod tests {
         let store = Store::open(&folder.path().join("store.db"), &seals, now).unwrap();
         let key = store.ensure_key("contact", None, now).unwrap();
         let domain = store.put_domain("email", "{}", key).unwrap();
-        let at = store.numbers(domain).unwrap();
+        let at = store.at(domain).await.unwrap();
         let rows = (0..5000).map(|number| TokenRow { sealed: vec![7], ..row(number) });
-        store.token_put(domain, rows.collect()).await.unwrap();
+        store.token_put(domain, rows.collect(), now).await.unwrap();
         let steps = |version: u32| {
             let work = |transaction: &Transaction<'_>| {
                 let found = below(transaction, at, version, Position::default(), 10)?.len();
+                let Transaction::Sqlite(connection) = transaction;
                 let steps = [LOWEST_VERSION, OF_VERSION].map(|sql| {
-                    let statement = transaction.prepare_cached(sql).unwrap();
+                    let statement = connection.prepare_cached(sql).unwrap();
                     statement.reset_status(rusqlite::StatementStatus::VmStep)
                 });
                 Ok((found, steps.iter().sum::<i32>()))
@@ -454,8 +504,9 @@ mod tests {
         let store = Store::open(&folder.path().join("store.db"), &seals, now).unwrap();
         let key = store.ensure_key("contact", None, now).unwrap();
         let domain = store.put_domain("email", "{}", key).unwrap();
-        let put =
-            |number, version| store.token_put(domain, vec![TokenRow { version, ..row(number) }]);
+        let put = |number, version| {
+            store.token_put(domain, vec![TokenRow { version, ..row(number) }], now)
+        };
         // While the turn is held the requests wait and are taken together.
         let turn = store.inner.turn().unwrap();
         let release = async {

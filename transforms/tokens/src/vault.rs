@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use allonym_keyring::{DomainId, KeyVersion, Keyring};
 use allonym_protect::{Candidate, TokenDomain, TokenError, TokenStore};
@@ -67,14 +68,24 @@ impl VaultStore {
             return Ok(tokens);
         }
         let sealer = Sealer::new(domain, keys, keys.active(domain.domain.key)?)?;
+        let now = SystemTime::now();
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let created = i64::try_from(since).unwrap_or(i64::MAX);
         let mut rows = Vec::new();
         for ((candidate, found_by), _) in missing().filter(|(_, token)| token.is_none()) {
             let token = candidate.token.clone();
             let sealed = sealer.seal(&lookup, *found_by, &token, &candidate.value)?;
             let version = sealer.version().number();
-            rows.push(TokenRow { lookup: *found_by, token, version, sealed });
+            rows.push(TokenRow {
+                lookup: *found_by,
+                token,
+                version,
+                sealed,
+                created,
+                ..TokenRow::default()
+            });
         }
-        let put = self.store.token_put(domain.domain.id, rows).await.map_err(store_failed)?;
+        let put = self.store.token_put(domain.domain.id, rows, now).await.map_err(store_failed)?;
         let mut put = put.into_iter();
         for (candidate, token) in batch.iter().zip(&mut tokens).filter(|(_, token)| token.is_none())
         {

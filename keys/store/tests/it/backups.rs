@@ -10,7 +10,7 @@ use super::*;
 async fn filled(home: &Home) -> (Store, DomainId) {
     let (store, domain) = with_domain(home);
     let rows = (0..4000).map(|number| TokenRow { sealed: vec![7; 200], ..token_row(number) });
-    store.token_put(domain, rows.collect()).await.unwrap();
+    store.token_put(domain, rows.collect(), now()).await.unwrap();
     let key = store.keys().unwrap()[0].id;
     store.mark_place_used("orders", "$.email", domain, SPEC, key).unwrap();
     store.api_token_put(&api_token("a", "alpha")).unwrap();
@@ -155,7 +155,7 @@ async fn a_backup_is_of_one_moment_while_others_write() {
             while !done.load(Ordering::Relaxed) {
                 // Always two together: a backup between the two would hold one.
                 let pair = vec![token_row(number), token_row(number + 1)];
-                store.token_put(domain, pair).await.unwrap();
+                store.token_put(domain, pair, now()).await.unwrap();
                 number += 2;
             }
             number - 10_000

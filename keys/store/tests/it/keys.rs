@@ -81,7 +81,7 @@ async fn a_destroyed_version_is_gone() {
     let nothing = store.destroy(unknown, version(1), now());
     assert_eq!(nothing, Err(StoreError::UnknownKey(unknown)));
 
-    store.token_put(domain, vec![token_row(1)]).await.unwrap();
+    store.token_put(domain, vec![token_row(1)], now()).await.unwrap();
     assert_eq!(destroy(1), Err(StoreError::VersionInUse(key, version(1))));
     let resealed = TokenRow { version: 2, ..token_row(1) };
     assert_eq!(store.token_reseal(domain, vec![(1, resealed)]).await, Ok(1));
@@ -102,7 +102,7 @@ async fn a_destroyed_version_is_gone() {
     assert_eq!(destroy(1), Ok(()));
     assert!(!holds(&bytes_under(&home.at("data")), &wrap));
 
-    let late = store.token_put(domain, vec![token_row(2)]).await;
+    let late = store.token_put(domain, vec![token_row(2)], now()).await;
     assert_eq!(late, Err(StoreError::VersionGone { domain, version: 1 }), "sealed before");
     let set = store.key_set().unwrap();
     let gone = KeyError::Destroyed(key, version(1));

@@ -8,6 +8,7 @@ mod keys;
 mod opening;
 mod reading;
 mod restored;
+mod tending;
 mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -86,6 +87,7 @@ fn token_row(number: u32) -> TokenRow {
         token: format!("t{number:06}@allonym.invalid"),
         version: 1,
         sealed: format!("sealed {number}").into_bytes(),
+        ..TokenRow::default()
     }
 }
 

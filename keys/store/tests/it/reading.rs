@@ -143,7 +143,7 @@ async fn nothing_changes_through_it() {
     check("api_token_revoke", store.api_token_revoke("alpha", now()).map(drop));
     check("put_setting", store.put_setting("a", b"b"));
     check("backup", store.backup(&home.at("backup"), now()).map(drop));
-    check("token_put", store.token_put(domain, vec![token_row(1)]).await.map(drop));
+    check("token_put", store.token_put(domain, vec![token_row(1)], now()).await.map(drop));
     check("token_by_token", store.token_by_token(domain, Vec::new()).await.map(drop));
     check("token_scan_below", store.token_scan_below(domain, 2, 1).await.map(drop));
     assert_eq!(files(&home), before);
@@ -160,10 +160,17 @@ fn what_cannot_be_read_is_named_and_left_alone() {
     let none = Store::open_read_only(&home.path(), &[]);
     assert_eq!(none.err(), Some(StoreError::NoSeal));
 
-    home.edit("DROP INDEX tokens_by_version; UPDATE schema_version SET version = 2");
+    home.edit(
+        "DROP TABLE counters; DROP TABLE leases;
+         DROP INDEX tokens_by_subject; DROP INDEX tokens_by_end;
+         ALTER TABLE tokens DROP COLUMN created; ALTER TABLE tokens DROP COLUMN expires;
+         ALTER TABLE tokens DROP COLUMN disabled; ALTER TABLE tokens DROP COLUMN subject;
+         ALTER TABLE tokens DROP COLUMN meta;
+         DROP INDEX tokens_by_version; UPDATE schema_version SET version = 2",
+    );
     let before = files(&home);
     let older = error(&home);
-    assert_eq!(older, StoreError::Older { found: 2, known: 3 });
+    assert_eq!(older, StoreError::Older { found: 2, known: 4 });
     assert!(older.to_string().contains("start the gateway once"), "{older}");
     assert_eq!(files(&home), before);
     let keys = home.open().keys().unwrap();
@@ -171,7 +178,7 @@ fn what_cannot_be_read_is_named_and_left_alone() {
     assert_eq!(read_only(&home).unwrap().keys().unwrap(), keys);
 
     home.edit("UPDATE schema_version SET version = 99");
-    assert_eq!(error(&home), StoreError::Newer { found: 99, known: 3 });
+    assert_eq!(error(&home), StoreError::Newer { found: 99, known: 4 });
     std::fs::write(home.path(), b"").unwrap();
     assert_eq!(error(&home), StoreError::NotAStore(home.path()));
     std::fs::write(home.path(), [b'x'; 8192]).unwrap();

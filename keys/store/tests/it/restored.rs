@@ -95,7 +95,7 @@ async fn numbers_have_gaps_and_never_come_again() {
     assert_eq!(from(2), Ok(version(3)));
     assert_eq!(from(10), Ok(version(10)));
     assert_eq!(from(5), Ok(version(11)), "not into the gap");
-    let gap = store.token_put(domain, vec![TokenRow { version: 5, ..token_row(1) }]).await;
+    let gap = store.token_put(domain, vec![TokenRow { version: 5, ..token_row(1) }], now()).await;
     assert_eq!(gap, Err(StoreError::VersionGone { domain, version: 5 }));
     let missing = StoreError::UnknownVersion(key, version(5));
     assert_eq!(store.destroy(key, version(5), now()), Err(missing));

@@ -11,7 +11,7 @@ async fn a_value_gets_one_token() {
     let same_token = TokenRow { token: token_row(1).token, ..token_row(2) };
     let random = TokenRow { lookup: None, token: "random".to_owned(), ..token_row(3) };
     let rows = vec![token_row(1), same_value, same_token, random.clone(), random.clone()];
-    let outcomes = store.token_put(domain, rows).await.unwrap();
+    let outcomes = store.token_put(domain, rows, now()).await.unwrap();
     let expected = [
         PutOutcome::Inserted,
         PutOutcome::Existing(token_row(1)),
@@ -28,7 +28,7 @@ async fn a_value_gets_one_token() {
     let tokens = vec!["random".to_owned(), "another".to_owned(), token_row(1).token];
     let found = store.token_by_token(domain, tokens).await.unwrap();
     assert_eq!(found, [Some(random), None, Some(token_row(1))]);
-    assert_eq!(store.token_put(domain, Vec::new()).await, Ok(Vec::new()));
+    assert_eq!(store.token_put(domain, Vec::new(), now()).await, Ok(Vec::new()));
 }
 
 #[tokio::test]
@@ -37,13 +37,13 @@ async fn domains_do_not_see_each_other() {
     let (store, email) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     let phone = store.put_domain("phone", "{}", key).unwrap();
-    store.token_put(email, vec![token_row(1)]).await.unwrap();
+    store.token_put(email, vec![token_row(1)], now()).await.unwrap();
     let found = store.token_by_token(phone, vec![token_row(1).token]).await;
     assert_eq!(found, Ok(vec![None]));
     let same = TokenRow { sealed: b"other".to_vec(), ..token_row(1) };
-    assert_eq!(store.token_put(phone, vec![same]).await, Ok(vec![PutOutcome::Inserted]));
+    assert_eq!(store.token_put(phone, vec![same], now()).await, Ok(vec![PutOutcome::Inserted]));
     let nothing = DomainId::from_bytes([1; 16]);
-    let unknown = store.token_put(nothing, vec![token_row(1)]).await;
+    let unknown = store.token_put(nothing, vec![token_row(1)], now()).await;
     assert_eq!(unknown, Err(StoreError::UnknownDomain(nothing)));
 }
 
@@ -52,7 +52,7 @@ async fn lengths_are_limited() {
     let home = Home::new();
     let (store, domain) = with_domain(&home);
     let check = async |rows: Vec<TokenRow>| {
-        let refused = store.token_put(domain, rows).await;
+        let refused = store.token_put(domain, rows, now()).await;
         assert!(matches!(refused, Err(StoreError::Length { .. })));
     };
     check(vec![TokenRow { token: String::new(), ..token_row(1) }]).await;
@@ -79,7 +79,7 @@ async fn many_tasks_with_the_same_values_get_the_same_tokens() {
                             ..token_row(batch * 50 + value)
                         })
                         .collect();
-                    let outcomes = store.token_put(domain, rows.clone()).await.unwrap();
+                    let outcomes = store.token_put(domain, rows.clone(), now()).await.unwrap();
                     for (outcome, row) in outcomes.into_iter().zip(rows) {
                         tokens.push(match outcome {
                             PutOutcome::Inserted => row.token,
@@ -105,9 +105,9 @@ async fn a_reseal_finds_every_old_row_once() {
     let home = Home::new();
     let (store, domain) = with_domain(&home);
     store.rotate(store.keys().unwrap()[0].id, now()).unwrap();
-    store.token_put(domain, (0..250).map(token_row).collect()).await.unwrap();
+    store.token_put(domain, (0..250).map(token_row).collect(), now()).await.unwrap();
     let newer = (250..300).map(|number| TokenRow { version: 2, ..token_row(number) });
-    store.token_put(domain, newer.collect()).await.unwrap();
+    store.token_put(domain, newer.collect(), now()).await.unwrap();
     let mut found = 0;
     loop {
         let rows = store.token_scan_below(domain, 2, 40).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_reseal_finds_every_old_row_once() {
 async fn a_scan_comes_back_to_what_was_not_resealed() {
     let home = Home::new();
     let (store, domain) = with_domain(&home);
-    store.token_put(domain, (0..10).map(token_row).collect()).await.unwrap();
+    store.token_put(domain, (0..10).map(token_row).collect(), now()).await.unwrap();
     let mut seen = Vec::new();
     for _ in 0..4 {
         let store = store.clone();
@@ -159,8 +159,8 @@ async fn a_scan_goes_from_version_to_version() {
     let rows = (0..30)
         .map(|number| TokenRow { version: [1, 2, 4][number as usize % 3], ..token_row(number) });
     let rows: Vec<_> = rows.collect();
-    store.token_put(domain, rows.clone()).await.unwrap();
-    store.token_put(phone, rows.clone()).await.unwrap();
+    store.token_put(domain, rows.clone(), now()).await.unwrap();
+    store.token_put(phone, rows.clone(), now()).await.unwrap();
     let of = |version| rows.iter().filter(move |row| row.version == version).cloned();
     let all: Vec<_> = of(1).chain(of(2)).collect();
     let scan = async |version, limit| store.token_scan_below(domain, version, limit).await.unwrap();
@@ -182,7 +182,7 @@ async fn what_was_acknowledged_is_there_without_a_clean_end() {
     let (store, domain) = with_domain(&home);
     for batch in 0..20_u32 {
         let rows = (batch * 50..batch * 50 + 50).map(token_row).collect();
-        store.token_put(domain, rows).await.unwrap();
+        store.token_put(domain, rows, now()).await.unwrap();
     }
     let key = store.keys().unwrap()[0].id;
     let version = store.rotate(key, now()).unwrap();
@@ -215,7 +215,7 @@ async fn nothing_secret_is_on_disk() {
     store.api_token_put(&token).unwrap();
     let key = store.keys().unwrap()[0].id;
     store.rotate(key, now()).unwrap();
-    store.token_put(domain, vec![token_row(1)]).await.unwrap();
+    store.token_put(domain, vec![token_row(1)], now()).await.unwrap();
     store.backup(&home.at("data/backup"), now()).unwrap();
 
     let mut secrets: Vec<Vec<u8>> = vec![canary.to_vec()];

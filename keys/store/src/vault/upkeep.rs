@@ -1,0 +1,248 @@
+use std::ops::Range;
+use std::time::SystemTime;
+
+use allonym_keyring::DomainId;
+
+use super::{At, LARGEST_BATCH, TokenRow, check_batch, check_meta, sqlite};
+use crate::leases::{self, Lease};
+use crate::sql::{Transaction, params};
+use crate::store::to_millis;
+use crate::worker::Lane;
+use crate::{Store, StoreError};
+
+const PAGE: &str =
+    "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta FROM tokens
+     WHERE namespace = ?1 AND domain = ?2 AND token > ?3 ORDER BY token LIMIT ?4";
+/// What is deleted is chosen first, and must still be so when it is: another node may
+/// change it in between.
+const DELETE_SUBJECT: &str = "DELETE FROM tokens WHERE subject = ?3 AND id IN
+     (SELECT id FROM tokens WHERE namespace = ?1 AND domain = ?2 AND subject = ?3 LIMIT ?4)
+     RETURNING token";
+const TIDY: &str = "DELETE FROM tokens WHERE expires <= ?3 AND id IN
+     (SELECT id FROM tokens WHERE namespace = ?1 AND domain = ?2 AND expires <= ?3 LIMIT ?4)";
+
+impl Store {
+    /// Switches tokens off or on; on disk when this returns. Says for each whether there
+    /// is such a token.
+    ///
+    /// # Errors
+    /// When the domain is not known, or the disk says no: then nothing changed.
+    pub async fn token_set_disabled(
+        &self,
+        domain: DomainId,
+        tokens: Vec<String>,
+        disabled: bool,
+    ) -> Result<Vec<bool>, StoreError> {
+        check_batch(tokens.len())?;
+        let at = self.at(domain).await?;
+        let set = move |transaction: &rusqlite::Transaction<'_>| {
+            sqlite::set_disabled(transaction, at, &tokens, disabled)
+        };
+        self.inner.workers()?.write(1, set).await
+    }
+
+    /// Gives tokens another end, in milliseconds since 1970, or none; on disk when this
+    /// returns. Says for each whether there is such a token.
+    ///
+    /// # Errors
+    /// As for [`Store::token_set_disabled`].
+    pub async fn token_set_expiry(
+        &self,
+        domain: DomainId,
+        tokens: Vec<String>,
+        expires: Option<i64>,
+    ) -> Result<Vec<bool>, StoreError> {
+        check_batch(tokens.len())?;
+        let at = self.at(domain).await?;
+        let set = move |transaction: &rusqlite::Transaction<'_>| {
+            sqlite::set_expiry(transaction, at, &tokens, expires)
+        };
+        self.inner.workers()?.write(1, set).await
+    }
+
+    /// Gives each token other metadata (sealed by the caller), or none; on disk when
+    /// this returns. Says for each whether there is such a token. The last one holds
+    /// where a token is named twice. A reseal of the row replaces it too.
+    ///
+    /// # Errors
+    /// As for [`Store::token_set_disabled`]; when a length is out of bounds.
+    pub async fn token_set_meta(
+        &self,
+        domain: DomainId,
+        metas: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Result<Vec<bool>, StoreError> {
+        check_batch(metas.len())?;
+        metas.iter().try_for_each(|(_, meta)| check_meta(meta.as_deref()))?;
+        let at = self.at(domain).await?;
+        let set = move |transaction: &rusqlite::Transaction<'_>| {
+            sqlite::set_meta(transaction, at, &metas)
+        };
+        self.inner.workers()?.write(1, set).await
+    }
+
+    /// Deletes tokens with their values; on disk when this returns. Says for each
+    /// whether there was such a token.
+    ///
+    /// # Errors
+    /// As for [`Store::token_set_disabled`].
+    pub async fn token_delete(
+        &self,
+        domain: DomainId,
+        tokens: Vec<String>,
+    ) -> Result<Vec<bool>, StoreError> {
+        check_batch(tokens.len())?;
+        let at = self.at(domain).await?;
+        let delete =
+            move |transaction: &rusqlite::Transaction<'_>| sqlite::delete(transaction, at, &tokens);
+        self.inner.workers()?.write(1, delete).await
+    }
+
+    /// Deletes up to [`Store::LARGEST_BATCH`] tokens about this subject, with their
+    /// values, in one transaction; on disk when this returns. Returns the tokens,
+    /// sorted. Call it until nothing comes back: only then are there none.
+    ///
+    /// # Errors
+    /// As for [`Store::token_set_disabled`].
+    pub async fn token_delete_subject(
+        &self,
+        domain: DomainId,
+        subject: [u8; 16],
+    ) -> Result<Vec<String>, StoreError> {
+        let delete = move |transaction: &Transaction<'_>, at: At| {
+            let of = params![at.namespace, at.domain, &subject, rows(LARGEST_BATCH)];
+            let deleted = transaction.query(DELETE_SUBJECT, of)?;
+            let mut tokens: Vec<String> =
+                deleted.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+            tokens.sort_unstable();
+            Ok(Ok(tokens))
+        };
+        self.change_tokens(domain, LARGEST_BATCH, delete).await
+    }
+
+    /// Deletes up to `limit` tokens that ended by `now`; returns how many.
+    ///
+    /// # Errors
+    /// As for [`Store::token_set_disabled`].
+    pub async fn token_tidy(
+        &self,
+        domain: DomainId,
+        now: SystemTime,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.tidy(domain, now, limit, None).await
+    }
+
+    /// Does what [`Store::token_tidy`] does if nobody took the lease since, and nothing
+    /// otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], and as for [`Store::token_set_disabled`].
+    pub async fn token_tidy_fenced(
+        &self,
+        domain: DomainId,
+        now: SystemTime,
+        limit: usize,
+        lease: &Lease,
+    ) -> Result<usize, StoreError> {
+        self.tidy(domain, now, limit, Some(lease.clone())).await
+    }
+
+    /// Up to `limit` rows in the order of their tokens' bytes, after this token or from
+    /// the first.
+    ///
+    /// # Errors
+    /// When the domain is not known, or the disk says no.
+    pub async fn token_page(
+        &self,
+        domain: DomainId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<TokenRow>, StoreError> {
+        let limit = rows(limit.clamp(1, LARGEST_BATCH));
+        // No token is empty.
+        let after = after.unwrap_or_default();
+        // Nor does one hold a NUL, so what follows it makes no difference.
+        let after = after.split('\0').next().unwrap_or_default().to_owned();
+        let page = move |transaction: &Transaction<'_>, at: At| {
+            let rows = transaction.query(PAGE, params![at.namespace, at.domain, &after, limit])?;
+            rows.iter().map(TokenRow::from_row).collect()
+        };
+        self.look_at_tokens(domain, Lane::Scans, page).await
+    }
+
+    /// The next `count` numbers of a counter that starts at 0, below `limit`: fewer when
+    /// it is nearly spent, none when it is. Whoever gets them is the only one that ever
+    /// does, in whatever process; on disk when this returns. Numbers that are not used
+    /// after all are left out for good.
+    ///
+    /// # Errors
+    /// When the domain is not known, or the disk says no.
+    pub async fn counter_take(
+        &self,
+        domain: DomainId,
+        part: [u8; 16],
+        count: u64,
+        limit: u64,
+    ) -> Result<Range<u64>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let take = move |transaction: &Transaction<'_>, at: At| {
+            let (namespace, domain) = (at.namespace, at.domain);
+            let fresh = "INSERT INTO counters (namespace, domain, part, next)
+                 VALUES (?1, ?2, ?3, 0) ON CONFLICT DO NOTHING";
+            transaction.execute(fresh, params![namespace, domain, &part])?;
+            // The row is this transaction's before the number is read.
+            let own = "UPDATE counters SET next = next
+                 WHERE namespace = ?1 AND domain = ?2 AND part = ?3 RETURNING next";
+            let row = transaction.first(own, params![namespace, domain, &part])?;
+            let next: i64 = row.ok_or(StoreError::Altered("counters"))?.get(0)?;
+            let end = next.saturating_add(count).min(limit).max(next);
+            let put = "UPDATE counters SET next = ?4
+                 WHERE namespace = ?1 AND domain = ?2 AND part = ?3";
+            transaction.execute(put, params![namespace, domain, &part, end])?;
+            let number =
+                |number: i64| u64::try_from(number).map_err(|_| StoreError::Altered("counters"));
+            Ok(Ok(number(next)?..number(end)?))
+        };
+        self.change_tokens(domain, 1, take).await
+    }
+
+    /// How many numbers of a counter were taken.
+    ///
+    /// # Errors
+    /// When the domain is not known, or the disk says no.
+    pub async fn counter_used(&self, domain: DomainId, part: [u8; 16]) -> Result<u64, StoreError> {
+        let used = move |transaction: &Transaction<'_>, at: At| {
+            let sql =
+                "SELECT next FROM counters WHERE namespace = ?1 AND domain = ?2 AND part = ?3";
+            let row = transaction.first(sql, params![at.namespace, at.domain, &part])?;
+            row.map_or(Ok(0), |row| row.get(0))
+        };
+        self.look_at_tokens(domain, Lane::Gets, used).await
+    }
+
+    async fn tidy(
+        &self,
+        domain: DomainId,
+        now: SystemTime,
+        limit: usize,
+        fence: Option<Lease>,
+    ) -> Result<usize, StoreError> {
+        let (now, limit) = (to_millis(now), limit.min(LARGEST_BATCH));
+        let tidy = move |transaction: &Transaction<'_>, at: At| {
+            if let Some(lease) = &fence
+                && !leases::is_held(transaction, at.namespace, lease)?
+            {
+                return Ok(Err(StoreError::LeaseLost(lease.name.clone())));
+            }
+            let of = params![at.namespace, at.domain, now, rows(limit)];
+            let deleted = transaction.execute(TIDY, of)?;
+            Ok(Ok(usize::try_from(deleted).unwrap_or(usize::MAX)))
+        };
+        self.change_tokens(domain, limit, tidy).await
+    }
+}
+
+fn rows(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
