@@ -192,7 +192,10 @@ fn ask(config: &std::path::Path, request: Request) -> Result<Reply, Failure> {
     if let Some(mut client) = Client::connect(&config.admin.socket) {
         return Ok(client.ask(&request)?);
     }
-    let gateway = Gateway::open(config).map_err(|error| Failure::all(error.lines()))?;
+    let said = |line: &str| {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    };
+    let gateway = Gateway::open(config, said).map_err(|error| Failure::all(error.lines()))?;
     let operator = own_operator(&gateway.operators());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

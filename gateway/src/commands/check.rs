@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use allonym_store::Store;
-
 use super::{Failure, Out, Outcome};
 use crate::api::client::Client;
 use crate::api::{Reply, Request};
@@ -57,12 +55,10 @@ fn installation(config: &Config, plan: &Plan) -> Result<Option<Vec<String>>, Fai
             )])),
         };
     }
-    if !config.store.path.exists() {
+    let looked = crate::runtime::look_at_store(config);
+    let Some(store) = looked.map_err(|error| Failure::all(error.lines()))? else {
         return Ok(None);
-    }
-    let seals = crate::runtime::seals(config).map_err(|error| Failure::all(error.lines()))?;
-    let store = Store::open_read_only(&config.store.path, &seals)
-        .map_err(|error| Failure::new(format!("allonym: store: {error}")))?;
+    };
     plan::check_pins(config, &store).map_err(|errors| Failure::all(errors.0))?;
     let warnings = plan::installation_warnings(&store, plan, config);
     let texts = warnings.into_iter().map(|warning| warning.text);

@@ -119,6 +119,8 @@ impl Pipeline {
         for rule in rules(batch, &writing.plain) {
             self.pin(place, &crossing.place, rule).await?;
         }
+        let first = writing.plain.first().and_then(|position| batch.get(*position));
+        self.may_protect(protected, place, first.map(|selection| selection.rule))?;
         let newest = self.shared.newest.load_full();
         let principal = Arc::clone(&crossing.principal);
         let context = self.context(class, &principal, &newest);

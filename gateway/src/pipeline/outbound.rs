@@ -209,6 +209,7 @@ impl Pipeline {
         for rule in rules(batch, &order) {
             self.pin(place, &crossing.place, rule).await?;
         }
+        self.may_protect(protected, place, batch.first().map(|selection| selection.rule))?;
         method::protect(&protected.method, batch, &order, context)
             .await
             .map_err(|fault| unreadable(&fault, place, batch, &order))?;
