@@ -11,12 +11,14 @@ use rusqlite::backup::{Backup, StepResult};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::census::{self, Census};
+use crate::census::{self, Census, Moment};
 use crate::file::{self, Scratch, beside};
 use crate::hierarchy::{Hierarchy, backup_key, unseal, wraps};
+use crate::postgres::{self, Kind, Postgres, PostgresConfig};
 use crate::sql::{Transaction, params};
-use crate::store::{from_millis, to_millis};
-use crate::{Store, StoreError, admin, connection, keys, pins, restored, schema, stream};
+use crate::sqlite::connection;
+use crate::store::{Backend, from_millis, to_millis};
+use crate::{Store, StoreError, admin, keys, pins, restored, schema, stream};
 
 const MAGIC: &[u8; 16] = b"allonym backup\r\n";
 const FORMAT: u32 = 1;
@@ -71,14 +73,20 @@ impl Store {
     /// backup does not open or differs.
     pub fn backup(&self, to: &Path, now: SystemTime) -> Result<BackupReport, StoreError> {
         // A store opened for reading only could not remember it: said before the work.
-        self.inner.writing()?;
+        match &self.inner.backend {
+            Backend::Sqlite(sqlite) => sqlite.writing().map(drop)?,
+            Backend::Postgres(postgres) => postgres.check(Kind::Administration)?,
+        }
         let _one_at_a_time = self.inner.backup.lock().unwrap_or_else(PoisonError::into_inner);
         if to.exists() && !is_backup(to)? {
             return Err(StoreError::Exists(to.to_owned()));
         }
         file::make_folder(to)?;
         let copy = Scratch::new(beside(to, ".copy"));
-        let Moment { census, wraps, state } = copy_database(&self.inner.path, copy.path())?;
+        let Moment { census, wraps, state } = match &self.inner.backend {
+            Backend::Sqlite(sqlite) => copy_database(&sqlite.path, copy.path())?,
+            Backend::Postgres(postgres) => postgres::copy(postgres, copy.path())?,
+        };
         let mut id = [0; 16];
         getrandom::fill(&mut id)?;
         let header = Header {
@@ -162,12 +170,35 @@ impl Store {
     }
 }
 
-/// What a store held when it was copied.
-struct Moment {
-    census: Census,
-    wraps: Vec<WrappedRoot>,
-    /// See [`census::keys_and_domains`].
-    state: [u8; 32],
+impl Store {
+    /// Makes a store out of a backup in a PostgreSQL schema that holds none, whichever
+    /// database the backup is of. All or nothing: what is there is compared, row by row,
+    /// before it is kept. Needs room for a sealed copy beside the backup; otherwise as
+    /// [`Store::restore`].
+    ///
+    /// # Errors
+    /// [`StoreError::SchemaInUse`], and as for [`Store::restore`] and
+    /// [`Store::open_postgres`].
+    pub fn restore_postgres(
+        from: &Path,
+        config: &PostgresConfig,
+        seals: &[Box<dyn Seal>],
+        now: SystemTime,
+    ) -> Result<BackupReport, StoreError> {
+        let to = Postgres::new(config, false)?;
+        let scratch = Scratch::new(beside(from, ".restored"));
+        let (report, copy, hierarchy) = read(from, scratch.path(), |header| {
+            unseal(seals, header.wraps.iter()).map(|(root, _)| root)
+        })?;
+        schema::migrate_postgres(&to)?;
+        // The copy may have been brought up since it was compared.
+        let census = Census::take(&copy)?;
+        to.transact(Kind::Administration, |transaction| {
+            postgres::fill(transaction, &copy, &census)?;
+            restored::record(transaction, &hierarchy, now)
+        })?;
+        Ok(report)
+    }
 }
 
 /// The last verified backup.

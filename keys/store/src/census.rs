@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 
+use allonym_seal::WrappedRoot;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::StoreError;
-use crate::sql::{Cell, Transaction, params};
+use crate::sql::{Cell, Row, Transaction, params};
 
 /// What a database holds: two with the same census hold the same rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,41 @@ pub(crate) struct Census {
     pub(crate) counts: BTreeMap<String, u64>,
     /// SHA-256 over every value of every row, in order.
     pub(crate) digest: [u8; 32],
+}
+
+/// What a store held when it was copied.
+pub(crate) struct Moment {
+    pub(crate) census: Census,
+    pub(crate) wraps: Vec<WrappedRoot>,
+    /// See [`keys_and_domains`].
+    pub(crate) state: [u8; 32],
+}
+
+/// A census of rows that come one by one, table by table in the order of their names.
+#[derive(Default)]
+pub(crate) struct Counting {
+    counts: BTreeMap<String, u64>,
+    digest: Sha256,
+    table: String,
+}
+
+impl Counting {
+    pub(crate) fn begin(&mut self, table: &str) {
+        table.clone_into(&mut self.table);
+        self.counts.insert(table.to_owned(), 0);
+        hash(&mut self.digest, b't', table.as_bytes());
+    }
+
+    pub(crate) fn row(&mut self, row: &Row) {
+        if let Some(count) = self.counts.get_mut(&self.table) {
+            *count += 1;
+        }
+        row.0.iter().for_each(|cell| hash_cell(&mut self.digest, cell));
+    }
+
+    pub(crate) fn end(self) -> Census {
+        Census { counts: self.counts, digest: self.digest.finalize().into() }
+    }
 }
 
 impl Census {
@@ -52,7 +88,7 @@ pub(crate) fn keys_and_domains(transaction: &Transaction<'_>) -> Result<[u8; 32]
     Ok(digest.finalize().into())
 }
 
-fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
+pub(crate) fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
          ORDER BY name",
@@ -63,6 +99,10 @@ fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
 
 /// In every table the key is the first columns, at most three: the rows come in order
 /// without being sorted.
+pub(crate) fn order(columns: usize) -> &'static str {
+    ["1", "1, 2", "1, 2, 3"].get(columns.clamp(1, 3) - 1).copied().unwrap_or("1")
+}
+
 fn hash_table(
     connection: &Connection,
     table: &str,
@@ -70,7 +110,7 @@ fn hash_table(
 ) -> Result<u64, StoreError> {
     let quoted = table.replace('"', "\"\"");
     let columns = connection.prepare(&format!("SELECT * FROM \"{quoted}\""))?.column_count();
-    let order = ["1", "1, 2", "1, 2, 3"].get(columns.clamp(1, 3) - 1).copied().unwrap_or("1");
+    let order = order(columns);
     hash(digest, b't', table.as_bytes());
     hash_rows(connection, &format!("SELECT * FROM \"{quoted}\" ORDER BY {order}"), digest)
 }
@@ -97,7 +137,7 @@ fn hash_rows(connection: &Connection, sql: &str, digest: &mut Sha256) -> Result<
 }
 
 /// Hashes a value, of whichever database.
-pub(crate) fn hash_cell(digest: &mut Sha256, cell: &Cell) {
+fn hash_cell(digest: &mut Sha256, cell: &Cell) {
     match cell {
         Cell::Null => hash(digest, b'n', b""),
         Cell::Int(number) => hash(digest, b'i', &number.to_be_bytes()),

@@ -50,6 +50,22 @@ pub enum StoreError {
     /// changed; it may work later.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// What the URL of the PostgreSQL server is not. It is never quoted.
+    #[error("the URL of the PostgreSQL server {0}")]
+    PostgresUrl(&'static str),
+    /// The authorities that the server's certificate is verified with cannot be read.
+    #[error("{0} holds no certificates, or cannot be read")]
+    RootCertificates(PathBuf),
+    /// The PostgreSQL server is there and refuses, or is refused: rights, password,
+    /// database, certificate. It does so until somebody changes something.
+    #[error("the store in PostgreSQL cannot be used: {0}")]
+    Refused(String),
+    /// The PostgreSQL schema holds no store.
+    #[error("the PostgreSQL schema holds no store")]
+    NoStore,
+    /// The PostgreSQL schema holds a store, which is never overwritten.
+    #[error("the PostgreSQL schema holds a store already and is not overwritten")]
+    SchemaInUse,
     /// The file is damaged.
     #[error("the store is damaged: {0}")]
     Damaged(String),

@@ -80,7 +80,15 @@ impl Scratch {
         &self.0
     }
 
+    /// Leaves the file where it is.
+    pub(crate) fn keep(mut self) {
+        self.0 = PathBuf::new();
+    }
+
     fn remove(&self) {
+        if self.0.as_os_str().is_empty() {
+            return;
+        }
         for suffix in ["", "-journal", "-wal", "-shm"] {
             let _ = std::fs::remove_file(beside(&self.0, suffix));
         }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::hierarchy::Hierarchy;
 use crate::sealing::{Row, secret};
 use crate::sql::{Transaction, params};
-use crate::store::{from_millis, to_millis, write_back};
+use crate::store::{Backend, from_millis, to_millis};
 use crate::{Store, StoreError, pins, restored};
 
 const TABLE: &str = "key_versions";
@@ -156,6 +156,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let hierarchy = &self.inner.hierarchy;
         self.change(|transaction| {
+            transaction.lock_versions()?;
             let versions = versions(transaction, hierarchy, key)?;
             if versions.is_empty() {
                 return Err(StoreError::UnknownKey(key));
@@ -177,8 +178,10 @@ impl Store {
             Ok(())
         })?;
         // The log still holds the page as it was.
-        let connection = self.inner.turn()?;
-        write_back(&connection)
+        match &self.inner.backend {
+            Backend::Sqlite(sqlite) => sqlite.write_back(),
+            Backend::Postgres(_) => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The store: everything of an installation that cannot be made again, in one SQLite
-//! file, sealed before it is written.
+//! file or one PostgreSQL schema, sealed before it is written.
 //!
 //! What this crate is: the key hierarchy at rest (seals open the root key, the root
 //! key the namespace key, the namespace key each key version), pinned domains and
@@ -13,23 +13,21 @@
 mod admin;
 mod backup;
 mod census;
-mod connection;
 mod error;
 mod file;
 mod hierarchy;
 mod keys;
 mod leases;
 mod pins;
-mod reading;
+mod postgres;
 mod restored;
 mod schema;
 mod sealing;
 mod sql;
+mod sqlite;
 mod store;
 mod stream;
-mod turn;
 mod vault;
-mod worker;
 
 pub use admin::ApiTokenRow;
 pub use backup::BackupReport;
@@ -38,6 +36,7 @@ pub use hierarchy::SealInfo;
 pub use keys::{KeyInfo, VersionInfo};
 pub use leases::Lease;
 pub use pins::{PinnedDomain, PinnedPlace};
+pub use postgres::PostgresConfig;
 pub use restored::RestoredInfo;
 pub use store::Store;
-pub use vault::{PutOutcome, TokenRow};
+pub use vault::{PutOutcome, SubjectChange, TokenRow};

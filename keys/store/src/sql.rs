@@ -1,8 +1,10 @@
 use std::borrow::Cow;
+use std::fmt;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use crate::StoreError;
+use crate::postgres::{Bridge, Lock};
 
 /// A value on its way into a statement.
 #[derive(Clone)]
@@ -14,7 +16,7 @@ pub(crate) enum Param<'a> {
 }
 
 /// A value out of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) enum Cell {
     Null,
     Int(i64),
@@ -31,6 +33,7 @@ pub(crate) struct Row(pub(crate) Vec<Cell>);
 #[derive(Clone, Copy)]
 pub(crate) enum Transaction<'a> {
     Sqlite(&'a rusqlite::Connection),
+    Postgres(&'a Bridge<'a>),
 }
 
 /// Values for a statement, in the order of their placeholders.
@@ -48,6 +51,7 @@ impl Transaction<'_> {
                 let changed = statement.execute(rusqlite::params_from_iter(params))?;
                 Ok(u64::try_from(changed).unwrap_or(u64::MAX))
             }
+            Self::Postgres(bridge) => bridge.execute(sql, params),
         }
     }
 
@@ -60,19 +64,33 @@ impl Transaction<'_> {
                 let mut rows = statement.query(rusqlite::params_from_iter(params))?;
                 let mut found = Vec::new();
                 while let Some(row) = rows.next()? {
-                    let cells = (0..columns).map(|column| cell(row.get_ref(column)?));
-                    found.push(Row(cells.collect::<Result<_, _>>()?));
+                    found.push(Row::from_sqlite(row, columns)?);
                 }
                 Ok(found)
             }
+            Self::Postgres(bridge) => bridge.query(sql, params),
         }
     }
 
     /// The time that leases go by, in milliseconds since 1970: this one in a file, since
-    /// nobody else has it open.
+    /// nobody else has it open, and otherwise that of the server.
     pub(crate) fn now(&self, now: i64) -> Result<i64, StoreError> {
         match self {
             Self::Sqlite(_) => Ok(now),
+            Self::Postgres(bridge) => {
+                let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+                let row = bridge.query(sql, &[])?.into_iter().next();
+                row.ok_or_else(mistyped)?.get(0)
+            }
+        }
+    }
+
+    /// Waits for whoever stores what is sealed under a version, and lets nobody begin to
+    /// before the end. In a file nobody else writes anyway.
+    pub(crate) fn lock_versions(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(bridge) => bridge.lock(Lock::Versions),
         }
     }
 
@@ -83,9 +101,33 @@ impl Transaction<'_> {
 }
 
 impl Row {
+    pub(crate) fn from_sqlite(row: &rusqlite::Row<'_>, columns: usize) -> Result<Self, StoreError> {
+        let cells = (0..columns).map(|column| cell(row.get_ref(column)?));
+        Ok(Self(cells.collect::<Result<_, _>>()?))
+    }
+
     /// The value of a column.
     pub(crate) fn get<T: FromCell>(&self, column: usize) -> Result<T, StoreError> {
         self.0.get(column).and_then(T::from_cell).ok_or_else(mistyped)
+    }
+}
+
+impl Param<'_> {
+    /// A copy that owns its value.
+    pub(crate) fn to_owned(&self) -> Param<'static> {
+        match self {
+            Self::Null => Param::Null,
+            Self::Int(number) => Param::Int(*number),
+            Self::Text(text) => Param::Text(text.to_string().into()),
+            Self::Blob(bytes) => Param::Blob(bytes.to_vec().into()),
+        }
+    }
+}
+
+impl fmt::Debug for Param<'_> {
+    /// Without its value, which is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Param")
     }
 }
 
@@ -139,6 +181,17 @@ impl<const N: usize> FromCell for [u8; N] {
 impl<T: FromCell> FromCell for Option<T> {
     fn from_cell(cell: &Cell) -> Option<Self> {
         if *cell == Cell::Null { Some(None) } else { T::from_cell(cell).map(Some) }
+    }
+}
+
+impl<'a> From<&'a Cell> for Param<'a> {
+    fn from(cell: &'a Cell) -> Self {
+        match cell {
+            Cell::Null => Self::Null,
+            Cell::Int(number) => Self::Int(*number),
+            Cell::Text(text) => text.into(),
+            Cell::Blob(bytes) => bytes.into(),
+        }
     }
 }
 

@@ -1,21 +1,21 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use allonym_keyring::{DomainId, Purpose, Secret};
 use allonym_seal::Seal;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::TransactionBehavior;
 
 use crate::file::{self, Scratch, beside};
 use crate::hierarchy::{Hierarchy, SealInfo, seal_infos};
+use crate::postgres::{Kind, Postgres, PostgresConfig};
 use crate::sql::{Transaction, params};
-use crate::turn::{Taken, Turn};
+use crate::sqlite::reading::look_in;
+use crate::sqlite::{Sqlite, connection};
 use crate::vault::Position;
-use crate::worker::Workers;
-use crate::{StoreError, connection, reading, schema};
+use crate::{StoreError, schema};
 
 /// An open store. Clones share it; when the last one is dropped, its threads end, the
 /// log is written back, and another may open it.
@@ -25,11 +25,9 @@ pub struct Store {
 }
 
 pub(crate) struct Inner {
-    pub(crate) path: PathBuf,
+    pub(crate) backend: Backend,
     pub(crate) hierarchy: Hierarchy,
-    /// None where the store is opened for reading only.
-    pub(crate) writing: Option<Writing>,
-    /// The numbers of domains inside the file. Domains are never deleted.
+    /// The numbers of domains inside the store. Domains are never deleted.
     pub(crate) numbers: RwLock<HashMap<DomainId, i64>>,
     /// Where the search for tokens under an old version goes on, by domain.
     pub(crate) scanned: Mutex<HashMap<DomainId, Position>>,
@@ -37,12 +35,10 @@ pub(crate) struct Inner {
     pub(crate) backup: Mutex<()>,
 }
 
-/// What a store that may change has beside its file.
-pub(crate) struct Writing {
-    pub(crate) write: Arc<Turn>,
-    workers: Workers,
-    /// Held until everything else is closed.
-    _lock: File,
+/// Where a store is.
+pub(crate) enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Store {
@@ -71,22 +67,70 @@ impl Store {
         let hierarchy = Hierarchy::open(&Transaction::Sqlite(&transaction), seals, now)?;
         let numbers = numbers(&Transaction::Sqlite(&transaction), hierarchy.namespace)?;
         transaction.commit()?;
-        let write = Arc::new(Turn::new(connection));
-        let workers = Workers::start(path, Arc::clone(&write))?;
-        let writing = Writing { write, workers, _lock: lock };
-        Ok(Self::with(path, hierarchy, numbers, Some(writing)))
+        let backend = Backend::Sqlite(Sqlite::start(path, connection, lock)?);
+        Ok(Self::with(backend, hierarchy, numbers))
+    }
+
+    /// Opens the store in a PostgreSQL schema, or makes one where there is none yet; see
+    /// [`PostgresConfig`] for what the role may have to do. Any one of the seals opens it;
+    /// the others are given a wrap of their own. Others may have it open at the same
+    /// time. Blocks, but may be called anywhere, also inside a runtime.
+    ///
+    /// What was deleted stays in PostgreSQL's files until they are vacuumed, and in its
+    /// log and backups as long as those are kept: all of it sealed.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses, no seal fits, or a newer release
+    /// wrote the store.
+    pub fn open_postgres(
+        config: &PostgresConfig,
+        seals: &[Box<dyn Seal>],
+        now: SystemTime,
+    ) -> Result<Self, StoreError> {
+        if seals.is_empty() {
+            return Err(StoreError::NoSeal);
+        }
+        let postgres = Postgres::new(config, false)?;
+        schema::migrate_postgres(&postgres)?;
+        let (hierarchy, numbers) = postgres.transact(Kind::Administration, |transaction| {
+            if transaction.first("SELECT id FROM store", params![])?.is_none() {
+                Hierarchy::create(transaction, seals, now)?;
+            }
+            let hierarchy = Hierarchy::open(transaction, seals, now)?;
+            let numbers = numbers(transaction, hierarchy.namespace)?;
+            Ok((hierarchy, numbers))
+        })?;
+        Ok(Self::with(Backend::Postgres(postgres), hierarchy, numbers))
+    }
+
+    /// Opens the store in a PostgreSQL schema to look at it: nothing is made, migrated or
+    /// given a wrap, and whatever would change it fails with
+    /// [`StoreError::Unavailable`]. A standby will do.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStore`] where there is none, [`StoreError::Older`] when it has to
+    /// be brought to this release's schema first, and as for [`Store::open_postgres`].
+    pub fn open_postgres_read_only(
+        config: &PostgresConfig,
+        seals: &[Box<dyn Seal>],
+    ) -> Result<Self, StoreError> {
+        if seals.is_empty() {
+            return Err(StoreError::NoSeal);
+        }
+        let postgres = Postgres::new(config, true)?;
+        let found = postgres.transact(Kind::Look, |transaction| look_in(transaction, seals))?;
+        let (hierarchy, numbers) = found.ok_or(StoreError::NoStore)?;
+        Ok(Self::with(Backend::Postgres(postgres), hierarchy, numbers))
     }
 
     pub(crate) fn with(
-        path: &Path,
+        backend: Backend,
         hierarchy: Hierarchy,
         numbers: HashMap<DomainId, i64>,
-        writing: Option<Writing>,
     ) -> Self {
         let inner = Inner {
-            path: path.to_owned(),
+            backend,
             hierarchy,
-            writing,
             numbers: RwLock::new(numbers),
             scanned: Mutex::default(),
             backup: Mutex::default(),
@@ -124,12 +168,14 @@ impl Store {
         work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
         then: impl FnOnce(&T),
     ) -> Result<T, StoreError> {
-        let mut connection = self.inner.turn()?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = work(&Transaction::Sqlite(&transaction))?;
-        transaction.commit()?;
-        then(&done);
-        Ok(done)
+        match &self.inner.backend {
+            Backend::Sqlite(sqlite) => sqlite.change_then(work, then),
+            Backend::Postgres(postgres) => {
+                let done = postgres.transact(Kind::Administration, work)?;
+                then(&done);
+                Ok(done)
+            }
+        }
     }
 
     /// Looks at the store as it is now. The work may be done more than once.
@@ -137,59 +183,33 @@ impl Store {
         &self,
         work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let Some(writing) = &self.inner.writing else {
-            return reading::look(&self.inner.path, |connection| {
-                work(&Transaction::Sqlite(connection))
-            });
-        };
-        let mut connection = writing.write.take();
-        let transaction = connection.transaction()?;
-        work(&Transaction::Sqlite(&transaction))
+        match &self.inner.backend {
+            Backend::Sqlite(sqlite) => sqlite.look(work),
+            Backend::Postgres(postgres) => postgres.transact(Kind::Look, work),
+        }
     }
 
-    /// The number a domain has inside the file.
-    pub(crate) fn number(&self, domain: DomainId) -> Result<i64, StoreError> {
+    /// The number a domain has inside the store, if it is known here.
+    pub(crate) fn number(&self, domain: DomainId) -> Option<i64> {
         let numbers = self.inner.numbers.read().unwrap_or_else(PoisonError::into_inner);
-        numbers.get(&domain).copied().ok_or(StoreError::UnknownDomain(domain))
+        numbers.get(&domain).copied()
+    }
+
+    /// Remembers the number of a domain.
+    pub(crate) fn know(&self, domain: DomainId, number: i64) {
+        let mut numbers = self.inner.numbers.write().unwrap_or_else(PoisonError::into_inner);
+        numbers.insert(domain, number);
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("path", &self.inner.path).finish_non_exhaustive()
+        let mut store = f.debug_struct("Store");
+        if let Backend::Sqlite(sqlite) = &self.inner.backend {
+            store.field("path", &sqlite.path);
+        }
+        store.finish_non_exhaustive()
     }
-}
-
-impl Inner {
-    /// The connection that writes, when it is one's turn.
-    pub(crate) fn turn(&self) -> Result<Taken<'_>, StoreError> {
-        Ok(self.writing()?.write.take())
-    }
-
-    /// The threads behind the asynchronous interface.
-    pub(crate) fn workers(&self) -> Result<&Workers, StoreError> {
-        Ok(&self.writing()?.workers)
-    }
-
-    /// Refuses where the store is opened for reading only.
-    pub(crate) fn writing(&self) -> Result<&Writing, StoreError> {
-        let refused = || StoreError::Unavailable("opened for reading only".to_owned());
-        self.writing.as_ref().ok_or_else(refused)
-    }
-}
-
-impl Drop for Writing {
-    /// The log is written back for tidiness; what was acknowledged is safe without.
-    fn drop(&mut self) {
-        self.workers.stop();
-        let connection = self.write.take();
-        let _ = write_back(&connection);
-    }
-}
-
-/// Empties the write-ahead log into the file.
-pub(crate) fn write_back(connection: &Connection) -> Result<(), StoreError> {
-    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
 /// Milliseconds since 1970, as times are stored. What no store can have seen counts as
@@ -259,8 +279,7 @@ mod tests {
         let store = Store::open(&path, &seals, UNIX_EPOCH).unwrap();
         assert_eq!(store.setting("anchor").unwrap().unwrap().as_slice(), b"here");
         assert_eq!(store.keys().unwrap()[0].id, key);
-        let connection = store.inner.turn().unwrap();
-        assert_eq!(schema::version(&connection), Ok(Some(schema::newest())));
+        assert_eq!(store.look(schema::found), Ok(Some(schema::newest())));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+mod claims;
 mod sqlite;
 mod upkeep;
 
@@ -7,10 +8,13 @@ use std::time::SystemTime;
 use allonym_keyring::DomainId;
 
 use crate::leases::{self, Lease};
+use crate::postgres::Kind;
 use crate::sql::{Row, Transaction, params};
-use crate::store::to_millis;
-use crate::worker::Lane;
+use crate::sqlite::Lane;
+use crate::store::{Backend, to_millis};
 use crate::{Store, StoreError};
+
+pub use claims::SubjectChange;
 
 /// Most rows of one request.
 const LARGEST_BATCH: usize = 65_536;
@@ -73,6 +77,17 @@ pub enum PutOutcome {
 pub(crate) struct At {
     pub(crate) namespace: i64,
     pub(crate) domain: i64,
+}
+
+/// The lease that has to be held for a change, if any.
+pub(crate) type Fence = Option<Lease>;
+
+/// What is done to tokens by name.
+pub(crate) enum Touch {
+    Disabled(Vec<String>, bool),
+    Expiry(Vec<String>, Option<i64>),
+    Meta(Vec<(String, Option<Vec<u8>>)>),
+    Delete(Vec<String>),
 }
 
 /// What rows are asked for by.
@@ -226,6 +241,10 @@ impl Store {
         let at = self.at(domain).await?;
         check_batch(rows.len())?;
         rows.iter().try_for_each(check_row)?;
+        let sqlite = match &self.inner.backend {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Postgres(postgres) => return postgres.put(at, domain, rows, now).await,
+        };
         let count = rows.len();
         let put = move |transaction: &rusqlite::Transaction<'_>| {
             let gone = sqlite::gone(transaction, at, rows.iter().map(|row| row.version))?;
@@ -234,7 +253,7 @@ impl Store {
                 None => sqlite::put(transaction, at, &rows, now).map(Ok),
             }
         };
-        self.inner.workers()?.write(count, put).await?
+        sqlite.workers()?.write(count, put).await?
     }
 
     async fn find(
@@ -243,20 +262,42 @@ impl Store {
         wanted: Wanted,
     ) -> Result<Vec<Option<TokenRow>>, StoreError> {
         let at = self.at(domain).await?;
+        let sqlite = match &self.inner.backend {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Postgres(postgres) => return postgres.find(at, wanted).await,
+        };
         let find =
             move |transaction: &rusqlite::Transaction<'_>| sqlite::find(transaction, at, &wanted);
-        self.inner.workers()?.read(Lane::Gets, find).await
+        sqlite.workers()?.read(Lane::Gets, find).await
+    }
+
+    /// Changes or deletes tokens by name.
+    async fn touch(&self, domain: DomainId, touch: Touch) -> Result<Vec<bool>, StoreError> {
+        check_batch(touch.len())?;
+        let at = self.at(domain).await?;
+        let sqlite = match &self.inner.backend {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Postgres(postgres) => return postgres.touch(at, touch).await,
+        };
+        let count = touch.len();
+        let work =
+            move |transaction: &rusqlite::Transaction<'_>| sqlite::touch(transaction, at, &touch);
+        sqlite.workers()?.write(count, work).await
     }
 
     async fn reseal(
         &self,
         domain: DomainId,
         rows: Vec<(u32, TokenRow)>,
-        fence: Option<Lease>,
+        fence: Fence,
     ) -> Result<usize, StoreError> {
         let at = self.at(domain).await?;
         check_batch(rows.len())?;
         rows.iter().try_for_each(|(_, row)| check_row(row))?;
+        let sqlite = match &self.inner.backend {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Postgres(postgres) => return postgres.reseal(at, domain, rows, fence).await,
+        };
         let count = rows.len();
         let reseal = move |transaction: &rusqlite::Transaction<'_>| {
             if let Some(lease) = &fence
@@ -270,7 +311,7 @@ impl Store {
                 None => sqlite::reseal(transaction, at, &rows).map(Ok),
             }
         };
-        self.inner.workers()?.write(count, reseal).await?
+        sqlite.workers()?.write(count, reseal).await?
     }
 
     /// Changes tokens by statements that every database understands. An error is one of
@@ -285,10 +326,18 @@ impl Store {
         + 'static,
     ) -> Result<T, StoreError> {
         let at = self.at(domain).await?;
-        let work = move |transaction: &rusqlite::Transaction<'_>| {
-            work(&Transaction::Sqlite(transaction), at)
-        };
-        self.inner.workers()?.write(rows, work).await?
+        match &self.inner.backend {
+            Backend::Sqlite(sqlite) => {
+                let work = move |transaction: &rusqlite::Transaction<'_>| {
+                    work(&Transaction::Sqlite(transaction), at)
+                };
+                sqlite.workers()?.write(rows, work).await?
+            }
+            Backend::Postgres(postgres) => {
+                let work = move |transaction: &Transaction<'_>| work(transaction, at)?;
+                postgres.transact_apart(Kind::Tokens, work).await
+            }
+        }
     }
 
     /// Looks at tokens by statements that every database understands, in one snapshot.
@@ -299,10 +348,18 @@ impl Store {
         work: impl Fn(&Transaction<'_>, At) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let at = self.at(domain).await?;
-        let work = move |transaction: &rusqlite::Transaction<'_>| {
-            work(&Transaction::Sqlite(transaction), at)
-        };
-        self.inner.workers()?.read(lane, work).await
+        match &self.inner.backend {
+            Backend::Sqlite(sqlite) => {
+                let work = move |transaction: &rusqlite::Transaction<'_>| {
+                    work(&Transaction::Sqlite(transaction), at)
+                };
+                sqlite.workers()?.read(lane, work).await
+            }
+            Backend::Postgres(postgres) => {
+                let work = move |transaction: &Transaction<'_>| work(transaction, at);
+                postgres.transact_apart(Kind::Look, work).await
+            }
+        }
     }
 
     /// After which row the next scan begins.
@@ -311,8 +368,20 @@ impl Store {
         scanned.remove(&domain).unwrap_or_default()
     }
 
+    /// Namespace and domain, as they are numbered inside the store.
     async fn at(&self, domain: DomainId) -> Result<At, StoreError> {
-        Ok(At { namespace: self.inner.hierarchy.namespace, domain: self.number(domain)? })
+        let namespace = self.inner.hierarchy.namespace;
+        if let Some(domain) = self.number(domain) {
+            return Ok(At { namespace, domain });
+        }
+        // Another node may have made it.
+        if let Backend::Postgres(postgres) = &self.inner.backend
+            && let Some(number) = postgres.number(namespace, domain).await?
+        {
+            self.know(domain, number);
+            return Ok(At { namespace, domain: number });
+        }
+        Err(StoreError::UnknownDomain(domain))
     }
 }
 
@@ -337,6 +406,17 @@ impl TokenRow {
             subject: row.get(7)?,
             meta: row.get(8)?,
         })
+    }
+}
+
+impl Touch {
+    fn len(&self) -> usize {
+        match self {
+            Self::Disabled(tokens, _) | Self::Expiry(tokens, _) | Self::Delete(tokens) => {
+                tokens.len()
+            }
+            Self::Meta(metas) => metas.len(),
+        }
     }
 }
 
@@ -424,13 +504,14 @@ mod tests {
         let key = store.ensure_key("contact", None, now).unwrap();
         let domain = store.put_domain("email", "{}", key).unwrap();
         store.token_put(domain, vec![row(0)], now).await.unwrap();
+        let Backend::Sqlite(sqlite) = &store.inner.backend else { panic!("not in a file") };
         let pragma = |name: &str, value: i64| {
-            let connection = store.inner.turn().unwrap();
+            let connection = sqlite.turn().unwrap();
             let set = connection.pragma_update_and_check(None, name, value, |row| row.get(0));
             set.or_else(|_| connection.pragma_update(None, name, value).map(|()| 0_i64)).unwrap()
         };
         let pages: i64 = {
-            let connection = store.inner.turn().unwrap();
+            let connection = sqlite.turn().unwrap();
             connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap()
         };
         let mut next = 1;
@@ -472,7 +553,9 @@ mod tests {
         let steps = |version: u32| {
             let work = |transaction: &Transaction<'_>| {
                 let found = below(transaction, at, version, Position::default(), 10)?.len();
-                let Transaction::Sqlite(connection) = transaction;
+                let Transaction::Sqlite(connection) = transaction else {
+                    panic!("not in a file");
+                };
                 let steps = [LOWEST_VERSION, OF_VERSION].map(|sql| {
                     let statement = connection.prepare_cached(sql).unwrap();
                     statement.reset_status(rusqlite::StatementStatus::VmStep)
@@ -508,7 +591,8 @@ mod tests {
             store.token_put(domain, vec![TokenRow { version, ..row(number) }], now)
         };
         // While the turn is held the requests wait and are taken together.
-        let turn = store.inner.turn().unwrap();
+        let Backend::Sqlite(sqlite) = &store.inner.backend else { panic!("not in a file") };
+        let turn = sqlite.turn().unwrap();
         let release = async {
             tokio::task::yield_now().await;
             drop(turn);

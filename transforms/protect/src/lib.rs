@@ -35,5 +35,8 @@ pub use spec::{
     Scope, ShiftPer, Spec, SpecError, TemplateSpec, TimestampFormat, TokenTemplate, VersionMode,
     build,
 };
-pub use token::{Candidate, TokenDomain, TokenError, TokenStore, Vaulted, VaultedFault};
+pub use token::{
+    Candidate, Found, Issue, Issued, Numbers, Owner, TokenDomain, TokenError, TokenStore, Vaulted,
+    VaultedFault,
+};
 pub use transform::{Context, Fault, FaultRule, Mark, Method, Transform};

@@ -211,33 +211,11 @@ pub fn build(spec: &Spec, domain: Domain, means: Means) -> Result<Method, SpecEr
         MethodSpec::Token { template, random, canonical } => {
             let store =
                 means.tokens.ok_or(SpecError::Invalid("method `token` needs a token store"))?;
-            check_token_template(template)?;
             let domain = TokenDomain { domain, specification: digest };
-            let template = template.clone();
-            let vaulted = Vaulted::new(domain, template, *random, *canonical, scope, store);
+            let vaulted = Vaulted::new(domain, template, *random, *canonical, scope, store)?
+                .with_ttl(means.ttl);
             return Ok(Method::Stored(Arc::new(vaulted)));
         }
     };
     Ok(Method::Pure(transform))
-}
-
-/// A domain under which no token could be recognised is refused.
-fn check_token_template(template: &TokenTemplate) -> Result<(), SpecError> {
-    let token_domain = match template {
-        TokenTemplate::Plain => return Ok(()),
-        TokenTemplate::Email { token_domain } => token_domain,
-        TokenTemplate::Pan { .. }
-        | TokenTemplate::Digits { .. }
-        | TokenTemplate::Alphanumeric { .. } => {
-            return Err(SpecError::Invalid("this template is not built yet"));
-        }
-    };
-    let labels = token_domain.split('.').all(|label| {
-        let inner = |symbol: u8| symbol.is_ascii_alphanumeric() || symbol == b'-';
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(inner)
-    });
-    if labels && token_domain.len() <= 200 {
-        return Ok(());
-    }
-    Err(SpecError::Invalid("`token_domain` is not a domain name"))
 }

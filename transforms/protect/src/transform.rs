@@ -58,6 +58,9 @@ pub struct Context<'a> {
     pub newest: &'a dyn Keyring,
     /// The tenant, where the domain's scope is one.
     pub tenant: Option<&'a str>,
+    /// Whom the values are about, where the caller says so: tokens issued now are found
+    /// by it when they are to be erased.
+    pub subject: Option<&'a str>,
     /// The version of each value of the batch, where the connector knows it beside the
     /// value (version modes `sidecar` and `epoch`); empty where it knows none.
     pub stated: &'a [Option<KeyVersion>],
@@ -136,6 +139,12 @@ pub enum FaultRule {
     /// The tenant is not one of those that are declared.
     #[error("the tenant is not one of the declared ones")]
     UnknownTenant,
+    /// The token's time is over.
+    #[error("the token has expired")]
+    Expired,
+    /// The token of the value is switched off.
+    #[error("the token is disabled")]
+    Disabled,
     /// All tokens of the format are issued.
     #[error("all tokens of this format are issued")]
     Exhausted,

@@ -62,7 +62,7 @@ fn keys_at(number: u32) -> KeySet {
 }
 
 fn context(keys: &KeySet) -> Context<'_> {
-    Context { pinned: keys, newest: keys, tenant: None, stated: &[] }
+    Context { pinned: keys, newest: keys, tenant: None, subject: None, stated: &[] }
 }
 
 fn spec(method: MethodSpec, scope: Scope) -> Spec {

@@ -10,9 +10,25 @@
 //!             namespace, domain, token and version
 //! ```
 //!
+//! What else is known of a token is sealed under a key of its own, and whom it is about is
+//! a hash under a third. When it was issued, when it ends and whether it is switched off
+//! are not sealed: the store acts on them.
+//!
 //! A rotation seals the values again; tokens and look-ups stay.
 
+mod cache;
+mod claims;
+mod counters;
+mod domains;
 mod sealing;
+mod settings;
+mod transfer;
+mod upkeep;
 mod vault;
 
+pub use claims::{Erasure, Receipt};
+pub use counters::Pressure;
+pub use settings::{CacheSettings, Settings};
+pub use transfer::{Exporter, ImportError, Imported, Importer, Summary};
+pub use upkeep::{Metadata, MetadataError, TokenState};
 pub use vault::VaultStore;

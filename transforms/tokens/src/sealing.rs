@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use allonym_keyring::{Info, KeyVersion, Keyring, Purpose, Secret, derive};
-use allonym_protect::{TokenDomain, TokenError};
+use allonym_protect::{Owner, TokenDomain, TokenError};
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -10,14 +12,32 @@ use zeroize::{Zeroize as _, Zeroizing};
 const FORMAT: u8 = 1;
 const BINDING: usize = 16;
 const HEADER: usize = 1 + BINDING + NONCE_LEN;
+/// Sealed metadata is this byte, the nonce, the ciphertext with its tag. A stored format.
+const META_FORMAT: u8 = 1;
+
+/// A key that stays the same for the domain's life.
+pub(crate) fn fixed_key(domain: &TokenDomain, secret: &Secret, purpose: Purpose) -> Secret {
+    derive(secret, info(domain, purpose))
+}
+
+/// What finds the tokens about a data subject, under a key that is fixed for the
+/// domain's life: the tenant's length in four bytes, the tenant, the subject. A stored
+/// format.
+pub(crate) fn subject_hash(key: &Secret, owner: Owner<'_>) -> Result<[u8; 16], TokenError> {
+    let mut mac = mac(key)?;
+    let length = u32::try_from(owner.tenant.len()).unwrap_or(u32::MAX);
+    mac.update(&length.to_be_bytes());
+    mac.update(owner.tenant.as_bytes());
+    mac.update(owner.subject.as_bytes());
+    first_half(mac)
+}
 
 /// The look-up key of a domain: the same for the domain's life.
 pub(crate) struct Lookup(Hmac<Sha256>);
 
 impl Lookup {
     pub(crate) fn new(domain: &TokenDomain, secret: &Secret) -> Result<Self, TokenError> {
-        let key = derive(secret, info(domain, Purpose::TokenLookup));
-        Hmac::new_from_slice(key.expose()).map(Self).map_err(|_| cipher_failed())
+        mac(&fixed_key(domain, secret, Purpose::TokenLookup)).map(Self)
     }
 
     /// What a value is found by.
@@ -65,6 +85,7 @@ impl Lookup {
 pub(crate) struct Sealer<'a> {
     domain: &'a TokenDomain,
     version: KeyVersion,
+    secret: Arc<Secret>,
     key: RandomizedNonceKey,
 }
 
@@ -75,10 +96,8 @@ impl<'a> Sealer<'a> {
         version: KeyVersion,
     ) -> Result<Self, TokenError> {
         let secret = keys.secret(domain.domain.key, version)?;
-        let key = derive(&secret, info(domain, Purpose::TokenSeal));
-        let key =
-            RandomizedNonceKey::new(&AES_256_GCM_SIV, key.expose()).map_err(|_| cipher_failed())?;
-        Ok(Self { domain, version, key })
+        let key = aead(&derive(&secret, info(domain, Purpose::TokenSeal)))?;
+        Ok(Self { domain, version, secret, key })
     }
 
     pub(crate) const fn version(&self) -> KeyVersion {
@@ -99,7 +118,7 @@ impl<'a> Sealer<'a> {
         sealed.extend_from_slice(&[0; NONCE_LEN]);
         sealed.extend_from_slice(value);
         let (header, content) = sealed.split_at_mut(HEADER);
-        let aad = Aad::from(self.aad(token));
+        let aad = Aad::from(self.aad(LABEL, token));
         let Ok((nonce, tag)) = self.key.seal_in_place_separate_tag(aad, content) else {
             sealed.zeroize();
             return Err(cipher_failed());
@@ -122,17 +141,48 @@ impl<'a> Sealer<'a> {
             return Err(TokenError::Altered);
         }
         let nonce = header.get(1 + BINDING..).unwrap_or_default();
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| TokenError::Altered)?;
-        let mut value = Zeroizing::new(content.to_vec());
-        let aad = Aad::from(self.aad(token));
-        let length =
-            self.key.open_in_place(nonce, aad, &mut value).map_err(|_| TokenError::Altered)?.len();
-        value.truncate(length);
-        Ok(value)
+        open(&self.key, nonce, self.aad(LABEL, token), content)
+    }
+
+    /// Seals what is known of a token besides its value.
+    pub(crate) fn seal_meta(&self, token: &str, meta: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let mut sealed = Zeroizing::new(Vec::with_capacity(1 + NONCE_LEN + meta.len() + 16));
+        sealed.push(META_FORMAT);
+        sealed.extend_from_slice(&[0; NONCE_LEN]);
+        sealed.extend_from_slice(meta);
+        let (header, content) = sealed.split_at_mut(1 + NONCE_LEN);
+        let aad = Aad::from(self.aad(META_LABEL, token));
+        let (nonce, tag) = self
+            .meta_key()?
+            .seal_in_place_separate_tag(aad, content)
+            .map_err(|_| cipher_failed())?;
+        for (place, byte) in header.iter_mut().skip(1).zip(nonce.as_ref()) {
+            *place = *byte;
+        }
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(std::mem::take(&mut *sealed))
+    }
+
+    /// What is known of a token besides its value.
+    pub(crate) fn open_meta(
+        &self,
+        token: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        let (&format, rest) = sealed.split_first().ok_or(TokenError::Altered)?;
+        let (nonce, content) = rest.split_at_checked(NONCE_LEN).ok_or(TokenError::Altered)?;
+        if format != META_FORMAT {
+            return Err(TokenError::Altered);
+        }
+        open(&self.meta_key()?, nonce, self.aad(META_LABEL, token), content)
+    }
+
+    fn meta_key(&self) -> Result<RandomizedNonceKey, TokenError> {
+        aead(&derive(&self.secret, info(self.domain, Purpose::TokenMeta)))
     }
 
     /// What a sealed value is bound to: each part with its tag and length.
-    fn aad(&self, token: &str) -> Vec<u8> {
+    fn aad(&self, label: &[u8], token: &str) -> Vec<u8> {
         let domain = &self.domain.domain;
         let mut aad = Vec::with_capacity(128);
         let mut part = |tag: u8, content: &[u8]| {
@@ -141,13 +191,38 @@ impl<'a> Sealer<'a> {
             aad.extend_from_slice(&length.to_be_bytes());
             aad.extend_from_slice(content);
         };
-        part(0, b"allonym-token-1");
+        part(0, label);
         part(1, domain.namespace.as_bytes());
         part(2, domain.id.as_bytes());
         part(3, token.as_bytes());
         part(4, &self.version.number().to_be_bytes());
         aad
     }
+}
+
+const LABEL: &[u8] = b"allonym-token-1";
+const META_LABEL: &[u8] = b"allonym-token-meta-1";
+
+fn open(
+    key: &RandomizedNonceKey,
+    nonce: &[u8],
+    aad: Vec<u8>,
+    content: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| TokenError::Altered)?;
+    let mut value = Zeroizing::new(content.to_vec());
+    let opened = key.open_in_place(nonce, Aad::from(aad), &mut value);
+    let length = opened.map_err(|_| TokenError::Altered)?.len();
+    value.truncate(length);
+    Ok(value)
+}
+
+fn aead(key: &Secret) -> Result<RandomizedNonceKey, TokenError> {
+    RandomizedNonceKey::new(&AES_256_GCM_SIV, key.expose()).map_err(|_| cipher_failed())
+}
+
+fn mac(key: &Secret) -> Result<Hmac<Sha256>, TokenError> {
+    Hmac::new_from_slice(key.expose()).map_err(|_| cipher_failed())
 }
 
 fn info(domain: &TokenDomain, purpose: Purpose) -> Info<'_> {

@@ -1,123 +1,189 @@
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use allonym_keyring::{DomainId, KeyVersion, Keyring};
-use allonym_protect::{Candidate, TokenDomain, TokenError, TokenStore};
+use allonym_keyring::{KeyVersion, Keyring, Purpose, Secret};
+use allonym_protect::{
+    Candidate, Found, Issue, Issued, Numbers, TokenDomain, TokenError, TokenStore,
+};
 use allonym_store::{PutOutcome, Store, StoreError, TokenRow};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use crate::sealing::{Lookup, Sealer};
+use crate::cache::{Cache, KnownToken, KnownValue, Moment};
+use crate::claims::{Claim, is_claim};
+use crate::counters::{Counters, Pressure};
+use crate::domains::{Domains, Known};
+use crate::sealing::{Lookup, Sealer, fixed_key, subject_hash};
+use crate::settings::Settings;
 
 /// How many rows go to the store at a time.
-const ROWS: usize = 8192;
+pub(crate) const ROWS: usize = 8192;
+/// How often a batch is begun anew because tokens it found were deleted meanwhile.
+const ROUNDS: usize = 8;
 
 /// Vaulted tokens in the store.
 pub struct VaultStore {
-    store: Store,
-    /// The look-up key of each domain used so far, with the specification it is for.
-    lookups: RwLock<HashMap<DomainId, Known>>,
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) domains: Domains,
+    pub(crate) cache: Cache,
+    counters: Counters,
 }
 
-#[derive(Clone)]
-struct Known {
-    specification: [u8; 32],
-    lookup: Arc<Lookup>,
+/// One batch of values that want tokens.
+struct Batch<'a> {
+    domain: &'a TokenDomain,
+    known: &'a Known,
+    keys: &'a dyn Keyring,
+    candidates: &'a [Candidate],
+    /// What each is found by.
+    found_by: Vec<Option<[u8; 16]>>,
+    insert: bool,
+    ttl: Option<Duration>,
+    subject: Option<[u8; 16]>,
+    now: i64,
+    moment: Moment,
 }
 
 impl VaultStore {
     /// Keeps tokens in this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, lookups: RwLock::default() }
+        Self::with(store, Settings::default())
     }
 
-    /// The look-up key of a domain, which its secret is asked for once.
-    fn lookup(&self, domain: &TokenDomain) -> Result<Arc<Lookup>, TokenError> {
-        let id = domain.domain.id;
-        let known = self.lookups.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if let Some(known) = known
-            && known.specification == domain.specification
+    /// Keeps tokens in this store, in this way.
+    #[must_use]
+    pub fn with(store: Store, settings: Settings) -> Self {
+        let cache = Cache::new(settings.cache);
+        let (domains, counters) = (Domains::default(), Counters::default());
+        Self { store, settings, domains, cache, counters }
+    }
+
+    /// The counters of format-preserving tokens of which four fifths are used, as far
+    /// as this process took numbers from them; in no order.
+    #[must_use]
+    pub fn pressure(&self) -> Vec<Pressure> {
+        self.counters.pressure()
+    }
+
+    /// The tokens of a batch; none if some that were found are gone again.
+    async fn tokens(&self, batch: &Batch<'_>) -> Result<Option<Vec<Issued>>, TokenError> {
+        let mut issued = self.remembered(batch);
+        let mut claims = Vec::new();
+        self.look_up(batch, &mut issued, &mut claims).await?;
+        if batch.insert {
+            self.insert(batch, &mut issued, &mut claims).await?;
+        }
+        if let Some(subject) = batch.subject
+            && !self.claim((batch.domain, batch.keys), subject, claims).await?
         {
-            return Ok(known.lookup);
+            return Ok(None);
         }
-        let secret = self.store.domain_secret(id).map_err(store_failed)?;
-        let lookup = Arc::new(Lookup::new(domain, &secret)?);
-        let known = Known { specification: domain.specification, lookup: Arc::clone(&lookup) };
-        self.lookups.write().unwrap_or_else(PoisonError::into_inner).insert(id, known);
-        Ok(lookup)
+        Ok(Some(issued.into_iter().map(|issued| issued.unwrap_or(Issued::Absent)).collect()))
     }
 
-    /// At most [`ROWS`] candidates.
-    async fn tokens(
+    /// What the cache knows, where the subject is known to be the token's own too.
+    fn remembered(&self, batch: &Batch<'_>) -> Vec<Option<Issued>> {
+        let number = batch.known.number;
+        let find = |found_by: &Option<[u8; 16]>| {
+            let known = self.cache.token(number, found_by.as_ref()?, batch.now)?;
+            (!batch.claims(known.subject)).then_some(Issued::Token(known.token))
+        };
+        batch.found_by.iter().map(find).collect()
+    }
+
+    async fn look_up(
         &self,
-        domain: &TokenDomain,
-        keys: &dyn Keyring,
-        batch: &[Candidate],
-        insert: bool,
-    ) -> Result<Vec<Option<String>>, TokenError> {
-        let lookup = self.lookup(domain)?;
-        let found_by = batch
-            .iter()
-            .map(|candidate| candidate.lookup.as_ref().map(|value| lookup.of(value)).transpose())
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut tokens = self.known(domain, &lookup, &found_by).await?;
-        let missing = || batch.iter().zip(&found_by).zip(&tokens);
-        if !insert || missing().all(|(_, token)| token.is_some()) {
-            return Ok(tokens);
+        batch: &Batch<'_>,
+        issued: &mut [Option<Issued>],
+        claims: &mut Vec<Claim>,
+    ) -> Result<(), TokenError> {
+        let open = batch.found_by.iter().zip(&mut *issued);
+        let open = open.filter(|(_, issued)| issued.is_none());
+        let (asked, slots): (Vec<[u8; 16]>, Vec<_>) =
+            open.filter_map(|(found_by, slot)| Some(((*found_by)?, slot))).unzip();
+        if asked.is_empty() {
+            return Ok(());
         }
-        let sealer = Sealer::new(domain, keys, keys.active(domain.domain.key)?)?;
-        let now = SystemTime::now();
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let created = i64::try_from(since).unwrap_or(i64::MAX);
-        let mut rows = Vec::new();
-        for ((candidate, found_by), _) in missing().filter(|(_, token)| token.is_none()) {
+        let rows = self.store.token_by_lookup(batch.domain.domain.id, asked).await;
+        for (row, slot) in rows.map_err(store_failed)?.into_iter().zip(slots) {
+            if let Some(row) = row {
+                *slot = self.existing(batch, row, claims)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn insert(
+        &self,
+        batch: &Batch<'_>,
+        issued: &mut [Option<Issued>],
+        claims: &mut Vec<Claim>,
+    ) -> Result<(), TokenError> {
+        let TokenDomain { domain, .. } = batch.domain;
+        let open = batch.candidates.iter().zip(&batch.found_by).zip(issued);
+        let open: Vec<_> = open.filter(|(_, issued)| issued.is_none()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let sealer = Sealer::new(batch.domain, batch.keys, batch.keys.active(domain.key)?)?;
+        let ttl = batch.ttl.map(|ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
+        let mut rows = Vec::with_capacity(open.len());
+        for ((candidate, found_by), _) in &open {
             let token = candidate.token.clone();
-            let sealed = sealer.seal(&lookup, *found_by, &token, &candidate.value)?;
-            let version = sealer.version().number();
             rows.push(TokenRow {
-                lookup: *found_by,
+                lookup: **found_by,
+                version: sealer.version().number(),
+                sealed: sealer.seal(&batch.known.lookup, **found_by, &token, &candidate.value)?,
                 token,
-                version,
-                sealed,
-                created,
+                created: batch.now,
+                expires: ttl.map(|ttl| batch.now.saturating_add(ttl)),
+                subject: batch.subject,
                 ..TokenRow::default()
             });
         }
-        let put = self.store.token_put(domain.domain.id, rows, now).await.map_err(store_failed)?;
-        let mut put = put.into_iter();
-        for (candidate, token) in batch.iter().zip(&mut tokens).filter(|(_, token)| token.is_none())
-        {
-            *token = Some(match put.next() {
-                Some(PutOutcome::Inserted) => candidate.token.clone(),
+        let now = (self.settings.clock)();
+        let put = self.store.token_put(domain.id, rows, now).await.map_err(store_failed)?;
+        if put.len() != open.len() {
+            return Err(store_failed(StoreError::Altered("tokens")));
+        }
+        for (((candidate, _), slot), outcome) in open.into_iter().zip(put) {
+            *slot = Some(match outcome {
+                PutOutcome::Inserted => Issued::Token(candidate.token.clone()),
                 // Another was quicker, or the value is in the batch twice.
-                Some(PutOutcome::Existing(row)) => bound(&lookup, row)?,
-                Some(PutOutcome::TokenTaken) => return Err(TokenError::Taken),
-                None => return Err(store_failed(StoreError::Altered("tokens"))),
+                PutOutcome::Existing(row) => {
+                    // One that ended since makes way the next time.
+                    self.existing(batch, row, claims)?.unwrap_or(Issued::Taken)
+                }
+                PutOutcome::TokenTaken => Issued::Taken,
             });
         }
-        Ok(tokens)
+        Ok(())
     }
 
-    /// The stored tokens; none where there is no look-up.
-    async fn known(
+    /// What the row of a value says; nothing if its time is over.
+    fn existing(
         &self,
-        domain: &TokenDomain,
-        lookup: &Lookup,
-        found_by: &[Option<[u8; 16]>],
-    ) -> Result<Vec<Option<String>>, TokenError> {
-        let asked: Vec<[u8; 16]> = found_by.iter().flatten().copied().collect();
-        if asked.is_empty() {
-            return Ok(vec![None; found_by.len()]);
+        batch: &Batch<'_>,
+        row: TokenRow,
+        claims: &mut Vec<Claim>,
+    ) -> Result<Option<Issued>, TokenError> {
+        batch.known.lookup.holds(row.lookup, &row.token, &row.sealed)?;
+        if row.disabled {
+            return Ok(Some(Issued::Disabled));
         }
-        let rows = self.store.token_by_lookup(domain.domain.id, asked).await;
-        let mut rows = rows.map_err(store_failed)?.into_iter();
-        let find = |found_by: &Option<[u8; 16]>| {
-            let row = found_by.and_then(|_| rows.next().flatten());
-            row.map(|row| bound(lookup, row)).transpose()
-        };
-        found_by.iter().map(find).collect()
+        if row.ended(batch.now) {
+            return Ok(None);
+        }
+        let TokenRow { token, subject, expires, lookup, .. } = row;
+        if batch.claims(subject) {
+            claims.push(Claim { token: token.clone(), subject });
+        } else if let Some(lookup) = lookup {
+            let known = KnownToken { token: token.clone(), subject, expires };
+            self.cache.know_token(batch.moment, batch.known.number, &lookup, known, batch.now);
+        }
+        Ok(Some(Issued::Token(token)))
     }
 
     /// At most [`ROWS`] tokens.
@@ -126,31 +192,65 @@ impl VaultStore {
         domain: &TokenDomain,
         keys: &dyn Keyring,
         tokens: &[&str],
-    ) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, TokenError> {
-        let asked = tokens.iter().map(|token| (*token).to_owned()).collect();
-        let rows = self.store.token_by_token(domain.domain.id, asked).await;
-        let rows = rows.map_err(store_failed)?;
-        if rows.len() != tokens.len() {
-            return Err(TokenError::Altered);
+    ) -> Result<Vec<Found>, TokenError> {
+        let known = self.domains.of(&self.store, domain)?;
+        let (now, moment, key) = (self.settings.now(), self.cache.moment(), domain.domain.key);
+        let has = |version| keys.secret(key, version).is_ok();
+        let find = |token: &&str| self.cache.value(known.number, token, now, has).map(Found::Value);
+        let mut found: Vec<Option<Found>> = tokens.iter().map(find).collect();
+        let open = tokens.iter().zip(&mut found).filter(|(_, found)| found.is_none());
+        let (asked, slots): (Vec<String>, Vec<_>) =
+            open.map(|(token, slot)| ((*token).to_owned(), slot)).unzip();
+        let mut sealers = Sealers::new(domain, keys);
+        if !asked.is_empty() {
+            let rows = self.store.token_by_token(domain.domain.id, asked.clone()).await;
+            let rows = rows.map_err(store_failed)?;
+            if rows.len() != asked.len() {
+                return Err(TokenError::Altered);
+            }
+            for ((token, row), slot) in asked.iter().zip(rows).zip(slots) {
+                *slot = Some(match row {
+                    None => Found::Unknown,
+                    Some(_) if is_claim(token) => Found::Unknown,
+                    Some(row) if row.disabled => Found::Disabled,
+                    Some(row) if row.ended(now) => Found::Expired,
+                    Some(row) => {
+                        // Bound to the token that was asked for, whatever the row calls
+                        // itself.
+                        let sealer = sealers.of(row.version)?;
+                        let value = sealer.open(token, &row.sealed)?;
+                        let (version, expires) = (sealer.version(), row.expires);
+                        let open = KnownValue { value: value.clone(), version, expires };
+                        self.cache.know_value(moment, known.number, token, open, now);
+                        Found::Value(value)
+                    }
+                });
+            }
         }
-        let mut sealers = Sealers { domain, keys, made: BTreeMap::new() };
-        let open = |(token, row): (&&str, Option<TokenRow>)| {
-            // Bound to the token that was asked for, whatever the row calls itself.
-            row.map(|row| sealers.of(row.version)?.open(token, &row.sealed)).transpose()
-        };
-        tokens.iter().zip(rows).map(open).collect()
+        Ok(found.into_iter().map(|found| found.unwrap_or(Found::Unknown)).collect())
+    }
+}
+
+impl Batch<'_> {
+    /// Whether somebody is named whom the token is not about yet.
+    fn claims(&self, subject: Option<[u8; 16]>) -> bool {
+        self.insert && self.subject.is_some() && self.subject != subject
     }
 }
 
 /// The sealers a batch needs: one for each key version in it.
-struct Sealers<'a> {
+pub(crate) struct Sealers<'a> {
     domain: &'a TokenDomain,
     keys: &'a dyn Keyring,
     made: BTreeMap<u32, Sealer<'a>>,
 }
 
 impl<'a> Sealers<'a> {
-    fn of(&mut self, version: u32) -> Result<&Sealer<'a>, TokenError> {
+    pub(crate) fn new(domain: &'a TokenDomain, keys: &'a dyn Keyring) -> Self {
+        Self { domain, keys, made: BTreeMap::new() }
+    }
+
+    pub(crate) fn of(&mut self, version: u32) -> Result<&Sealer<'a>, TokenError> {
         use std::collections::btree_map::Entry;
         match self.made.entry(version) {
             Entry::Occupied(made) => Ok(made.into_mut()),
@@ -169,11 +269,37 @@ impl TokenStore for VaultStore {
         domain: &TokenDomain,
         keys: &dyn Keyring,
         batch: Vec<Candidate>,
-        insert: bool,
-    ) -> Result<Vec<Option<String>>, TokenError> {
+        issue: Issue<'_>,
+    ) -> Result<Vec<Issued>, TokenError> {
+        let known = self.domains.of(&self.store, domain)?;
+        let owner = issue.owner.map(|owner| subject_hash(&known.subject, owner));
+        let subject = owner.transpose()?;
         let mut tokens = Vec::with_capacity(batch.len());
         for part in batch.chunks(ROWS) {
-            tokens.extend(self.tokens(domain, keys, part, insert).await?);
+            let hash = |candidate: &Candidate| {
+                candidate.lookup.as_ref().map(|value| known.lookup.of(value)).transpose()
+            };
+            let mut batch = Batch {
+                domain,
+                known: &known,
+                keys,
+                candidates: part,
+                found_by: part.iter().map(hash).collect::<Result<_, _>>()?,
+                insert: issue.insert,
+                ttl: issue.ttl,
+                subject,
+                now: 0,
+                moment: self.cache.moment(),
+            };
+            let mut round = 0;
+            tokens.extend(loop {
+                (batch.now, batch.moment) = (self.settings.now(), self.cache.moment());
+                match self.tokens(&batch).await? {
+                    Some(issued) => break issued,
+                    None if round < ROUNDS => round += 1,
+                    None => return Err(TokenError::Unavailable("its tokens change".into())),
+                }
+            });
         }
         Ok(tokens)
     }
@@ -183,7 +309,7 @@ impl TokenStore for VaultStore {
         domain: &TokenDomain,
         keys: &dyn Keyring,
         tokens: &[&str],
-    ) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, TokenError> {
+    ) -> Result<Vec<Found>, TokenError> {
         let mut values = Vec::with_capacity(tokens.len());
         for part in tokens.chunks(ROWS) {
             values.extend(self.values(domain, keys, part).await?);
@@ -206,29 +332,59 @@ impl TokenStore for VaultStore {
         if rows.is_empty() {
             return Ok(0);
         }
-        let lookup = self.lookup(domain)?;
+        let known = self.domains.of(&self.store, domain)?;
         let new = Sealer::new(domain, keys, active)?;
-        let mut sealers = Sealers { domain, keys, made: BTreeMap::new() };
+        let mut sealers = Sealers::new(domain, keys);
         let mut resealed = Vec::with_capacity(rows.len());
         for row in rows {
-            lookup.holds(row.lookup, &row.token, &row.sealed)?;
-            let value = sealers.of(row.version)?.open(&row.token, &row.sealed)?;
-            let sealed = new.seal(&lookup, row.lookup, &row.token, &value)?;
-            resealed.push((row.version, TokenRow { version: active.number(), sealed, ..row }));
+            resealed.push((row.version, reseal_row(&known.lookup, &mut sealers, &new, row)?));
         }
-        let count = resealed.len();
+        let tokens: Vec<String> = resealed.iter().map(|(_, row)| row.token.clone()).collect();
         self.store.token_reseal(id, resealed).await.map_err(store_failed)?;
-        Ok(count)
+        self.cache.forget_values(known.number, &tokens);
+        Ok(tokens.len())
+    }
+
+    async fn fixed_key(
+        &self,
+        domain: &TokenDomain,
+        purpose: Purpose,
+    ) -> Result<Secret, TokenError> {
+        let secret = self.store.domain_secret(domain.domain.id).map_err(store_failed)?;
+        Ok(fixed_key(domain, &secret, purpose))
+    }
+
+    async fn numbers(
+        &self,
+        domain: &TokenDomain,
+        wanted: &[Numbers],
+    ) -> Result<Vec<Vec<u64>>, TokenError> {
+        self.counters.take(&self.store, domain.domain.id, wanted).await
+    }
+
+    fn give_back(&self, domain: &TokenDomain, part: [u8; 16], numbers: Vec<u64>) {
+        self.counters.give_back(domain.domain.id, part, numbers);
     }
 }
 
-/// The token of a row that was found by its look-up, if the two were stored together.
-fn bound(lookup: &Lookup, row: TokenRow) -> Result<String, TokenError> {
+/// A row with all that is sealed in it under another version.
+pub(crate) fn reseal_row(
+    lookup: &Lookup,
+    old: &mut Sealers<'_>,
+    new: &Sealer<'_>,
+    row: TokenRow,
+) -> Result<TokenRow, TokenError> {
     lookup.holds(row.lookup, &row.token, &row.sealed)?;
-    Ok(row.token)
+    let old = old.of(row.version)?;
+    let value = old.open(&row.token, &row.sealed)?;
+    let sealed = new.seal(lookup, row.lookup, &row.token, &value)?;
+    let open = |meta: &Vec<u8>| old.open_meta(&row.token, meta);
+    let meta: Option<Zeroizing<Vec<u8>>> = row.meta.as_ref().map(open).transpose()?;
+    let meta = meta.map(|meta| new.seal_meta(&row.token, &meta)).transpose()?;
+    Ok(TokenRow { version: new.version().number(), sealed, meta, ..row })
 }
 
-fn store_failed(error: StoreError) -> TokenError {
+pub(crate) fn store_failed(error: StoreError) -> TokenError {
     match error {
         StoreError::Altered(_) => TokenError::Altered,
         other => TokenError::Unavailable(other.to_string()),

@@ -1,6 +1,6 @@
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
-use super::{At, PutOutcome, TokenRow, Wanted};
+use super::{At, PutOutcome, TokenRow, Touch, Wanted};
 use crate::StoreError;
 
 const INSERT: &str = "INSERT INTO tokens (namespace, domain, token, lookup, version, sealed,
@@ -12,6 +12,13 @@ const BY_LOOKUP: &str =
 const BY_TOKEN: &str =
     "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta
      FROM tokens WHERE namespace = ?1 AND domain = ?2 AND token = ?3";
+
+const SET_DISABLED: &str =
+    "UPDATE tokens SET disabled = ?4 WHERE namespace = ?1 AND domain = ?2 AND token = ?3";
+const SET_EXPIRY: &str =
+    "UPDATE tokens SET expires = ?4 WHERE namespace = ?1 AND domain = ?2 AND token = ?3";
+const SET_META: &str =
+    "UPDATE tokens SET meta = ?4 WHERE namespace = ?1 AND domain = ?2 AND token = ?3";
 
 /// The first version that no longer (or not yet) has a secret. Asked inside the
 /// transaction that stores the rows, so a version cannot be destroyed in between.
@@ -119,60 +126,38 @@ pub(crate) fn reseal(
     Ok(replaced)
 }
 
-/// Switches each token; says which there are.
-pub(crate) fn set_disabled(
+/// Changes or deletes each token; says which there are.
+pub(crate) fn touch(
     transaction: &Connection,
     at: At,
-    tokens: &[String],
-    disabled: bool,
+    touch: &Touch,
 ) -> Result<Vec<bool>, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "UPDATE tokens SET disabled = ?4 WHERE namespace = ?1 AND domain = ?2 AND token = ?3",
-    )?;
-    let mut set = |token: &String| {
-        Ok(statement.execute(params![at.namespace, at.domain, token, disabled])? > 0)
-    };
-    tokens.iter().map(&mut set).collect()
-}
-
-/// Gives each token another end; says which there are.
-pub(crate) fn set_expiry(
-    transaction: &Connection,
-    at: At,
-    tokens: &[String],
-    expires: Option<i64>,
-) -> Result<Vec<bool>, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "UPDATE tokens SET expires = ?4 WHERE namespace = ?1 AND domain = ?2 AND token = ?3",
-    )?;
-    let mut set = |token: &String| {
-        Ok(statement.execute(params![at.namespace, at.domain, token, expires])? > 0)
-    };
-    tokens.iter().map(&mut set).collect()
-}
-
-/// Gives each token other metadata; says which there are.
-pub(crate) fn set_meta(
-    transaction: &Connection,
-    at: At,
-    metas: &[(String, Option<Vec<u8>>)],
-) -> Result<Vec<bool>, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "UPDATE tokens SET meta = ?4 WHERE namespace = ?1 AND domain = ?2 AND token = ?3",
-    )?;
-    let mut set = |(token, meta): &(String, Option<Vec<u8>>)| {
-        Ok(statement.execute(params![at.namespace, at.domain, token, meta])? > 0)
-    };
-    metas.iter().map(&mut set).collect()
-}
-
-/// Deletes each token; says which there were.
-pub(crate) fn delete(
-    transaction: &Connection,
-    at: At,
-    tokens: &[String],
-) -> Result<Vec<bool>, StoreError> {
-    tokens.iter().map(|token| delete_one(transaction, at, token)).collect()
+    match touch {
+        Touch::Disabled(tokens, disabled) => {
+            let mut set = transaction.prepare_cached(SET_DISABLED)?;
+            let mut set = |token: &String| {
+                Ok(set.execute(params![at.namespace, at.domain, token, disabled])? > 0)
+            };
+            tokens.iter().map(&mut set).collect()
+        }
+        Touch::Expiry(tokens, expires) => {
+            let mut set = transaction.prepare_cached(SET_EXPIRY)?;
+            let mut set = |token: &String| {
+                Ok(set.execute(params![at.namespace, at.domain, token, expires])? > 0)
+            };
+            tokens.iter().map(&mut set).collect()
+        }
+        Touch::Meta(metas) => {
+            let mut set = transaction.prepare_cached(SET_META)?;
+            let mut set = |(token, meta): &(String, Option<Vec<u8>>)| {
+                Ok(set.execute(params![at.namespace, at.domain, token, meta])? > 0)
+            };
+            metas.iter().map(&mut set).collect()
+        }
+        Touch::Delete(tokens) => {
+            tokens.iter().map(|token| delete_one(transaction, at, token)).collect()
+        }
+    }
 }
 
 fn delete_one(transaction: &Connection, at: At, token: &str) -> Result<bool, StoreError> {

@@ -3,11 +3,11 @@ use std::time::SystemTime;
 
 use allonym_keyring::DomainId;
 
-use super::{At, LARGEST_BATCH, TokenRow, check_batch, check_meta, sqlite};
+use super::{At, Fence, LARGEST_BATCH, TokenRow, Touch, check_meta};
 use crate::leases::{self, Lease};
 use crate::sql::{Transaction, params};
+use crate::sqlite::Lane;
 use crate::store::to_millis;
-use crate::worker::Lane;
 use crate::{Store, StoreError};
 
 const PAGE: &str =
@@ -33,12 +33,7 @@ impl Store {
         tokens: Vec<String>,
         disabled: bool,
     ) -> Result<Vec<bool>, StoreError> {
-        check_batch(tokens.len())?;
-        let at = self.at(domain).await?;
-        let set = move |transaction: &rusqlite::Transaction<'_>| {
-            sqlite::set_disabled(transaction, at, &tokens, disabled)
-        };
-        self.inner.workers()?.write(1, set).await
+        self.touch(domain, Touch::Disabled(tokens, disabled)).await
     }
 
     /// Gives tokens another end, in milliseconds since 1970, or none; on disk when this
@@ -52,12 +47,7 @@ impl Store {
         tokens: Vec<String>,
         expires: Option<i64>,
     ) -> Result<Vec<bool>, StoreError> {
-        check_batch(tokens.len())?;
-        let at = self.at(domain).await?;
-        let set = move |transaction: &rusqlite::Transaction<'_>| {
-            sqlite::set_expiry(transaction, at, &tokens, expires)
-        };
-        self.inner.workers()?.write(1, set).await
+        self.touch(domain, Touch::Expiry(tokens, expires)).await
     }
 
     /// Gives each token other metadata (sealed by the caller), or none; on disk when
@@ -71,13 +61,8 @@ impl Store {
         domain: DomainId,
         metas: Vec<(String, Option<Vec<u8>>)>,
     ) -> Result<Vec<bool>, StoreError> {
-        check_batch(metas.len())?;
         metas.iter().try_for_each(|(_, meta)| check_meta(meta.as_deref()))?;
-        let at = self.at(domain).await?;
-        let set = move |transaction: &rusqlite::Transaction<'_>| {
-            sqlite::set_meta(transaction, at, &metas)
-        };
-        self.inner.workers()?.write(1, set).await
+        self.touch(domain, Touch::Meta(metas)).await
     }
 
     /// Deletes tokens with their values; on disk when this returns. Says for each
@@ -90,11 +75,7 @@ impl Store {
         domain: DomainId,
         tokens: Vec<String>,
     ) -> Result<Vec<bool>, StoreError> {
-        check_batch(tokens.len())?;
-        let at = self.at(domain).await?;
-        let delete =
-            move |transaction: &rusqlite::Transaction<'_>| sqlite::delete(transaction, at, &tokens);
-        self.inner.workers()?.write(1, delete).await
+        self.touch(domain, Touch::Delete(tokens)).await
     }
 
     /// Deletes up to [`Store::LARGEST_BATCH`] tokens about this subject, with their
@@ -226,7 +207,7 @@ impl Store {
         domain: DomainId,
         now: SystemTime,
         limit: usize,
-        fence: Option<Lease>,
+        fence: Fence,
     ) -> Result<usize, StoreError> {
         let (now, limit) = (to_millis(now), limit.min(LARGEST_BATCH));
         let tidy = move |transaction: &Transaction<'_>, at: At| {

@@ -6,6 +6,14 @@ use allonym_store::{BackupReport, StoreError};
 
 use super::*;
 
+conformance_async! {
+    a_restored_store_is_the_store,
+    a_backup_that_was_touched_is_refused,
+    a_newer_format_is_named,
+    a_backup_is_of_one_moment_while_others_write,
+    what_no_backup_holds_is_known,
+}
+
 /// Enough tokens for a backup of several chunks.
 async fn filled(home: &Home) -> (Store, DomainId) {
     let (store, domain) = with_domain(home);
@@ -22,9 +30,7 @@ pub(crate) fn restore(home: &Home, from: &str) -> Result<BackupReport, StoreErro
     Store::restore(&home.at(from), &home.at("restored/store.db"), &home.seals(), later(9))
 }
 
-#[tokio::test]
-async fn a_restored_store_is_the_store() {
-    let home = Home::new();
+async fn a_restored_store_is_the_store(home: Home) {
     let (store, domain) = filled(&home).await;
     assert_eq!(store.last_verified_backup(), Ok(None));
     let report = store.backup(&home.at("backup"), later(1)).unwrap();
@@ -88,9 +94,7 @@ async fn a_backup_needs_a_seal_and_overwrites_nothing_else() {
     }
 }
 
-#[tokio::test]
-async fn a_backup_that_was_touched_is_refused() {
-    let home = Home::new();
+async fn a_backup_that_was_touched_is_refused(home: Home) {
     let (store, _) = filled(&home).await;
     store.backup(&home.at("backup"), now()).unwrap();
     store.backup(&home.at("second"), now()).unwrap();
@@ -130,9 +134,7 @@ async fn a_backup_that_was_touched_is_refused() {
     restore(&home, "backup").unwrap();
 }
 
-#[tokio::test]
-async fn a_newer_format_is_named() {
-    let home = Home::new();
+async fn a_newer_format_is_named(home: Home) {
     let (store, _) = filled(&home).await;
     store.backup(&home.at("backup"), now()).unwrap();
     let bytes = std::fs::read(home.at("backup")).unwrap();
@@ -143,9 +145,7 @@ async fn a_newer_format_is_named() {
     assert_eq!(restore(&home, "newer"), Err(StoreError::BackupFormat(7)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_backup_is_of_one_moment_while_others_write() {
-    let home = Home::new();
+async fn a_backup_is_of_one_moment_while_others_write(home: Home) {
     let (store, domain) = filled(&home).await;
     let done = Arc::new(AtomicBool::new(false));
     let writer = tokio::spawn({
@@ -180,9 +180,7 @@ async fn a_backup_is_of_one_moment_while_others_write() {
     assert_eq!(restored.token_count(domain).await, Ok(last));
 }
 
-#[tokio::test]
-async fn what_no_backup_holds_is_known() {
-    let home = Home::new();
+async fn what_no_backup_holds_is_known(home: Home) {
     let store = home.open();
     assert_eq!(store.newer_than_backup(), Ok(false), "there is nothing to lose");
     let key = store.ensure_key("contact", None, now()).unwrap();

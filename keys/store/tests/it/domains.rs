@@ -3,9 +3,15 @@ use allonym_store::{PinnedDomain, PinnedPlace, StoreError};
 
 use super::*;
 
-#[test]
-fn a_domain_changes_until_it_is_used() {
-    let home = Home::new();
+conformance! {
+    a_domain_changes_until_it_is_used,
+    a_use_pins_what_protects,
+    a_domain_keeps_its_id_under_another_name,
+    a_retired_domain_protects_no_more,
+    a_place_keeps_its_domain,
+}
+
+fn a_domain_changes_until_it_is_used(home: Home) {
     let store = home.open();
     let pan = store.ensure_key("pan", None, now()).unwrap();
     let contact = store.ensure_key("contact", None, now()).unwrap();
@@ -47,9 +53,7 @@ fn a_domain_changes_until_it_is_used() {
 }
 
 /// What protects values is what their writer read, not what was put meanwhile.
-#[test]
-fn a_use_pins_what_protects() {
-    let home = Home::new();
+fn a_use_pins_what_protects(home: Home) {
     let (store, email) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     let newer = store.ensure_key("newer", None, now()).unwrap();
@@ -83,9 +87,7 @@ fn a_use_pins_what_protects() {
     assert_eq!(home.open().domains().unwrap()[0].spec, SPEC);
 }
 
-#[test]
-fn a_domain_keeps_its_id_under_another_name() {
-    let home = Home::new();
+fn a_domain_keeps_its_id_under_another_name(home: Home) {
     let (store, email) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     store.put_domain("phone", "{}", key).unwrap();
@@ -100,9 +102,7 @@ fn a_domain_keeps_its_id_under_another_name() {
     assert_ne!(store.put_domain("email", "{}", key), Ok(email));
 }
 
-#[test]
-fn a_retired_domain_protects_no_more() {
-    let home = Home::new();
+fn a_retired_domain_protects_no_more(home: Home) {
     let (store, email) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     store.mark_place_used("orders", "$.email", email, SPEC, key).unwrap();
@@ -119,9 +119,7 @@ fn a_retired_domain_protects_no_more() {
     assert_eq!(store.retire_domain("mail"), Err(unknown));
 }
 
-#[test]
-fn a_place_keeps_its_domain() {
-    let home = Home::new();
+fn a_place_keeps_its_domain(home: Home) {
     let (store, email) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     let phone = store.put_domain("phone", "{}", key).unwrap();

@@ -2,12 +2,51 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 #![allow(clippy::indexing_slicing, reason = "as above")]
 
+/// A test of whatever the store is in.
+macro_rules! conformance {
+    ($($name:ident),* $(,)?) => {
+        mod file {
+            $(#[test]
+            fn $name() {
+                super::$name(crate::Home::new());
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                super::$name(crate::Home::in_postgres());
+            })*
+        }
+    };
+}
+
+/// The same inside a runtime.
+macro_rules! conformance_async {
+    ($($name:ident),* $(,)?) => {
+        mod async_file {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::Home::new()).await;
+            })*
+        }
+        mod async_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::Home::in_postgres()).await;
+            })*
+        }
+    };
+}
+
 mod backups;
 mod domains;
 mod keys;
+mod leases;
 mod opening;
+mod postgres;
 mod reading;
 mod restored;
+mod server;
 mod tending;
 mod tokens;
 
@@ -16,27 +55,42 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use allonym_keyring::DomainId;
 use allonym_seal::{FileSeal, Seal};
-use allonym_store::{ApiTokenRow, Store, TokenRow};
+use allonym_store::{ApiTokenRow, PostgresConfig, Store, StoreError, TokenRow};
 use tempfile::TempDir;
 
 /// A folder with a key file and a place for a store.
 struct Home {
     folder: TempDir,
+    /// The schema of the shared server that the store is in, if it is in no file.
+    schema: Option<String>,
 }
 
 impl Home {
     fn new() -> Self {
-        let home = Self { folder: tempfile::tempdir().unwrap() };
+        let home = Self { folder: tempfile::tempdir().unwrap(), schema: None };
         FileSeal::create(home.at("seal.key")).unwrap();
         home
+    }
+
+    fn in_postgres() -> Self {
+        Self { schema: Some(server::shared().schema()), ..Self::new() }
     }
 
     fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
+    fn is_file(&self) -> bool {
+        self.schema.is_none()
+    }
+
     fn path(&self) -> PathBuf {
+        assert!(self.is_file());
         self.at("data/store.db")
+    }
+
+    fn config(&self) -> PostgresConfig {
+        server::shared().config("postgres", self.schema.as_ref().unwrap())
     }
 
     fn seals(&self) -> Vec<Box<dyn Seal>> {
@@ -50,11 +104,29 @@ impl Home {
     }
 
     fn open(&self) -> Store {
-        Store::open(&self.path(), &self.seals(), now()).unwrap()
+        self.open_with(&self.seals(), now()).unwrap()
+    }
+
+    fn open_with(&self, seals: &[Box<dyn Seal>], now: SystemTime) -> Result<Store, StoreError> {
+        match self.is_file() {
+            true => Store::open(&self.path(), seals, now),
+            false => Store::open_postgres(&self.config(), seals, now),
+        }
+    }
+
+    fn open_read_only(&self) -> Result<Store, StoreError> {
+        match self.is_file() {
+            true => Store::open_read_only(&self.path(), &self.seals()),
+            false => Store::open_postgres_read_only(&self.config(), &self.seals()),
+        }
     }
 
     /// Edits a closed store behind its back.
     fn edit(&self, sql: &str) {
+        if let Some(schema) = &self.schema {
+            server::shared().sql(&format!("SET search_path = {schema}; {sql}"));
+            return;
+        }
         let connection = rusqlite::Connection::open(self.path()).unwrap();
         connection.execute_batch(sql).unwrap();
     }

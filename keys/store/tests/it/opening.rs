@@ -5,6 +5,14 @@ use zeroize::Zeroizing;
 
 use super::*;
 
+conformance! {
+    a_store_needs_its_seal,
+    any_seal_opens_and_a_new_one_gets_its_wrap,
+    a_newer_schema_is_refused,
+    settings_and_subkeys_are_kept,
+    api_tokens_come_and_go,
+}
+
 fn passphrase() -> Box<dyn Seal> {
     let cost = Cost { memory_kib: 32, passes: 1, lanes: 1 };
     let text = Zeroizing::new("correct horse battery".to_owned());
@@ -12,12 +20,10 @@ fn passphrase() -> Box<dyn Seal> {
 }
 
 fn refused(home: &Home, seals: &[Box<dyn Seal>]) -> StoreError {
-    Store::open(&home.path(), seals, now()).err().unwrap()
+    home.open_with(seals, now()).err().unwrap()
 }
 
-#[test]
-fn a_store_needs_its_seal() {
-    let home = Home::new();
+fn a_store_needs_its_seal(home: Home) {
     assert_eq!(refused(&home, &[]), StoreError::NoSeal);
     drop(home.open());
     let error = refused(&home, &home.other_seals());
@@ -27,9 +33,7 @@ fn a_store_needs_its_seal() {
     drop(home.open());
 }
 
-#[test]
-fn any_seal_opens_and_a_new_one_gets_its_wrap() {
-    let home = Home::new();
+fn any_seal_opens_and_a_new_one_gets_its_wrap(home: Home) {
     let key = {
         let store = home.open();
         assert_eq!(store.seals().unwrap().len(), 1);
@@ -39,21 +43,21 @@ fn any_seal_opens_and_a_new_one_gets_its_wrap() {
     let mut both = home.seals();
     both.push(passphrase());
     for _ in 0..2 {
-        let store = Store::open(&home.path(), &both, later(1)).unwrap();
+        let store = home.open_with(&both, later(1)).unwrap();
         let seals = store.seals().unwrap();
         let names: Vec<_> = seals.iter().map(|seal| seal.name.as_str()).collect();
         assert_eq!(names, [home.seals()[0].name().as_str(), "passphrase"]);
         assert_eq!((seals[0].created, seals[1].created), (now(), later(1)));
     }
-    let store = Store::open(&home.path(), &[passphrase()], now()).unwrap();
+    let store = home.open_with(&[passphrase()], now()).unwrap();
     let again = store.key_set().unwrap().secret(key, KeyVersion::FIRST).unwrap();
     assert!(again == secret);
     // A seal that is given first and has no wrap does not stand in the way.
     drop(store);
     let mut seals = home.other_seals();
     seals.push(passphrase());
-    assert_eq!(Store::open(&home.path(), &seals, now()).unwrap().seals().unwrap().len(), 3);
-    drop(Store::open(&home.path(), &home.other_seals(), now()).unwrap());
+    assert_eq!(home.open_with(&seals, now()).unwrap().seals().unwrap().len(), 3);
+    drop(home.open_with(&home.other_seals(), now()).unwrap());
 }
 
 #[test]
@@ -95,12 +99,12 @@ fn what_is_no_store_is_refused_and_left_alone() {
     assert!(home.at("data/store.db-wal").exists());
 }
 
-#[test]
-fn a_newer_schema_is_refused() {
-    let home = Home::new();
+fn a_newer_schema_is_refused(home: Home) {
     drop(home.open());
     home.edit("UPDATE schema_version SET version = 99");
     assert!(matches!(refused(&home, &home.seals()), StoreError::Newer { found: 99, .. }));
+    let reading = home.open_read_only().err();
+    assert!(matches!(reading, Some(StoreError::Newer { found: 99, .. })));
 }
 
 #[cfg(unix)]
@@ -190,9 +194,7 @@ fn rows_cannot_be_swapped_or_changed() {
     assert_eq!(refused(&home, &home.seals()), StoreError::WrongSeal);
 }
 
-#[test]
-fn settings_and_subkeys_are_kept() {
-    let home = Home::new();
+fn settings_and_subkeys_are_kept(home: Home) {
     let subkey = {
         let store = home.open();
         assert_eq!(store.setting("anchor"), Ok(None));
@@ -209,9 +211,7 @@ fn settings_and_subkeys_are_kept() {
     assert!(store.subkey(Purpose::Hash) != subkey);
 }
 
-#[test]
-fn api_tokens_come_and_go() {
-    let home = Home::new();
+fn api_tokens_come_and_go(home: Home) {
     {
         let store = home.open();
         store.api_token_put(&api_token("a", "alpha")).unwrap();

@@ -4,6 +4,15 @@ use allonym_store::{RestoredInfo, StoreError};
 use super::backups::restore;
 use super::*;
 
+conformance! {
+    a_restored_store_says_so,
+    a_restored_key_rotates_to_a_named_number_first,
+}
+
+conformance_async! {
+    numbers_have_gaps_and_never_come_again,
+}
+
 fn version(number: u32) -> KeyVersion {
     KeyVersion::new(number).unwrap()
 }
@@ -21,9 +30,7 @@ fn restored(home: &Home) -> Store {
     Store::open(&home.at("restored/store.db"), &home.seals(), later(10)).unwrap()
 }
 
-#[test]
-fn a_restored_store_says_so() {
-    let home = Home::new();
+fn a_restored_store_says_so(home: Home) {
     let store = restored(&home);
     let ids: Vec<_> = store.keys().unwrap().iter().map(|key| key.id).collect();
     let check = |store: &Store, unrotated: &[usize]| {
@@ -52,9 +59,7 @@ fn a_restored_store_says_so() {
     assert!(info.versions.contains(&(ids[0], version(2))));
 }
 
-#[test]
-fn a_restored_key_rotates_to_a_named_number_first() {
-    let home = Home::new();
+fn a_restored_key_rotates_to_a_named_number_first(home: Home) {
     let store = restored(&home);
     let keys = store.keys().unwrap();
     let (contact, pan) = (keys[0].id, keys[1].id);
@@ -85,9 +90,7 @@ fn a_restored_key_rotates_to_a_named_number_first() {
     assert_eq!(states.collect::<Vec<_>>(), [rest, rest, rest, active]);
 }
 
-#[tokio::test]
-async fn numbers_have_gaps_and_never_come_again() {
-    let home = Home::new();
+async fn numbers_have_gaps_and_never_come_again(home: Home) {
     let (store, domain) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     let from = |number| store.rotate_from(key, version(number), later(1));

@@ -2,6 +2,19 @@ use allonym_store::{PutOutcome, StoreError};
 
 use super::*;
 
+conformance_async! {
+    every_column_is_kept,
+    a_row_that_ended_makes_way,
+    rows_are_imported_as_they_are,
+    tokens_are_switched_ended_and_noted,
+    a_subject_is_forgotten_in_its_domain,
+    what_ended_is_tidied_in_portions,
+    pages_are_in_the_order_of_bytes,
+    no_text_holds_a_nul,
+    a_counter_gives_each_number_once,
+    sixteen_takers_share_a_counter,
+}
+
 /// Milliseconds since 1970 so many days after [`now`].
 fn day(days: u64) -> i64 {
     later(days).duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
@@ -22,9 +35,7 @@ async fn rows(store: &Store, domain: DomainId) -> Vec<TokenRow> {
     store.token_page(domain, None, 1000).await.unwrap()
 }
 
-#[tokio::test]
-async fn every_column_is_kept() {
-    let home = Home::new();
+async fn every_column_is_kept(home: Home) {
     let (store, domain) = with_domain(&home);
     store.token_put(domain, vec![full_row(1), token_row(2)], now()).await.unwrap();
     let found = store.token_by_token(domain, vec![full_row(1).token, token_row(2).token]).await;
@@ -41,9 +52,7 @@ async fn every_column_is_kept() {
     assert_eq!(rows(&store, domain).await, [again, token_row(2)], "the rest stays");
 }
 
-#[tokio::test]
-async fn a_row_that_ended_makes_way() {
-    let home = Home::new();
+async fn a_row_that_ended_makes_way(home: Home) {
     let (store, domain) = with_domain(&home);
     let ends = |number| TokenRow { expires: Some(day(3)), ..token_row(number) };
     let fresh = |number, token: &str| TokenRow { token: token.to_owned(), ..token_row(number) };
@@ -67,9 +76,7 @@ async fn a_row_that_ended_makes_way() {
     assert_eq!(store.token_put(domain, batch, later(3)).await.unwrap(), expected);
 }
 
-#[tokio::test]
-async fn rows_are_imported_as_they_are() {
-    let home = Home::new();
+async fn rows_are_imported_as_they_are(home: Home) {
     let (store, domain) = with_domain(&home);
     let random = TokenRow { lookup: None, token: "random".to_owned(), ..full_row(3) };
     let batch = vec![full_row(1), random.clone()];
@@ -88,9 +95,7 @@ async fn rows_are_imported_as_they_are() {
     assert_eq!(gone, Err(StoreError::VersionGone { domain, version: 9 }));
 }
 
-#[tokio::test]
-async fn tokens_are_switched_ended_and_noted() {
-    let home = Home::new();
+async fn tokens_are_switched_ended_and_noted(home: Home) {
     let (store, domain) = with_domain(&home);
     store.token_put(domain, vec![token_row(1), token_row(2)], now()).await.unwrap();
     let token = |number| token_row(number).token;
@@ -138,9 +143,7 @@ async fn tokens_are_switched_ended_and_noted() {
     assert_eq!(rows(&store, domain).await, [token_row(2)]);
 }
 
-#[tokio::test]
-async fn a_subject_is_forgotten_in_its_domain() {
-    let home = Home::new();
+async fn a_subject_is_forgotten_in_its_domain(home: Home) {
     let (store, domain) = with_domain(&home);
     let phone = store.put_domain("phone", "{}", store.keys().unwrap()[0].id).unwrap();
     let of = |number, subject| TokenRow { subject, ..token_row(number) };
@@ -155,9 +158,7 @@ async fn a_subject_is_forgotten_in_its_domain() {
     assert_eq!(store.token_count(phone).await, Ok(4));
 }
 
-#[tokio::test]
-async fn what_ended_is_tidied_in_portions() {
-    let home = Home::new();
+async fn what_ended_is_tidied_in_portions(home: Home) {
     let (store, domain) = with_domain(&home);
     let batch = (0..20).map(|number| TokenRow {
         expires: [None, Some(day(1)), Some(day(2)), Some(day(3))][number as usize % 4],
@@ -175,9 +176,7 @@ async fn what_ended_is_tidied_in_portions() {
     assert!(left.iter().all(|row| !row.ended(day(2))));
 }
 
-#[tokio::test]
-async fn pages_are_in_the_order_of_bytes() {
-    let home = Home::new();
+async fn pages_are_in_the_order_of_bytes(home: Home) {
     let (store, domain) = with_domain(&home);
     let tokens = ["a", "A", "é", "ab", "\u{10000}", "\u{ff5e}", "Z", "_", "-"];
     let batch = tokens
@@ -200,9 +199,7 @@ async fn pages_are_in_the_order_of_bytes() {
     assert_eq!(from[0].token, "ab");
 }
 
-#[tokio::test]
-async fn no_text_holds_a_nul() {
-    let home = Home::new();
+async fn no_text_holds_a_nul(home: Home) {
     let (store, domain) = with_domain(&home);
     let nul = TokenRow { token: "a\0b".to_owned(), ..token_row(1) };
     let refused = store.token_put(domain, vec![nul], now()).await;
@@ -216,9 +213,7 @@ async fn no_text_holds_a_nul() {
     assert_eq!(store.token_delete(domain, asked).await, Ok(vec![false, true]));
 }
 
-#[tokio::test]
-async fn a_counter_gives_each_number_once() {
-    let home = Home::new();
+async fn a_counter_gives_each_number_once(home: Home) {
     let (store, domain) = with_domain(&home);
     let take = async |part: u8, count, limit| {
         store.counter_take(domain, [part; 16], count, limit).await.unwrap()
@@ -240,9 +235,7 @@ async fn a_counter_gives_each_number_once() {
     assert_eq!(unknown, Err(StoreError::UnknownDomain(nothing)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sixteen_takers_share_a_counter() {
-    let home = Home::new();
+async fn sixteen_takers_share_a_counter(home: Home) {
     let (store, domain) = with_domain(&home);
     let takers: Vec<_> = (0..16_u64)
         .map(|taker| {

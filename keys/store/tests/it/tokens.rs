@@ -3,9 +3,17 @@ use allonym_store::{PutOutcome, StoreError};
 
 use super::*;
 
-#[tokio::test]
-async fn a_value_gets_one_token() {
-    let home = Home::new();
+conformance_async! {
+    a_value_gets_one_token,
+    domains_do_not_see_each_other,
+    lengths_are_limited,
+    many_tasks_with_the_same_values_get_the_same_tokens,
+    a_reseal_finds_every_old_row_once,
+    a_scan_comes_back_to_what_was_not_resealed,
+    a_scan_goes_from_version_to_version,
+}
+
+async fn a_value_gets_one_token(home: Home) {
     let (store, domain) = with_domain(&home);
     let same_value = TokenRow { token: "another".to_owned(), ..token_row(1) };
     let same_token = TokenRow { token: token_row(1).token, ..token_row(2) };
@@ -31,9 +39,7 @@ async fn a_value_gets_one_token() {
     assert_eq!(store.token_put(domain, Vec::new(), now()).await, Ok(Vec::new()));
 }
 
-#[tokio::test]
-async fn domains_do_not_see_each_other() {
-    let home = Home::new();
+async fn domains_do_not_see_each_other(home: Home) {
     let (store, email) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     let phone = store.put_domain("phone", "{}", key).unwrap();
@@ -47,9 +53,7 @@ async fn domains_do_not_see_each_other() {
     assert_eq!(unknown, Err(StoreError::UnknownDomain(nothing)));
 }
 
-#[tokio::test]
-async fn lengths_are_limited() {
-    let home = Home::new();
+async fn lengths_are_limited(home: Home) {
     let (store, domain) = with_domain(&home);
     let check = async |rows: Vec<TokenRow>| {
         let refused = store.token_put(domain, rows, now()).await;
@@ -63,9 +67,7 @@ async fn lengths_are_limited() {
     assert_eq!(store.token_count(domain).await, Ok(0));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_tasks_with_the_same_values_get_the_same_tokens() {
-    let home = Home::new();
+async fn many_tasks_with_the_same_values_get_the_same_tokens(home: Home) {
     let (store, domain) = with_domain(&home);
     let tasks: Vec<_> = (0..16_u32)
         .map(|task| {
@@ -100,9 +102,7 @@ async fn many_tasks_with_the_same_values_get_the_same_tokens() {
     assert_eq!(store.token_count(domain).await, Ok(500));
 }
 
-#[tokio::test]
-async fn a_reseal_finds_every_old_row_once() {
-    let home = Home::new();
+async fn a_reseal_finds_every_old_row_once(home: Home) {
     let (store, domain) = with_domain(&home);
     store.rotate(store.keys().unwrap()[0].id, now()).unwrap();
     store.token_put(domain, (0..250).map(token_row).collect(), now()).await.unwrap();
@@ -129,9 +129,7 @@ async fn a_reseal_finds_every_old_row_once() {
     assert_eq!(row, [Some(expected)]);
 }
 
-#[tokio::test]
-async fn a_scan_comes_back_to_what_was_not_resealed() {
-    let home = Home::new();
+async fn a_scan_comes_back_to_what_was_not_resealed(home: Home) {
     let (store, domain) = with_domain(&home);
     store.token_put(domain, (0..10).map(token_row).collect(), now()).await.unwrap();
     let mut seen = Vec::new();
@@ -146,9 +144,7 @@ async fn a_scan_comes_back_to_what_was_not_resealed() {
     assert_eq!(store.token_scan_below(domain, 1, 5).await, Ok(Vec::new()));
 }
 
-#[tokio::test]
-async fn a_scan_goes_from_version_to_version() {
-    let home = Home::new();
+async fn a_scan_goes_from_version_to_version(home: Home) {
     let (store, domain) = with_domain(&home);
     let key = store.keys().unwrap()[0].id;
     let phone = store.put_domain("phone", "{}", key).unwrap();

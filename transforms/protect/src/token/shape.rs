@@ -1,4 +1,7 @@
-use crate::{FaultRule, Mark, TokenError};
+use allonym_record::Value;
+
+use super::sequence::Sequence;
+use crate::{FaultRule, Mark, SpecError, TokenError, TokenTemplate};
 
 /// What tokens look like.
 pub(super) enum Shape {
@@ -6,18 +9,67 @@ pub(super) enum Shape {
     Plain,
     /// 16 digits for 80 random bits, two check digits, `@` and the token domain.
     Email { suffix: String },
+    /// The format of the value: a counter enciphered between its kept ends.
+    Sequence(Box<Sequence>),
 }
+
+/// The longest value that is kept, in bytes.
+const LONGEST: usize = 256 * 1024;
 
 impl Shape {
     const PREFIX: &str = "tok_";
     const PLAIN_DIGITS: usize = 26;
     const EMAIL_DIGITS: usize = 16;
 
-    /// Fresh tokens of this form.
+    /// The shape of a template's tokens.
+    pub(super) fn new(template: &TokenTemplate) -> Result<Self, SpecError> {
+        Ok(match template {
+            TokenTemplate::Plain => Self::Plain,
+            TokenTemplate::Email { token_domain } => {
+                check_token_domain(token_domain)?;
+                Self::Email { suffix: format!("@{}", token_domain.to_ascii_lowercase()) }
+            }
+            TokenTemplate::Pan { keep, min, max, luhn } => {
+                Self::Sequence(Box::new(Sequence::pan(*keep, *min, *max, *luhn)?))
+            }
+            TokenTemplate::Digits { keep, min, max } => {
+                Self::Sequence(Box::new(Sequence::digits(*keep, *min, *max)?))
+            }
+            TokenTemplate::Alphanumeric { keep, min, max } => {
+                Self::Sequence(Box::new(Sequence::alphanumeric(*keep, *min, *max)?))
+            }
+        })
+    }
+
+    /// The format of the value, where tokens have it.
+    pub(super) const fn sequence(&self) -> Option<&Sequence> {
+        match self {
+            Self::Plain | Self::Email { .. } => None,
+            Self::Sequence(sequence) => Some(sequence),
+        }
+    }
+
+    /// Whether a token shows that it is one.
+    pub(super) const fn is_marked(&self) -> bool {
+        match self {
+            Self::Plain | Self::Email { .. } => true,
+            Self::Sequence(sequence) => sequence.is_marked(),
+        }
+    }
+
+    /// A token as it was issued, whatever became of its case on the way.
+    pub(super) fn issued(&self, token: &str) -> String {
+        match self {
+            // Mail systems change the case of addresses; a token is in lower case.
+            Self::Plain | Self::Email { .. } => token.to_ascii_lowercase(),
+            Self::Sequence(_) => token.to_owned(),
+        }
+    }
+
+    /// Fresh random tokens of this form; none of a sequence, which are not random.
     pub(super) fn draw(&self, count: usize) -> Result<Vec<String>, TokenError> {
         let mut bytes = vec![0; count * 16];
-        getrandom::fill(&mut bytes)
-            .map_err(|_| TokenError::Unavailable("no randomness from the system".into()))?;
+        getrandom::fill(&mut bytes).map_err(|_| no_randomness())?;
         let (numbers, _) = bytes.as_chunks::<16>();
         let numbers = numbers.iter().map(|bytes| u128::from_be_bytes(*bytes));
         Ok(match self {
@@ -27,13 +79,28 @@ impl Shape {
             Self::Email { suffix } => {
                 numbers.map(|n| digits::write(n, Self::EMAIL_DIGITS) + suffix).collect()
             }
+            Self::Sequence(_) => Vec::new(),
         })
     }
 
-    /// What text shows by itself.
-    pub(super) fn mark(&self, text: &str) -> Mark {
+    /// What a value shows by itself.
+    pub(super) fn mark(&self, value: &Value) -> Mark {
+        if value.is_empty() {
+            return if self.is_marked() { Mark::Plain } else { Mark::Unmarked };
+        }
+        if value.as_str().is_some_and(|content| content.len() > LONGEST) {
+            return Mark::Neither(FaultRule::Length);
+        }
+        match (self, value) {
+            (Self::Sequence(sequence), _) => sequence.mark(value),
+            (_, Value::Text(text)) => self.mark_text(text),
+            (Self::Plain, _) => Mark::Plain,
+            (Self::Email { .. }, _) => Mark::Neither(FaultRule::Kind),
+        }
+    }
+
+    fn mark_text(&self, text: &str) -> Mark {
         let (digits, count) = match self {
-            Self::Plain => (after_ignoring_case(text, Self::PREFIX), Self::PLAIN_DIGITS),
             Self::Email { suffix } => {
                 // A fully qualified name ends with a dot: the same domain, but no token.
                 let undotted = text.strip_suffix('.').unwrap_or(text);
@@ -51,6 +118,7 @@ impl Shape {
                 }
                 (before_ignoring_case(text, suffix), Self::EMAIL_DIGITS)
             }
+            _ => (after_ignoring_case(text, Self::PREFIX), Self::PLAIN_DIGITS),
         };
         match digits {
             Some(digits) if digits::is_well_formed(digits, count) => Mark::Protected(None),
@@ -59,6 +127,23 @@ impl Shape {
             None => Mark::Plain,
         }
     }
+}
+
+/// The system gives no randomness.
+pub(super) fn no_randomness() -> TokenError {
+    TokenError::Unavailable("no randomness from the system".into())
+}
+
+/// A domain under which no token could be recognised is refused.
+fn check_token_domain(token_domain: &str) -> Result<(), SpecError> {
+    let labels = token_domain.split('.').all(|label| {
+        let inner = |symbol: u8| symbol.is_ascii_alphanumeric() || symbol == b'-';
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(inner)
+    });
+    if labels && token_domain.len() <= 200 {
+        return Ok(());
+    }
+    Err(SpecError::Invalid("`token_domain` is not a domain name"))
 }
 
 /// What masks leave in the place of characters.
@@ -159,8 +244,9 @@ mod tests {
         for (shape, length) in [(Shape::Plain, 32), (email(), 34)] {
             for token in shape.draw(100).unwrap() {
                 assert_eq!(token.len(), length);
-                assert_eq!(shape.mark(&token), Mark::Protected(None), "{token}");
-                assert_eq!(shape.mark(&token.to_uppercase()), Mark::Protected(None), "{token}");
+                assert_eq!(shape.mark_text(&token), Mark::Protected(None), "{token}");
+                let upper = shape.mark_text(&token.to_uppercase());
+                assert_eq!(upper, Mark::Protected(None), "{token}");
             }
         }
         // Published vectors: what is stored must stay a token.
@@ -175,7 +261,7 @@ mod tests {
             let token = shape.draw(1).unwrap().remove(0);
             let digits = match shape {
                 Shape::Plain => 4..32,
-                Shape::Email { .. } => 0..18,
+                _ => 0..18,
             };
             for at in digits.clone() {
                 for digit in '0'..='z' {
@@ -185,27 +271,28 @@ mod tests {
                         && digit.is_ascii_alphanumeric()
                         && !digit.is_ascii_uppercase()
                     {
-                        assert_eq!(shape.mark(&wrong), bad, "{token} {wrong}");
+                        assert_eq!(shape.mark_text(&wrong), bad, "{token} {wrong}");
                     }
                     if at + 1 < digits.end {
                         let mut swapped: Vec<char> = token.chars().collect();
                         swapped.swap(at, at + 1);
                         let swapped: String = swapped.into_iter().collect();
                         assert!(
-                            swapped == token || shape.mark(&swapped) == bad,
+                            swapped == token || shape.mark_text(&swapped) == bad,
                             "{token} {swapped}"
                         );
                     }
                 }
             }
             let cut = format!("{}{}", &token[..digits.end - 1], &token[digits.end..]);
-            assert_eq!(shape.mark(&cut), bad, "{cut}");
+            assert_eq!(shape.mark_text(&cut), bad, "{cut}");
         }
     }
 
     #[test]
     fn only_an_address_fits_the_email_template() {
-        let check = |text: &str, expected: Mark| assert_eq!(email().mark(text), expected, "{text}");
+        let check =
+            |text: &str, expected: Mark| assert_eq!(email().mark_text(text), expected, "{text}");
         let structure = Mark::Neither(FaultRule::Structure);
         for right in [
             "a@b",
@@ -247,8 +334,9 @@ mod tests {
 
     #[test]
     fn anything_but_a_broken_mark_fits_the_plain_template() {
-        let check =
-            |text: &str, expected: Mark| assert_eq!(Shape::Plain.mark(text), expected, "{text}");
+        let check = |text: &str, expected: Mark| {
+            assert_eq!(Shape::Plain.mark_text(text), expected, "{text}")
+        };
         check("Zoë", Mark::Plain);
         check("token", Mark::Plain);
         check("tök", Mark::Plain);

@@ -134,7 +134,7 @@ proptest! {
         let tenant = tenant.as_deref();
         // Pinned values are under the one active version; marked ones under any.
         let newest = if method.is_marked() { &all } else { &old };
-        let context = Context { pinned: &old, newest, tenant, stated: &[] };
+        let context = Context { pinned: &old, newest, tenant, subject: None, stated: &[] };
         let token = match protect(&*method, &plain, &context) {
             Ok(token) => token,
             Err(rule) => {

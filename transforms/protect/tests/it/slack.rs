@@ -148,7 +148,8 @@ fn the_pinned_set_protects_and_the_newest_reveals() {
     let (old, new) = (keys_without(1, &[]), keys_without(2, &[]));
     let first_gone = keys_without(2, &[1]);
     for method in [global(pan(Slack)), global(MethodSpec::Siv)] {
-        let across = Context { pinned: &old, newest: &new, tenant: None, stated: &[] };
+        let across =
+            Context { pinned: &old, newest: &new, tenant: None, subject: None, stated: &[] };
         let token = protect(&*method, &value, &across).unwrap();
         assert_eq!(method.mark(&token, &context(&new)), Mark::Protected(Some(version(1))));
         assert!(reveal(&*method, &token, &context(&new)).unwrap() == value);
@@ -156,7 +157,8 @@ fn the_pinned_set_protects_and_the_newest_reveals() {
         assert_eq!(method.mark(&newer, &across), Mark::Protected(Some(version(2))));
         assert!(reveal(&*method, &newer, &across).unwrap() == value);
         assert!(reveal(&*method, &newer, &context(&old)).is_err());
-        let destroyed = Context { pinned: &old, newest: &first_gone, tenant: None, stated: &[] };
+        let destroyed =
+            Context { pinned: &old, newest: &first_gone, tenant: None, subject: None, stated: &[] };
         assert_eq!(protect(&*method, &value, &destroyed).err(), Some(FaultRule::NoKey));
         assert!(reveal(&*method, &token, &destroyed).is_err());
         assert!(matches!(method.mark(&token, &destroyed), Mark::Neither(_)));

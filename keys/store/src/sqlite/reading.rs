@@ -1,16 +1,20 @@
+use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::SystemTime;
 
+use allonym_keyring::DomainId;
 use allonym_seal::Seal;
 use rusqlite::Connection;
 
+use super::{Sqlite, connection};
 use crate::file::beside;
 use crate::hierarchy::{Hierarchy, unseal, wraps};
 use crate::sql::Transaction;
+use crate::store::Backend;
 use crate::store::numbers;
-use crate::{Store, StoreError, connection, schema};
+use crate::{Store, StoreError, schema};
 
 /// How often to look again when the store was written meanwhile.
 const TRIES: usize = 5;
@@ -34,22 +38,33 @@ impl Store {
             return Err(StoreError::NotAStore(path.to_owned()));
         }
         let (hierarchy, numbers) = look(path, |connection| {
-            let known = schema::newest();
-            match schema::version(connection)? {
-                None => return Err(StoreError::NotAStore(path.to_owned())),
-                Some(found) if found > known => return Err(StoreError::Newer { found, known }),
-                Some(found) if found < known => return Err(StoreError::Older { found, known }),
-                Some(_) => {}
-            }
             let transaction = &Transaction::Sqlite(connection);
-            let wraps = wraps(transaction)?;
-            let (root, _) = unseal(seals, wraps.iter().map(|(_, wrap)| wrap))?;
-            let hierarchy = Hierarchy::with_root(transaction, root)?;
-            let numbers = numbers(transaction, hierarchy.namespace)?;
-            Ok((hierarchy, numbers))
+            let not_a_store = StoreError::NotAStore(path.to_owned());
+            look_in(transaction, seals)?.ok_or(not_a_store)
         })?;
-        Ok(Self::with(path, hierarchy, numbers, None))
+        let backend = Backend::Sqlite(Sqlite { path: path.to_owned(), writing: None });
+        Ok(Self::with(backend, hierarchy, numbers))
     }
+}
+
+/// The keys and the numbers of domains of a store that is not changed for it; none where
+/// there is no store.
+pub(crate) fn look_in(
+    transaction: &Transaction<'_>,
+    seals: &[Box<dyn Seal>],
+) -> Result<Option<(Hierarchy, HashMap<DomainId, i64>)>, StoreError> {
+    let known = schema::newest();
+    match schema::found(transaction)? {
+        None => return Ok(None),
+        Some(found) if found > known => return Err(StoreError::Newer { found, known }),
+        Some(found) if found < known => return Err(StoreError::Older { found, known }),
+        Some(_) => {}
+    }
+    let wraps = wraps(transaction)?;
+    let (root, _) = unseal(seals, wraps.iter().map(|(_, wrap)| wrap))?;
+    let hierarchy = Hierarchy::with_root(transaction, root)?;
+    let numbers = numbers(transaction, hierarchy.namespace)?;
+    Ok(Some((hierarchy, numbers)))
 }
 
 /// Looks at a store that is not open here.

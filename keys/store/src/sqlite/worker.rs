@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::turn::Turn;
-use crate::{StoreError, connection};
+use super::connection;
+use super::turn::Turn;
+use crate::StoreError;
 
 /// Requests that wait for the writer, and for each reader; more have to wait to wait.
 const QUEUE: usize = 256;

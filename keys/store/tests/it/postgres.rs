@@ -1,0 +1,3 @@
+//! What only a store in PostgreSQL does.
+
+use super::*;

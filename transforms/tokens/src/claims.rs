@@ -1,0 +1,243 @@
+//! Whom a token is about, so that it can be erased.
+//!
+//! A row names the one subject that every protection of its value with a subject named.
+//! When another is named, the row becomes shared: it names nobody any more, and for each
+//! of those who were named a claim is stored, a row of its own that says so. Erasure of
+//! one of them leaves the token to the others and says that it did.
+//!
+//! ```text
+//!   claim = 01 subject (16 bytes as hexadecimal) 01 token     in the place of a token
+//! ```
+//!
+//! Claims are stored before the row changes, and a token is acknowledged after it has:
+//! whoever was told a token either had it deleted or finds it named or claimed.
+
+use allonym_keyring::Keyring;
+use allonym_protect::{Owner, TokenDomain, TokenError};
+use allonym_store::{Store, SubjectChange, TokenRow};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::sealing::{Sealer, subject_hash};
+use crate::vault::{VaultStore, store_failed};
+
+/// In the place of a subject: more than one.
+pub(crate) const SHARED: [u8; 16] = [0xff; 16];
+/// What a claim begins with; no token does.
+const MARK: char = '\u{1}';
+/// Claims that are read at a time.
+const PAGE: usize = 1000;
+
+/// A token that was found for a subject, and whom it is about until now.
+pub(crate) struct Claim {
+    pub(crate) token: String,
+    pub(crate) subject: Option<[u8; 16]>,
+}
+
+/// That what is about a data subject was deleted from a domain. Names no value and no
+/// token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The domain's permanent id.
+    pub domain: String,
+    /// How many tokens were deleted, with their values.
+    pub deleted: u64,
+    /// SHA-256 over the deleted tokens in the order of their bytes, each with its length
+    /// before it as four bytes big-endian; hexadecimal.
+    pub digest: String,
+    /// How many tokens stay because they are about others too.
+    pub shared: u64,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+}
+
+/// What an erasure did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// To be kept.
+    pub receipt: Receipt,
+    /// The tokens that stay because they are about others too: whoever decides that
+    /// they go all the same deletes them by name.
+    pub shared: Vec<String>,
+}
+
+impl VaultStore {
+    /// Deletes what is about a data subject: every token that was issued for it alone.
+    /// Asked again after an interruption it deletes the rest, and the receipt is of that.
+    ///
+    /// # Errors
+    /// When the store is away, or does not know the domain. Some may be deleted then.
+    pub async fn erase(
+        &self,
+        domain: &TokenDomain,
+        owner: Owner<'_>,
+    ) -> Result<Erasure, TokenError> {
+        let known = self.domains.of(&self.store, domain)?;
+        let (id, subject) = (domain.domain.id, subject_hash(&known.subject, owner)?);
+        let mut deleted = Vec::new();
+        loop {
+            let some = self.store.token_delete_subject(id, subject).await.map_err(store_failed)?;
+            if some.is_empty() {
+                break;
+            }
+            self.cache.forget(known.number, &some);
+            deleted.extend(some);
+        }
+        deleted.sort_unstable();
+        let mut digest = Sha256::new();
+        for token in &deleted {
+            digest.update(u32::try_from(token.len()).unwrap_or(u32::MAX).to_be_bytes());
+            digest.update(token);
+        }
+        let shared = self.shared(domain, subject).await?;
+        let receipt = Receipt {
+            domain: id.to_string(),
+            deleted: deleted.len() as u64,
+            digest: hex(&digest.finalize()),
+            shared: shared.len() as u64,
+            at: self.settings.now(),
+        };
+        Ok(Erasure { receipt, shared })
+    }
+
+    /// Sees to it that each token is about this subject, or about it too. `false` if
+    /// something changed meanwhile: then they have to be looked up again.
+    pub(crate) async fn claim(
+        &self,
+        (domain, keys): (&TokenDomain, &dyn Keyring),
+        subject: [u8; 16],
+        found: Vec<Claim>,
+    ) -> Result<bool, TokenError> {
+        if found.is_empty() {
+            return Ok(true);
+        }
+        let (mut claims, mut changes) = (Vec::new(), Vec::new());
+        for Claim { token, subject: from } in found {
+            let to = match from {
+                None => Some(subject),
+                Some(from) => {
+                    claims.push(claim_of(subject, &token));
+                    if from != SHARED {
+                        claims.push(claim_of(from, &token));
+                    }
+                    Some(SHARED)
+                }
+            };
+            if from != to {
+                changes.push(SubjectChange { token, from, to });
+            }
+        }
+        self.put_claims(domain, keys, claims).await?;
+        if changes.is_empty() {
+            return Ok(true);
+        }
+        let set = self.store.token_set_subject(domain.domain.id, changes).await;
+        Ok(set.map_err(store_failed)?.into_iter().all(|changed| changed))
+    }
+
+    /// Stores the claims that are not there yet.
+    async fn put_claims(
+        &self,
+        domain: &TokenDomain,
+        keys: &dyn Keyring,
+        claims: Vec<String>,
+    ) -> Result<(), TokenError> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let id = domain.domain.id;
+        let there = self.store.token_by_token(id, claims.clone()).await.map_err(store_failed)?;
+        let missing = claims.into_iter().zip(there).filter(|(_, there)| there.is_none());
+        let rows = missing
+            .map(|(claim, _)| self.claim_row(domain, keys, claim))
+            .collect::<Result<Vec<_>, _>>()?;
+        if !rows.is_empty() {
+            let now = (self.settings.clock)();
+            self.store.token_put(id, rows, now).await.map_err(store_failed)?;
+        }
+        Ok(())
+    }
+
+    /// A claim as a row: it holds an empty value, so that it is resealed like others.
+    pub(crate) fn claim_row(
+        &self,
+        domain: &TokenDomain,
+        keys: &dyn Keyring,
+        claim: String,
+    ) -> Result<TokenRow, TokenError> {
+        let known = self.domains.of(&self.store, domain)?;
+        let sealer = Sealer::new(domain, keys, keys.active(domain.domain.key)?)?;
+        Ok(TokenRow {
+            version: sealer.version().number(),
+            sealed: sealer.seal(&known.lookup, None, &claim, &[])?,
+            token: claim,
+            created: self.settings.now(),
+            ..TokenRow::default()
+        })
+    }
+
+    /// The tokens about this subject and others. Claims to tokens that are gone go too.
+    async fn shared(
+        &self,
+        domain: &TokenDomain,
+        subject: [u8; 16],
+    ) -> Result<Vec<String>, TokenError> {
+        let id = domain.domain.id;
+        let before = claim_of(subject, "");
+        let mut after = before.clone();
+        let mut shared = Vec::new();
+        loop {
+            let page = claims_after(&self.store, domain, &before, after).await?;
+            let Some(last) = page.last() else {
+                return Ok(shared);
+            };
+            after = last.clone();
+            let tokens: Vec<String> = page
+                .iter()
+                .map(|claim| claim.get(before.len()..).unwrap_or_default().into())
+                .collect();
+            let rows = self.store.token_by_token(id, tokens.clone()).await.map_err(store_failed)?;
+            let mut stale = Vec::new();
+            for ((claim, token), row) in page.into_iter().zip(tokens).zip(rows) {
+                match row {
+                    Some(_) => shared.push(token),
+                    None => stale.push(claim),
+                }
+            }
+            if !stale.is_empty() {
+                self.store.token_delete(id, stale).await.map_err(store_failed)?;
+            }
+        }
+    }
+}
+
+/// The next claims that begin so.
+async fn claims_after(
+    store: &Store,
+    domain: &TokenDomain,
+    before: &str,
+    after: String,
+) -> Result<Vec<String>, TokenError> {
+    let page = store.token_page(domain.domain.id, Some(after), PAGE).await.map_err(store_failed)?;
+    let claims = page.into_iter().map(|row| row.token);
+    Ok(claims.take_while(|claim| claim.starts_with(before)).collect())
+}
+
+/// Whether what stands in the place of a token is a claim.
+pub(crate) fn is_claim(token: &str) -> bool {
+    token.starts_with(MARK)
+}
+
+/// The claim of a subject to a token.
+pub(crate) fn claim_of(subject: [u8; 16], token: &str) -> String {
+    format!("{MARK}{}{MARK}{token}", hex(&subject))
+}
+
+/// The subject, in hexadecimal, and the token of a claim.
+pub(crate) fn claimed(claim: &str) -> Option<(&str, &str)> {
+    claim.strip_prefix(MARK)?.split_once(MARK)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

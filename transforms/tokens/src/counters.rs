@@ -1,0 +1,169 @@
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use allonym_keyring::DomainId;
+use allonym_protect::{Numbers, TokenError};
+use allonym_store::Store;
+use futures_util::future::join_all;
+
+use crate::vault::store_failed;
+
+/// Counters of which numbers are held. Beyond it all that are held are left out: they
+/// are not used again.
+const COUNTERS: usize = 16_384;
+/// Counters that are remembered as nearly spent.
+const PRESSED: usize = 1024;
+/// Most numbers that are taken beyond what is wanted now, and of how many at least one.
+const AHEAD: u64 = 1024;
+const ONE_IN: u64 = 4096;
+/// Numbers of one counter that are taken back at most.
+const GIVEN_BACK: usize = 1024;
+/// Requests to the store at a time.
+const AT_A_TIME: usize = 128;
+
+type Counter = (DomainId, [u8; 16]);
+
+/// The numbers this process holds. What was taken from the store is nobody else's, so
+/// numbers that are lost with the process are left out and never issued again.
+#[derive(Default)]
+pub(crate) struct Counters {
+    held: Mutex<HashMap<Counter, Held>>,
+    pressed: Mutex<HashMap<Counter, Pressure>>,
+}
+
+#[derive(Default)]
+struct Held {
+    numbers: VecDeque<u64>,
+    /// How many more than wanted were taken last.
+    ahead: u64,
+}
+
+/// A counter of which four fifths are used. It does not say which values it is for:
+/// that would name what they have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pressure {
+    /// The domain it belongs to.
+    pub domain: DomainId,
+    /// How many of its numbers are taken.
+    pub used: u64,
+    /// How many it has.
+    pub limit: u64,
+}
+
+impl Counters {
+    /// For each counter so many numbers, or fewer where it is spent.
+    pub(crate) async fn take(
+        &self,
+        store: &Store,
+        domain: DomainId,
+        wanted: &[Numbers],
+    ) -> Result<Vec<Vec<u64>>, TokenError> {
+        let (mut given, short) = self.take_held(domain, wanted);
+        for short in short.chunks(AT_A_TIME) {
+            let requests = short.iter().map(|short| {
+                let count = short.need.saturating_add(short.ahead);
+                store.counter_take(domain, short.wanted.part, count, short.wanted.limit)
+            });
+            let taken = join_all(requests).await;
+            let mut failed = None;
+            for (short, taken) in short.iter().zip(taken) {
+                match taken {
+                    Ok(range) => self.divide(domain, short, range, &mut given),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            if let Some(error) = failed {
+                for (wanted, numbers) in wanted.iter().zip(given) {
+                    self.give_back(domain, wanted.part, numbers);
+                }
+                return Err(store_failed(error));
+            }
+        }
+        Ok(given)
+    }
+
+    /// Takes back numbers that surely were not used.
+    pub(crate) fn give_back(&self, domain: DomainId, part: [u8; 16], numbers: Vec<u64>) {
+        let mut held = self.held();
+        let held = held.entry((domain, part)).or_default();
+        held.numbers.extend(numbers);
+        held.numbers.truncate(GIVEN_BACK.max(AHEAD as usize));
+    }
+
+    /// The counters of which four fifths are used, as far as this process took from them.
+    pub(crate) fn pressure(&self) -> Vec<Pressure> {
+        let pressed = self.pressed.lock().unwrap_or_else(PoisonError::into_inner);
+        pressed.values().copied().collect()
+    }
+
+    /// What is held, and what is missing.
+    fn take_held<'a>(
+        &self,
+        domain: DomainId,
+        wanted: &'a [Numbers],
+    ) -> (Vec<Vec<u64>>, Vec<Short<'a>>) {
+        let mut counters = self.held();
+        if counters.len() >= COUNTERS {
+            counters.clear();
+        }
+        let mut short = Vec::new();
+        let mut given = Vec::with_capacity(wanted.len());
+        for (at, wanted) in wanted.iter().enumerate() {
+            let held = counters.entry((domain, wanted.part)).or_default();
+            let have = held.numbers.len().min(usize::try_from(wanted.count).unwrap_or(usize::MAX));
+            let numbers: Vec<u64> = held.numbers.drain(..have).collect();
+            let need = wanted.count.saturating_sub(numbers.len() as u64);
+            if need > 0 {
+                short.push(Short { at, wanted, need, ahead: held.ahead });
+                // The more is asked for, the more is taken at a time.
+                let more = held.ahead.saturating_mul(2).max(need);
+                held.ahead = more.min(AHEAD).min(wanted.limit / ONE_IN);
+            }
+            given.push(numbers);
+        }
+        (given, short)
+    }
+
+    /// What was taken from the store goes to who wants it; what is beyond is held.
+    fn divide(
+        &self,
+        domain: DomainId,
+        short: &Short<'_>,
+        range: Range<u64>,
+        given: &mut [Vec<u64>],
+    ) {
+        self.note(domain, short.wanted, range.end);
+        let mut numbers = range;
+        let need = usize::try_from(short.need).unwrap_or(usize::MAX);
+        if let Some(given) = given.get_mut(short.at) {
+            given.extend(numbers.by_ref().take(need));
+        }
+        let mut counters = self.held();
+        counters.entry((domain, short.wanted.part)).or_default().numbers.extend(numbers);
+    }
+
+    fn note(&self, domain: DomainId, wanted: &Numbers, used: u64) {
+        let limit = wanted.limit;
+        if used < limit - limit / 5 {
+            return;
+        }
+        let counter = (domain, wanted.part);
+        let mut pressed = self.pressed.lock().unwrap_or_else(PoisonError::into_inner);
+        if pressed.len() < PRESSED || pressed.contains_key(&counter) {
+            pressed.insert(counter, Pressure { domain, used, limit });
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Counter, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A counter of which too few numbers are held.
+struct Short<'a> {
+    at: usize,
+    wanted: &'a Numbers,
+    need: u64,
+    ahead: u64,
+}
