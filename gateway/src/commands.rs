@@ -12,6 +12,7 @@ pub mod restore;
 pub mod run;
 pub mod seal;
 pub mod test;
+pub mod tokens;
 pub mod values;
 
 use std::io::Write;
@@ -65,6 +66,9 @@ pub enum Verb {
     /// Tokens that authenticate callers.
     #[command(subcommand)]
     ApiTokens(api_tokens::Verb),
+    /// Tokens in the store: what is known of them, and what becomes of them.
+    #[command(subcommand)]
+    Tokens(tokens::Verb),
     /// The tamper-evident record.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -107,6 +111,7 @@ pub fn carry_out(arguments: Arguments) -> ExitCode {
         Verb::Reveal(arguments) => values::run(config, arguments, values::Way::Reveal, &out),
         Verb::Keys(verb) => keys::run(config, verb, &out),
         Verb::ApiTokens(verb) => api_tokens::run(config, verb, &out),
+        Verb::Tokens(verb) => tokens::run(config, verb, &out),
         Verb::Audit(verb) => audit::run(config, verb, &out),
         Verb::Backup(arguments) => backup::run(config, arguments, &out),
         Verb::Restore(arguments) => restore::run(config, &arguments, &out),

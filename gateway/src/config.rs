@@ -41,6 +41,8 @@ pub use secret::{SecretError, SecretRef};
 pub use service::{Audit, Durability, Seal, SealKind};
 pub use store::{Postgres, Store, StoreKind};
 
+pub(crate) use units::duration;
+
 use access::RuleTyped;
 use admin::AdminTyped;
 use class::ClassTyped;

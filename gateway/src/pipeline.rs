@@ -15,6 +15,7 @@ mod inbound;
 mod method;
 mod outbound;
 mod search;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,13 +130,14 @@ impl Pipeline {
         &'a self,
         class: &ClassPlan,
         principal: &'a Principal,
+        subject: Option<&'a str>,
         newest: &'a KeySet,
     ) -> Context<'a> {
         let tenant = class.method_of().and_then(|protected| match &protected.spec.scope {
             Scope::Global => None,
             Scope::Tenant(claim) => principal.claims.get(claim).map(String::as_str),
         });
-        Context { pinned: &*self.pinned as &dyn Keyring, newest, tenant, stated: &[] }
+        Context { pinned: &*self.pinned as &dyn Keyring, newest, tenant, subject, stated: &[] }
     }
 
     /// Charges a budget of the first rule that has some left.

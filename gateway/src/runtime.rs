@@ -10,6 +10,7 @@ mod serve;
 mod start;
 mod tenure;
 mod upkeep;
+mod vault;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,6 +29,7 @@ pub use administration::counts;
 pub use anchor::cut_warning;
 pub use start::{StartError, look_at_store, restore};
 pub use tenure::{Lost, Tenure};
+pub(crate) use vault::{token_problem, vaulted};
 
 use crate::api::{Explained, OperatorRight, Problem, Status};
 use crate::config::{self, AdminRight, Config, ConfigErrors};
@@ -142,6 +144,12 @@ impl Gateway {
         self.serving.load(Ordering::Acquire)
     }
 
+    /// The tokens in the store.
+    #[must_use]
+    pub fn vault(&self) -> &VaultStore {
+        &self.vault
+    }
+
     /// What is counted.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
@@ -235,7 +243,9 @@ impl Gateway {
         let plan = current.pipeline.plan();
         let warnings = plan::installation_warnings(&self.store, plan, &current.config);
         let texts = warnings.into_iter().map(|warning| warning.text);
-        cut_warning(&self.store).into_iter().chain(texts).collect()
+        let pressed = self.pressed();
+        let pressed = pressed.iter().map(|(domain, used)| vault::pressure_warning(domain, *used));
+        cut_warning(&self.store).into_iter().chain(pressed).chain(texts).collect()
     }
 
     /// Whether it can do its work: keys open, audit log writable, and no other gateway has
