@@ -83,8 +83,13 @@ impl VaultStore {
         Ok(Some(issued.into_iter().map(|issued| issued.unwrap_or(Issued::Absent)).collect()))
     }
 
-    /// What the cache knows, where the subject is known to be the token's own too.
+    /// What the cache knows, where the subject is known to be the token's own too. A
+    /// token that another node deleted a moment ago may be searched for, but a value
+    /// must not be given it: it would be lost.
     fn remembered(&self, batch: &Batch<'_>) -> Vec<Option<Issued>> {
+        if batch.insert && self.store.is_shared() {
+            return vec![None; batch.found_by.len()];
+        }
         let number = batch.known.number;
         let find = |found_by: &Option<[u8; 16]>| {
             let known = self.cache.token(number, found_by.as_ref()?, batch.now)?;

@@ -2,6 +2,7 @@ use allonym_keyring::DomainId;
 
 use super::{At, check_batch};
 use crate::sql::{Param, Transaction, params};
+use crate::store::Backend;
 use crate::{Store, StoreError};
 
 /// That a token is about another subject from now on.
@@ -16,6 +17,13 @@ pub struct SubjectChange {
 }
 
 impl Store {
+    /// Whether other processes may change it at the same time: what one remembers of it
+    /// may then be out of date.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.backend, Backend::Postgres(_))
+    }
+
     /// Changes whom tokens are about; on disk when this returns. Says for each whether
     /// there is such a token and it was about whom the caller thought: if not, nothing
     /// of it changed.

@@ -1,131 +1,30 @@
-//! Vaulted tokens over a real store.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+//! Tokens of no format in particular: what is given comes back, once and for all.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex};
 
-use allonym_keyring::{DomainId, KeyError, KeyId, KeySet, KeyVersion, Keyring as _, NamespaceId};
-use allonym_protect::{
-    Candidate, Canonical, Context, Domain, Fault, FaultRule, Mark, Scope, TokenDomain, TokenError,
-    TokenStore, TokenTemplate, Vaulted, VaultedFault,
-};
-use allonym_record::Value;
-use allonym_seal::FileSeal;
-use allonym_store::{Store, StoreError, TokenRow};
-use allonym_tokens::VaultStore;
+use allonym_keyring::{Purpose, Secret};
 use async_trait::async_trait;
-use zeroize::Zeroizing;
 
-struct World {
-    folder: tempfile::TempDir,
-    store: Store,
-    vault: Arc<dyn TokenStore>,
-    key: KeyId,
-}
+use super::*;
 
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        FileSeal::create(folder.path().join("seal.key")).unwrap();
-        Self::open(folder)
-    }
+conformance!(
+    values_come_back_as_they_were,
+    a_store_that_is_opened_again_knows_its_tokens,
+    values_outside_the_template_are_refused_and_nothing_is_stored,
+    equal_values_get_equal_tokens_from_whomever,
+    random_tokens_differ_and_are_not_searched,
+    what_is_no_stored_token_is_not_revealed,
+    searching_never_stores,
+    tenants_share_nothing,
+    an_altered_row_is_noticed,
+    tokens_stay_when_their_values_are_resealed,
+    a_domain_that_the_store_does_not_know_is_refused,
+    a_taken_token_is_drawn_again_but_not_for_ever,
+);
 
-    fn open(folder: tempfile::TempDir) -> Self {
-        let seal = FileSeal::open(folder.path().join("seal.key")).unwrap();
-        let (path, now) = (folder.path().join("data/store.db"), SystemTime::now());
-        let store = Store::open(&path, &[Box::new(seal)], now).unwrap();
-        let vault = Arc::new(VaultStore::new(store.clone()));
-        let key = store.ensure_key("contact", None, now).unwrap();
-        Self { folder, store, vault, key }
-    }
-
-    /// The same files, opened anew: there is one opener at a time.
-    fn reopened(self) -> Self {
-        let Self { folder, store, vault, .. } = self;
-        drop((store, vault));
-        Self::open(folder)
-    }
-
-    fn domain(&self, name: &str) -> TokenDomain {
-        let id = self.store.put_domain(name, "{}", self.key).unwrap();
-        let domain = Domain { namespace: NamespaceId::DEFAULT, id, key: self.key };
-        TokenDomain { domain, specification: [5; 32] }
-    }
-
-    fn plain(&self, name: &str) -> Vaulted {
-        self.method(name, TokenTemplate::Plain, false, Canonical::Exact, Scope::Global)
-    }
-
-    fn email(&self, name: &str, canonical: Canonical) -> Vaulted {
-        let template = TokenTemplate::Email { token_domain: "Allonym.invalid".into() };
-        self.method(name, template, false, canonical, Scope::Global)
-    }
-
-    fn method(
-        &self,
-        name: &str,
-        template: TokenTemplate,
-        random: bool,
-        canonical: Canonical,
-        scope: Scope,
-    ) -> Vaulted {
-        let vault = Arc::clone(&self.vault);
-        Vaulted::new(self.domain(name), template, random, canonical, scope, vault)
-    }
-
-    fn keys(&self) -> KeySet {
-        self.store.key_set().unwrap()
-    }
-
-    async fn count(&self, name: &str) -> u64 {
-        self.store.token_count(self.id(name)).await.unwrap()
-    }
-
-    fn id(&self, name: &str) -> DomainId {
-        self.domain(name).domain.id
-    }
-
-    async fn row(&self, name: &str, token: &Value) -> TokenRow {
-        let token = token.as_str().unwrap().to_owned();
-        self.store.token_by_token(self.id(name), vec![token]).await.unwrap().remove(0).unwrap()
-    }
-}
-
-fn context(keys: &KeySet) -> Context<'_> {
-    Context { pinned: keys, newest: keys, tenant: None, stated: &[] }
-}
-
-async fn protect(method: &Vaulted, values: &[Value], context: &Context<'_>) -> Vec<Value> {
-    let mut values = values.to_vec();
-    let mut batch: Vec<&mut Value> = values.iter_mut().collect();
-    method.protect(&mut batch, context).await.unwrap();
-    values
-}
-
-async fn reveal(
-    method: &Vaulted,
-    values: &[Value],
-    context: &Context<'_>,
-) -> Result<Vec<Value>, VaultedFault> {
-    let mut values = values.to_vec();
-    let mut batch: Vec<&mut Value> = values.iter_mut().collect();
-    method.reveal(&mut batch, context).await?;
-    Ok(values)
-}
-
-fn fault<T>(index: usize, rule: FaultRule) -> Result<T, VaultedFault> {
-    Err(VaultedFault::Fault(Fault { index, rule }))
-}
-
-fn emails(count: usize) -> Vec<Value> {
-    (0..count).map(|number| Value::text(format!("Zoë.{number}@example.org"))).collect()
-}
-
-#[tokio::test]
-async fn values_come_back_as_they_were() {
-    let world = World::new();
+async fn values_come_back_as_they_were(world: World) {
     let keys = world.keys();
     let method = world.plain("note");
     let values = vec![
@@ -153,9 +52,7 @@ async fn values_come_back_as_they_were() {
     assert!(protect(&method, &values, &context(&keys)).await == tokens);
 }
 
-#[tokio::test]
-async fn a_store_that_is_opened_again_knows_its_tokens() {
-    let world = World::new();
+async fn a_store_that_is_opened_again_knows_its_tokens(world: World) {
     let (method, keys, values) = (world.email("email", Canonical::Exact), world.keys(), emails(3));
     let tokens = protect(&method, &values, &context(&keys)).await;
     drop(method);
@@ -165,9 +62,7 @@ async fn a_store_that_is_opened_again_knows_its_tokens() {
     assert!(protect(&method, &values, &context(&keys)).await == tokens);
 }
 
-#[tokio::test]
-async fn values_outside_the_template_are_refused_and_nothing_is_stored() {
-    let world = World::new();
+async fn values_outside_the_template_are_refused_and_nothing_is_stored(world: World) {
     let (method, keys) = (world.email("email", Canonical::Exact), world.keys());
     let token = protect(&method, &emails(1), &context(&keys)).await.remove(0);
     let check = async |wrong: Value, rule: FaultRule| {
@@ -184,18 +79,12 @@ async fn values_outside_the_template_are_refused_and_nothing_is_stored() {
     assert_eq!(world.count("email").await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn equal_values_get_equal_tokens_from_whomever() {
+async fn equal_values_get_equal_tokens_from_whomever(world: World) {
     const TASKS: usize = 16;
     const VALUES: usize = 60;
-    let world = World::new();
-    let domain = world.domain("note");
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
-            let (vault, keys) = (Arc::clone(&world.vault), world.keys());
-            let (template, canonical) = (TokenTemplate::Plain, Canonical::Exact);
-            let method =
-                Vaulted::new(domain.clone(), template, false, canonical, Scope::Global, vault);
+            let (method, keys) = (world.plain("note"), world.keys());
             tokio::spawn(async move {
                 let mut values = emails(VALUES);
                 values.rotate_left(task * 7 % VALUES);
@@ -216,9 +105,7 @@ async fn equal_values_get_equal_tokens_from_whomever() {
     assert_eq!(world.count("note").await, VALUES as u64);
 }
 
-#[tokio::test]
-async fn random_tokens_differ_and_are_not_searched() {
-    let world = World::new();
+async fn random_tokens_differ_and_are_not_searched(world: World) {
     let keys = world.keys();
     let scope = Scope::Global;
     let method = world.method("note", TokenTemplate::Plain, true, Canonical::Exact, scope);
@@ -231,9 +118,7 @@ async fn random_tokens_differ_and_are_not_searched() {
     assert_eq!(world.count("note").await, 2);
 }
 
-#[tokio::test]
-async fn what_is_no_stored_token_is_not_revealed() {
-    let world = World::new();
+async fn what_is_no_stored_token_is_not_revealed(world: World) {
     let (here, there, keys) = (world.plain("here"), world.plain("there"), world.keys());
     let value = Value::text("value");
     let token = protect(&here, std::slice::from_ref(&value), &context(&keys)).await.remove(0);
@@ -261,9 +146,7 @@ async fn what_is_no_stored_token_is_not_revealed() {
     assert_eq!(stored, Ok(vec![false, true, false, false, false, false]));
 }
 
-#[tokio::test]
-async fn searching_never_stores() {
-    let world = World::new();
+async fn searching_never_stores(world: World) {
     let (method, keys) = (world.email("email", Canonical::Lower), world.keys());
     let values = emails(2);
     let tokens = protect(&method, &values[..1], &context(&keys)).await;
@@ -277,9 +160,7 @@ async fn searching_never_stores() {
     assert!(refused == fault(1, FaultRule::BadMark));
 }
 
-#[tokio::test]
-async fn tenants_share_nothing() {
-    let world = World::new();
+async fn tenants_share_nothing(world: World) {
     let keys = world.keys();
     let scope = Scope::Tenant("tenant".into());
     let method = world.method("note", TokenTemplate::Plain, false, Canonical::Exact, scope);
@@ -298,9 +179,7 @@ async fn tenants_share_nothing() {
     }
 }
 
-#[tokio::test]
-async fn an_altered_row_is_noticed() {
-    let world = World::new();
+async fn an_altered_row_is_noticed(world: World) {
     let (method, keys) = (world.plain("note"), world.keys());
     let values = emails(2);
     let tokens = protect(&method, &values, &context(&keys)).await;
@@ -336,9 +215,7 @@ async fn an_altered_row_is_noticed() {
     assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
 }
 
-#[tokio::test]
-async fn tokens_stay_when_their_values_are_resealed() {
-    let world = World::new();
+async fn tokens_stay_when_their_values_are_resealed(world: World) {
     let (method, old, now) = (world.plain("note"), world.keys(), SystemTime::now());
     let values = emails(25);
     let tokens = protect(&method, &values, &context(&old)).await;
@@ -364,7 +241,7 @@ async fn tokens_stay_when_their_values_are_resealed() {
     assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
     assert!(protect(&method, &values, &context(&keys)).await == tokens);
     // A request that is pinned to the keys before the rotation still finds its tokens.
-    let pinned = Context { pinned: &old, newest: &keys, tenant: None, stated: &[] };
+    let pinned = Context { pinned: &old, newest: &keys, tenant: None, subject: None, stated: &[] };
     assert!(protect(&method, &values, &pinned).await == tokens);
     // But it seals nothing new under a version that nobody could open any more.
     let mut late = Value::text("late");
@@ -376,9 +253,9 @@ async fn tokens_stay_when_their_values_are_resealed() {
 
 /// Says that tokens are taken, which random ones are not within any test's time.
 struct Unlucky {
-    vault: Arc<dyn TokenStore>,
+    vault: Arc<VaultStore>,
     left: AtomicUsize,
-    drawn: std::sync::Mutex<HashSet<String>>,
+    drawn: Mutex<HashSet<String>>,
 }
 
 #[async_trait]
@@ -386,42 +263,61 @@ impl TokenStore for Unlucky {
     async fn tokens_for(
         &self,
         domain: &TokenDomain,
-        keys: &dyn allonym_keyring::Keyring,
+        keys: &dyn Keyring,
         batch: Vec<Candidate>,
-        insert: bool,
-    ) -> Result<Vec<Option<String>>, TokenError> {
+        issue: Issue<'_>,
+    ) -> Result<Vec<Issued>, TokenError> {
         let fresh =
             |candidate: &Candidate| self.drawn.lock().unwrap().insert(candidate.token.clone());
         assert!(batch.iter().all(fresh), "a token was drawn twice");
         let one_less = |left: usize| left.checked_sub(1);
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
-            return Err(TokenError::Taken);
+            // One of two is stored all the same.
+            let count = batch.len();
+            let half: Vec<_> = batch.into_iter().take(count / 2).collect();
+            let mut issued = self.vault.tokens_for(domain, keys, half, issue).await?;
+            issued.resize(count, Issued::Taken);
+            return Ok(issued);
         }
-        self.vault.tokens_for(domain, keys, batch, insert).await
+        self.vault.tokens_for(domain, keys, batch, issue).await
     }
 
     async fn values_for(
         &self,
         domain: &TokenDomain,
-        keys: &dyn allonym_keyring::Keyring,
+        keys: &dyn Keyring,
         tokens: &[&str],
-    ) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, TokenError> {
+    ) -> Result<Vec<Found>, TokenError> {
         self.vault.values_for(domain, keys, tokens).await
     }
 
     async fn reseal(
         &self,
         domain: &TokenDomain,
-        keys: &dyn allonym_keyring::Keyring,
+        keys: &dyn Keyring,
         limit: usize,
     ) -> Result<usize, TokenError> {
         self.vault.reseal(domain, keys, limit).await
     }
+
+    async fn fixed_key(&self, domain: &TokenDomain, of: Purpose) -> Result<Secret, TokenError> {
+        self.vault.fixed_key(domain, of).await
+    }
+
+    async fn numbers(
+        &self,
+        domain: &TokenDomain,
+        wanted: &[Numbers],
+    ) -> Result<Vec<Vec<u64>>, TokenError> {
+        self.vault.numbers(domain, wanted).await
+    }
+
+    fn give_back(&self, domain: &TokenDomain, part: [u8; 16], numbers: Vec<u64>) {
+        self.vault.give_back(domain, part, numbers);
+    }
 }
 
-#[tokio::test]
-async fn a_taken_token_is_drawn_again_but_not_for_ever() {
-    let world = World::new();
+async fn a_taken_token_is_drawn_again_but_not_for_ever(world: World) {
     let keys = world.keys();
     let domain = world.domain("note");
     // The store itself tells a taken token from a known value.
@@ -430,24 +326,35 @@ async fn a_taken_token_is_drawn_again_but_not_for_ever() {
         value: Zeroizing::new(value.to_vec()),
         token: "tok_same".into(),
     };
-    let put = |value: &[u8]| world.vault.tokens_for(&domain, &keys, vec![candidate(value)], true);
-    assert_eq!(put(b"one").await, Ok(vec![Some("tok_same".into())]));
-    assert_eq!(put(b"two").await, Err(TokenError::Taken));
+    let insert = Issue { insert: true, ..Issue::default() };
+    let put = |value: &[u8]| world.vault.tokens_for(&domain, &keys, vec![candidate(value)], insert);
+    assert_eq!(put(b"one").await, Ok(vec![Issued::Token("tok_same".into())]));
+    assert_eq!(put(b"two").await, Ok(vec![Issued::Taken]));
+    assert_eq!(put(b"one").await, Ok(vec![Issued::Token("tok_same".into())]));
     for (taken, lucky) in [(3, true), (4, false)] {
         let vault = Arc::clone(&world.vault);
-        let store = Arc::new(Unlucky { vault, left: taken.into(), drawn: Default::default() });
+        let store = Arc::new(Unlucky { vault, left: taken.into(), drawn: Mutex::default() });
         let (template, canonical) = (TokenTemplate::Plain, Canonical::Exact);
-        let method = Vaulted::new(domain.clone(), template, false, canonical, Scope::Global, store);
+        let method =
+            Vaulted::new(domain.clone(), &template, false, canonical, Scope::Global, store);
         let mut value = Value::text("value");
-        let protected = method.protect(&mut [&mut value], &context(&keys)).await;
+        let protected = method.unwrap().protect(&mut [&mut value], &context(&keys)).await;
         let expected = Err(VaultedFault::Store(TokenError::Taken));
         assert_eq!(protected, if lucky { Ok(()) } else { expected });
     }
+    let store = Arc::new(Unlucky {
+        vault: Arc::clone(&world.vault),
+        left: 1.into(),
+        drawn: Mutex::default(),
+    });
+    let method =
+        Vaulted::new(domain, &TokenTemplate::Plain, false, Canonical::Exact, Scope::Global, store);
+    let (method, values) = (method.unwrap(), emails(8));
+    let tokens = protect(&method, &values, &context(&keys)).await;
+    assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
 }
 
-#[tokio::test]
-async fn a_domain_that_the_store_does_not_know_is_refused() {
-    let world = World::new();
+async fn a_domain_that_the_store_does_not_know_is_refused(world: World) {
     let keys = world.keys();
     let mut domain = world.domain("note");
     domain.domain.id = DomainId::from_bytes([1; 16]);

@@ -1,0 +1,280 @@
+//! Tokens move in and out.
+
+use allonym_tokens::{Exporter, ImportError, Imported, Importer, Metadata, Summary};
+
+use super::*;
+
+conformance!(
+    what_is_exported_is_imported_as_it_was,
+    claims_move_with_their_tokens,
+    lines_are_reported_one_by_one,
+    an_import_goes_on_where_it_ended,
+    random_tokens_are_there_already,
+    a_file_that_is_cut_is_noticed,
+    what_is_no_such_file_is_refused,
+);
+
+async fn export(world: &World, method: &Vaulted) -> String {
+    let keys = world.keys();
+    let mut exporter = Exporter::new(&world.vault, method, &keys);
+    let mut all = String::new();
+    while let Some(page) = exporter.page().await.unwrap() {
+        all.push_str(std::str::from_utf8(&page).unwrap());
+    }
+    all
+}
+
+/// Whatever the pieces: the outcome of each line.
+async fn import(
+    world: &World,
+    method: &Vaulted,
+    text: &str,
+    piece: usize,
+) -> (Result<Summary, ImportError>, Vec<(u64, Imported)>) {
+    let keys = world.keys();
+    let mut told = Vec::new();
+    let mut report = |line, outcome| told.push((line, outcome));
+    let mut importer = Importer::new(&world.vault, method, &keys);
+    for piece in text.as_bytes().chunks(piece) {
+        if let Err(error) = importer.push(piece, &mut report).await {
+            return (Err(error), told);
+        }
+    }
+    let end = importer.finish(&mut report).await;
+    told.sort_by_key(|(line, _)| *line);
+    (end, told)
+}
+
+async fn what_is_exported_is_imported_as_it_was(world: World) {
+    let keys = world.keys();
+    let tenants = || Scope::Tenant("tenant".into());
+    let method = world.method("note", TokenTemplate::Plain, false, Canonical::Exact, tenants());
+    let method = method.with_ttl(Some(Duration::from_secs(3600)));
+    let of = |tenant| Context { tenant: Some(tenant), ..about(&keys, "customer-17") };
+    let mut values = emails(1200);
+    values.extend([Value::number("-0.10"), Value::Bool(true), Value::text("\u{1}\"\n\\ ü")]);
+    let tokens = protect(&method, &values, &of("a")).await;
+    protect(&method, &values[..10], &of("b")).await;
+    let domain = world.domain("note");
+    let meta = Metadata::from([("owner".to_owned(), "billing".to_owned())]);
+    let (names, vault) = (texts(&tokens), &world.vault);
+    vault.set_metadata(&domain, &keys, &[(names[1], meta.clone())]).await.unwrap();
+    vault.set_disabled(&domain, &names[2..3], true).await.unwrap();
+    vault.set_expiry(&domain, &names[3..4], None).await.unwrap();
+    let states = vault.states(&domain, &names).await.unwrap();
+    let text = export(&world, &method).await;
+    assert!(text.ends_with("{\"end\":true,\"lines\":1213}\n"));
+    let header = format!(
+        "{{\"format\":\"allonym-tokens\",\"version\":1,\"domain\":\"{}\",\"created\":",
+        domain.domain.id
+    );
+    assert!(text.starts_with(&header), "{}", &text[..150]);
+    let (again, _) = import(&world, &method, &text, 1 << 20).await;
+    assert_eq!(again, Ok(Summary { already: 1213, ..Summary::default() }));
+    // Everything is deleted and comes back.
+    let all: Vec<String> = world
+        .store
+        .token_page(domain.domain.id, None, 5000)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| row.token)
+        .collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    vault.delete(&domain, &all).await.unwrap();
+    let (back, told) = import(&world, &method, &text, 7919).await;
+    assert_eq!(back, Ok(Summary { imported: 1213, ..Summary::default() }));
+    assert_eq!((told.len(), told[0].0, told[1212].0), (1213, 2, 1214));
+    assert_eq!(vault.states(&domain, &names).await.unwrap(), states);
+    assert_eq!(vault.metadata(&domain, &keys, &names[1..2]).await, Ok(vec![Some(meta)]));
+    assert!(reveal(&method, &tokens[3..], &of("a")).await.unwrap() == values[3..]);
+    assert!(protect(&method, &values[3..], &of("a")).await == tokens[3..]);
+    let owner = Owner { tenant: "b", subject: "customer-17" };
+    assert_eq!(vault.erase(&domain, owner).await.unwrap().receipt.deleted, 10);
+    assert_eq!(text.lines().count(), export(&world, &method).await.lines().count() + 10);
+}
+
+async fn claims_move_with_their_tokens(world: World) {
+    let (method, keys, domain) = (world.plain("note"), world.keys(), world.domain("note"));
+    let tokens = protect(&method, &emails(1), &about(&keys, "a")).await;
+    protect(&method, &emails(1), &about(&keys, "b")).await;
+    let text = export(&world, &method).await;
+    assert!(!text.contains('\u{1}') && text.lines().count() == 5);
+    // Whom it is about is a hash under the domain's own key.
+    let other = world.plain("other");
+    let (_, told) = import(&world, &other, &text, 100).await;
+    assert!(told.iter().all(|(_, told)| matches!(told, Imported::Invalid(_))));
+    let rows = world.store.token_page(domain.domain.id, None, 100).await.unwrap();
+    let names = rows.into_iter().map(|row| row.token).collect();
+    world.store.token_delete(domain.domain.id, names).await.unwrap();
+    let (back, _) = import(&world, &method, &text, 100).await;
+    assert_eq!(back, Ok(Summary { imported: 3, ..Summary::default() }));
+    for subject in ["a", "b"] {
+        let erased = world.vault.erase(&domain, Owner { tenant: "", subject }).await.unwrap();
+        assert_eq!(erased.shared, texts(&tokens));
+    }
+}
+
+const HEADER: &str = "{\"format\":\"allonym-tokens\",\"version\":1}";
+
+async fn lines_are_reported_one_by_one(world: World) {
+    let method = world.format("account", {
+        TokenTemplate::Digits { keep: Keep { first: 1, last: 0 }, min: 6, max: 9 }
+    });
+    let keys = world.keys();
+    let invalid = || Imported::Invalid(String::new());
+    let lines = [
+        (r#"{"token":"199991","value":"100001"}"#, Imported::Imported),
+        (r#"{"token":"199991","value":"100001"}"#, Imported::Already),
+        (r#"{"token":"199992","value":"100001"}"#, Imported::Conflict),
+        (r#"{"token":"199991","value":"100002"}"#, Imported::Taken),
+        // Tokens of others need not keep what ours do.
+        (
+            r#"{"token":"999999999","kind":"number","value":"100003","subject":"a"}"#,
+            Imported::Imported,
+        ),
+        (r#"{"token":"12","value":"100004"}"#, invalid()),
+        (r#"{"token":"100005","value":"100005"}"#, invalid()),
+        (r#"{"token":"199996","value":"12"}"#, invalid()),
+        (r#"{"token":"199997","value":"100007","kind":"nothing"}"#, invalid()),
+        (r#"{"token":"199997","kind":"number","value":" 100007"}"#, invalid()),
+        (r#"{"token":"199998"}"#, invalid()),
+        (r#"{"token":"199998","value":"100008","more":1}"#, invalid()),
+        (r#"{"token":"199998","value":"100008","tenant":"a"}"#, invalid()),
+        (r#"{"token":"199998","value":"100008","subject":""}"#, invalid()),
+        (
+            r#"{"token":"199998","value":"100008","subject_hash":"00112233445566778899aabbccddeeff"}"#,
+            invalid(),
+        ),
+        (r#"{"token":"199998","value":"100008","subject":"a","shared":true}"#, invalid()),
+        (r#"{"claim":"00112233445566778899aabbccddeeff","token":"199998"}"#, invalid()),
+        ("not JSON", invalid()),
+        ("", invalid()),
+        (
+            r#"{"token":"199999","value":"100009","disabled":true,"meta":{"from":"elsewhere"}}"#,
+            Imported::Imported,
+        ),
+    ];
+    let text: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
+    let text = format!("{HEADER}\n{text}{{\"end\":true,\"lines\":{}}}", lines.len());
+    for piece in [1, 13, 1 << 20] {
+        let (end, told) = import(&world, &method, &text, piece).await;
+        assert!(end.is_ok(), "{end:?}");
+        assert_eq!(told.len(), lines.len());
+        for ((at, told), (line, expected)) in told.into_iter().zip(&lines) {
+            let right = match (&told, expected) {
+                (Imported::Invalid(rule), Imported::Invalid(_)) => !rule.contains("1000"),
+                (Imported::Already, Imported::Imported) if piece > 1 => true,
+                (told, expected) => told == expected,
+            };
+            assert!(right, "line {at}: {line}: {told:?}");
+        }
+    }
+    assert_eq!(world.count("account").await, 3);
+    let tokens = [Value::text("199991"), Value::number("999999999")];
+    let values = [Value::text("100001"), Value::number("100003")];
+    assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
+    assert!(protect(&method, &values, &context(&keys)).await == tokens);
+    let off = [Value::text("199999")];
+    assert!(reveal(&method, &off, &context(&keys)).await == fault(0, FaultRule::Disabled));
+    let owner = Owner { tenant: "", subject: "a" };
+    let erased = world.vault.erase(&world.domain("account"), owner).await.unwrap();
+    assert_eq!(erased.receipt.deleted, 1);
+}
+
+fn file(lines: usize) -> String {
+    let line = |n: usize| format!("{{\"token\":\"tok_{}\",\"value\":\"v{n}\"}}\n", token(n));
+    let lines_text: String = (0..lines).map(line).collect();
+    format!("{HEADER}\n{lines_text}{{\"end\":true,\"lines\":{lines}}}\n")
+}
+
+/// Digits of a well-formed token: published vectors are multiples of one another.
+fn token(number: usize) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let times = |left: usize, right: usize| {
+        let product =
+            (0..5).filter(|bit| right >> bit & 1 == 1).fold(0, |sum, bit| sum ^ left << bit);
+        (5..10).rev().fold(product, |sum: usize, bit| {
+            if sum >> bit & 1 == 1 { sum ^ 0b10_0101 << (bit - 5) } else { sum }
+        })
+    };
+    let symbols: Vec<usize> =
+        (0..26).map(|at| if at < 4 { number >> (5 * at) & 31 } else { 0 }).collect();
+    let check = symbols.iter().fold([0, 0], |[high, low], symbol| {
+        let out = high ^ symbol;
+        [low ^ times(out, 6), times(out, 8)]
+    });
+    symbols.iter().chain(&check).map(|symbol| char::from(DIGITS[*symbol])).collect()
+}
+
+async fn an_import_goes_on_where_it_ended(world: World) {
+    let (method, keys) = (world.plain("note"), world.keys());
+    let text = file(2500);
+    let cut = &text[..text.len() / 2];
+    let (end, told) = import(&world, &method, cut, 10_000).await;
+    assert_eq!(end, Err(ImportError::Cut));
+    // The last line of what there was is half a line.
+    let invalid = told.iter().filter(|(_, told)| matches!(told, Imported::Invalid(_))).count();
+    let stored = u64::try_from(told.len() - invalid).unwrap();
+    assert!(invalid <= 1 && stored > 1000);
+    assert_eq!(world.count("note").await, stored);
+    let (end, _) = import(&world, &method, &text, 10_000).await;
+    let expected = Summary { already: stored, imported: 2500 - stored, ..Summary::default() };
+    assert_eq!(end, Ok(expected));
+    let last = [Value::text(format!("tok_{}", token(2499)))];
+    assert!(reveal(&method, &last, &context(&keys)).await.unwrap() == [Value::text("v2499")]);
+}
+
+async fn random_tokens_are_there_already(world: World) {
+    let scope = Scope::Global;
+    let method = world.method("note", TokenTemplate::Plain, true, Canonical::Exact, scope);
+    for expected in [
+        Summary { imported: 5, ..Summary::default() },
+        Summary { already: 5, ..Summary::default() },
+    ] {
+        assert_eq!(import(&world, &method, &file(5), 100).await.0, Ok(expected));
+    }
+    let other = file(5).replace("v3", "other");
+    let expected = Summary { already: 4, taken: 1, ..Summary::default() };
+    assert_eq!(import(&world, &method, &other, 100).await.0, Ok(expected));
+}
+
+async fn a_file_that_is_cut_is_noticed(world: World) {
+    let method = world.plain("note");
+    let text = file(3);
+    for (cut, expected) in [
+        (text.trim_end().to_owned(), Ok(3)),
+        (format!("{text}\n \n"), Ok(3)),
+        (text.replace("\"lines\":3", "\"lines\":4"), Err(ImportError::Cut)),
+        (text.replace("\"lines\":3", "\"lines\":2"), Err(ImportError::Cut)),
+        (text[..text.rfind("{\"end").unwrap()].to_owned(), Err(ImportError::Cut)),
+        (String::new(), Err(ImportError::Cut)),
+        (HEADER.to_owned(), Err(ImportError::Cut)),
+        (format!("{text}{text}"), Err(ImportError::AfterEnd(6))),
+    ] {
+        let (end, _) = import(&world, &method, &cut, 50).await;
+        assert_eq!(end.map(|end| end.imported + end.already), expected, "{cut}");
+    }
+    // Every place at which a file can be cut.
+    for at in 0..text.len() - 1 {
+        let (end, _) = import(&world, &method, &text[..at], 4096).await;
+        assert!(end.is_err(), "{at}: {end:?}");
+    }
+}
+
+async fn what_is_no_such_file_is_refused(world: World) {
+    let method = world.plain("note");
+    for wrong in [
+        "{\"format\":\"other\",\"version\":1}\n",
+        "{\"format\":\"allonym-tokens\",\"version\":2}\n",
+        "{\"format\":\"allonym-tokens\",\"version\":1,\"more\":2}\n",
+        "\n",
+        "tok_1,value\n",
+    ] {
+        let (end, told) = import(&world, &method, wrong, 100).await;
+        assert_eq!((end, told), (Err(ImportError::Header), Vec::new()), "{wrong}");
+    }
+    let long = format!("{HEADER}\n{}", "x".repeat(3 << 20));
+    assert_eq!(import(&world, &method, &long, 1 << 16).await.0, Err(ImportError::Long(2)));
+    assert_eq!(world.count("note").await, 0);
+}
