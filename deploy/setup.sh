@@ -15,6 +15,8 @@ if [ "${1:-build}" = test ]; then
   need openssl openssl
   need systemd-analyze systemd
   need pgrep procps   # which brings `kill` as a program
+  # The server's programs stay out of the PATH; the tests start servers of their own.
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql
 fi
 if [ "${1:-build}" = bench ]; then
   need nginx nginx-light
@@ -34,6 +36,11 @@ if [ "$(id -u)" -eq 0 ]; then
     printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
     chmod +x /usr/sbin/policy-rc.d
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  # Nor make a database that nobody asked for.
+  if [[ " ${packages[*]} " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
   fi
   DEBIAN_FRONTEND=noninteractive bash -c "$command" >/dev/null
 elif sudo -n true 2>/dev/null; then

@@ -176,5 +176,5 @@ fn fill_table(
 
 fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, StoreError> {
     let statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
-    Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+    Ok(statement.column_names().map(str::to_owned).collect())
 }

@@ -1,4 +1,5 @@
 use std::error::Error as _;
+use std::io::ErrorKind;
 
 use crate::StoreError;
 
@@ -21,6 +22,8 @@ pub(crate) enum Again {
 const RIGHTS: &str = "the role has not the rights it needs: CONNECT on the database, USAGE and \
      CREATE on the schema, and its tables";
 
+const READ_ONLY: &str = "PostgreSQL takes no writes here: it is a standby or read-only";
+
 impl Failure {
     pub(crate) fn lost(why: &str) -> Self {
         Self { error: StoreError::Unavailable(why.to_owned()), again: Again::Lost }
@@ -38,6 +41,9 @@ impl Failure {
         let tls = io.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
         let error = match (tls, io, source) {
             (Some(tls), ..) => StoreError::Refused(format!("TLS: {tls}")),
+            (None, Some(io), _) if is_of_library(io, ErrorKind::PermissionDenied) => {
+                StoreError::Unavailable(READ_ONLY.to_owned())
+            }
             (None, Some(io), _) => {
                 StoreError::Unavailable(format!("PostgreSQL cannot be reached: {}", io.kind()))
             }
@@ -73,7 +79,7 @@ impl Failure {
             "57P01" | "57P02" | "57P05" => Self::lost("PostgreSQL is shutting down"),
             "57P03" => unavailable("is starting or stopping"),
             "57014" | "55P03" => unavailable("took longer than it may"),
-            "25006" => unavailable("takes no writes here: it is a standby or read-only"),
+            "25006" => StoreError::Unavailable(READ_ONLY.to_owned()).into(),
             "42501" => refused(RIGHTS),
             "42P07" => refused("the schema has a table of the store's, but is no store"),
             "3D000" => refused("there is no such database"),
@@ -87,6 +93,11 @@ impl Failure {
             },
         }
     }
+}
+
+/// Whether the client library says so by itself, and not the operating system.
+fn is_of_library(error: &std::io::Error, kind: ErrorKind) -> bool {
+    error.kind() == kind && error.raw_os_error().is_none()
 }
 
 impl From<StoreError> for Failure {

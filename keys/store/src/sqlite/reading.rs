@@ -47,12 +47,14 @@ impl Store {
     }
 }
 
-/// The keys and the numbers of domains of a store that is not changed for it; none where
-/// there is no store.
+/// The keys of a store, and the numbers of its domains.
+type Opened = (Hierarchy, HashMap<DomainId, i64>);
+
+/// Opens a store that is not changed for it; none where there is no store.
 pub(crate) fn look_in(
     transaction: &Transaction<'_>,
     seals: &[Box<dyn Seal>],
-) -> Result<Option<(Hierarchy, HashMap<DomainId, i64>)>, StoreError> {
+) -> Result<Option<Opened>, StoreError> {
     let known = schema::newest();
     match schema::found(transaction)? {
         None => return Ok(None),

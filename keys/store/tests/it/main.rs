@@ -43,6 +43,7 @@ mod domains;
 mod keys;
 mod leases;
 mod opening;
+mod outages;
 mod postgres;
 mod reading;
 mod restored;

@@ -41,6 +41,14 @@ pub(crate) fn shared() -> &'static Server {
     })
 }
 
+impl Process {
+    /// Leaves the folder for another start.
+    fn unwatch(&mut self) {
+        self.watch.kill().unwrap();
+        self.watch.wait().unwrap();
+    }
+}
+
 impl Server {
     /// A server with nothing in it, which is not started yet.
     pub(crate) fn new(name: &str) -> Self {
@@ -77,6 +85,7 @@ impl Server {
                 assert!(Instant::now() < deadline, "the server does not answer");
                 std::thread::sleep(Duration::from_millis(20));
             }
+            process.unwatch();
             // After a kill it waits for those it left behind.
             let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(Instant::now() < deadline, "the server does not start: {log}");
@@ -89,8 +98,7 @@ impl Server {
         let mut process = self.process.lock().unwrap().take().unwrap();
         run(Command::new("kill").arg("-9").arg(process.server.id().to_string()));
         process.server.wait().unwrap();
-        process.watch.kill().unwrap();
-        process.watch.wait().unwrap();
+        process.unwatch();
     }
 
     /// Where it is, for this role and in this schema.
@@ -111,7 +119,12 @@ impl Server {
 
     /// Runs statements as the superuser; the values of what they answer, as text.
     pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
-        let config = format!("host=127.0.0.1 port={} user=postgres", self.port);
+        self.sql_in("postgres", sql)
+    }
+
+    /// The same in this database.
+    pub(crate) fn sql_in(&self, database: &str, sql: &str) -> Vec<String> {
+        let config = format!("host=127.0.0.1 port={} user=postgres dbname={database}", self.port);
         std::thread::scope(|scope| scope.spawn(|| ask(&config, sql)).join().unwrap())
     }
 
@@ -133,6 +146,7 @@ impl Server {
             "unix_socket_directories=",
             "max_connections=300",
             "fsync=off",
+            "deadlock_timeout=50ms",
             "ssl=on",
         ] {
             server.args(["-c", setting]);
@@ -207,7 +221,10 @@ fn programs() -> PathBuf {
         ["initdb", "postgres", "pg_isready"].iter().all(|name| folder.join(name).is_file())
     };
     let found = folders.into_iter().find(whole);
-    found.expect("PostgreSQL's server is not installed: run `deploy/setup.sh test`")
+    let Some(found) = found else {
+        panic!("PostgreSQL's server is not installed: run `deploy/setup.sh test`")
+    };
+    found
 }
 
 fn as_root() -> bool {
