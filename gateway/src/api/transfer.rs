@@ -7,7 +7,7 @@ use std::sync::Arc;
 use allonym_contract::{Direction, Guard, Refusal};
 use allonym_tokens::{Exporter, ImportError, Imported, Importer, Summary};
 
-use super::answer::{allowed, crossing, principal};
+use super::answer::{NOT_ALLOWED, allowed, crossing, principal};
 use super::socket::Peer;
 use super::{ImportReport, Operator, Part, Problem, Reply, Request, Transfer};
 use crate::pipeline::Pipeline;
@@ -33,7 +33,12 @@ pub(super) async fn export(
     let mut gone = None;
     let mut crossing = match begin(gateway, operator, transfer, Direction::ToClient) {
         Ok(crossing) => crossing,
-        Err(problem) => return Ok(Err(problem)),
+        Err(problem) => {
+            if problem.rule == NOT_ALLOWED {
+                gateway.record_refusal(&operator.name, "tokens.export", NOT_ALLOWED).await;
+            }
+            return Ok(Err(problem));
+        }
     };
     let pipeline = gateway.pipeline();
     let named = [("class", &*transfer.class), ("principal", &*crossing.principal.name.clone())];
@@ -119,7 +124,12 @@ pub(super) async fn import(
 ) -> Result<Result<Reply, Problem>, Error> {
     let crossing = match begin(gateway, operator, transfer, Direction::ToUpstream) {
         Ok(crossing) => crossing,
-        Err(problem) => return Ok(Err(problem)),
+        Err(problem) => {
+            if problem.rule == NOT_ALLOWED {
+                gateway.record_refusal(&operator.name, "tokens.import", NOT_ALLOWED).await;
+            }
+            return Ok(Err(problem));
+        }
     };
     let pipeline = gateway.pipeline();
     let told = |refusal: Refusal| Problem::new(refusal.rule, refusal.detail);
