@@ -163,6 +163,33 @@ fn a_subject_is_erased_with_a_receipt() {
     assert_eq!(events(&stand, "tokens.erase").len(), 2);
 }
 
+/// A place says whom its values are about: what was protected there is found.
+#[test]
+fn a_place_names_the_subject() {
+    let config = CONFIG.replace(
+        "\"PUT /v1/customers/{id}\": *customer",
+        "\"PUT /v1/customers/{id}\": { subject: \"path:id\", \"$.email\": email }",
+    );
+    let stand = Stand::new(&config);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    for (id, email) in [("c1", "ada@example.com"), ("c2", "bob@example.com")] {
+        stored(&stand, &shop, id, "before@example.com");
+        let body = json!({ "id": id, "email": email }).to_string();
+        let answer = stand.as_token(&shop, "PUT", &format!("/v1/customers/{id}"), Some(&body));
+        assert!(answer.status < 300, "{}", answer.body);
+    }
+    let erased = done(&stand, &["tokens", "erase", "--subject", "c1", "--class", "email"]);
+    let receipt: Value = serde_json::from_str(&erased).unwrap();
+    assert_eq!(receipt["deleted"], 1, "{receipt}");
+    assert_eq!(read(&stand, &billing, "c2").json()["email"], "bob@example.com");
+    assert!(done(&stand, &["tokens", "count", "email"]).contains("tokens: 2 "));
+    for wrong in ["path:name", "id", "$.id"] {
+        stand.configure(&config.replace("path:id", wrong));
+        let checked = text(&stand.allonym(&["check"]));
+        assert!(checked.contains("subject: is path:"), "{wrong}: {checked}");
+    }
+}
+
 /// Rights that import needs: `billing` reveals, `mover` writes tokens of its own.
 fn movable() -> String {
     CONFIG.replace(

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::{Failure, Out, Outcome};
 use crate::api::client::Client;
 use crate::api::{Reply, Request};
-use crate::config::Config;
+use crate::config::{Config, StoreKind};
 use crate::plan::{self, Plan, Stored};
 use crate::sandbox::Sandbox;
 
@@ -55,9 +55,14 @@ fn installation(config: &Config, plan: &Plan) -> Result<Option<Vec<String>>, Fai
             )])),
         };
     }
-    let looked = crate::runtime::look_at_store(config);
-    let Some(store) = looked.map_err(|error| Failure::all(error.lines()))? else {
-        return Ok(None);
+    let store = match crate::runtime::look_at_store(config) {
+        Ok(Some(store)) => store,
+        Ok(None) => return Ok(None),
+        // A configuration is checked also where its database cannot be reached.
+        Err(error) if matches!(config.store.kind, StoreKind::Postgres(_)) => {
+            return Ok(Some(vec![format!("of the store nothing is known: {error}")]));
+        }
+        Err(error) => return Err(Failure::all(error.lines())),
     };
     plan::check_pins(config, &store).map_err(|errors| Failure::all(errors.0))?;
     let warnings = plan::installation_warnings(&store, plan, config);

@@ -10,6 +10,9 @@ use allonym_policy::{Outcome, Right};
 use super::inbound::{count, question};
 use super::{Pipeline, spent};
 
+/// The rule of an export that its caller may not have; no other channel knows it.
+const NOT_REVEALED: &str = "reveal-not-allowed";
+
 impl Pipeline {
     /// The newest keys.
     #[must_use]
@@ -36,7 +39,7 @@ impl Pipeline {
                 "the caller may not reveal `{}` in plain{why}: nothing more is exported",
                 class.name
             );
-            return Err(Refusal::new(Fault::Forbidden, "reveal-not-allowed", detail));
+            return Err(Refusal::new(Fault::Forbidden, NOT_REVEALED, detail));
         }
         self.intend(crossing, place).await?;
         crossing.ledger.count(&class.name, "revealed", count(values));

@@ -124,12 +124,12 @@ pub(super) fn open_store(
 /// # Errors
 /// When it does not open.
 pub fn look_at_store(config: &Config) -> Result<Option<Store>, StartError> {
-    let seals = open_seals(config)?;
     match &config.store.kind {
+        // Nor need there be a seal yet.
         StoreKind::File(path) if !path.exists() => Ok(None),
-        StoreKind::File(path) => Ok(Some(Store::open_read_only(path, &seals)?)),
+        StoreKind::File(path) => Ok(Some(Store::open_read_only(path, &open_seals(config)?)?)),
         StoreKind::Postgres(database) => {
-            match Store::open_postgres_read_only(&server(database)?, &seals) {
+            match Store::open_postgres_read_only(&server(database)?, &open_seals(config)?) {
                 Ok(store) => Ok(Some(store)),
                 Err(StoreError::NoStore) => Ok(None),
                 Err(cause) => Err(StartError::Database { address: database.address(), cause }),
