@@ -1,14 +1,18 @@
-//! Vaulted tokens in the embedded store, in batches of 1,000.
+//! Vaulted tokens in the embedded store and in PostgreSQL, in batches of 1,000.
+
+mod postgres;
+mod server;
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use allonym_keyring::{KeySet, NamespaceId};
-use allonym_protect::{Candidate, Domain, TokenDomain, TokenStore as _};
+use allonym_protect::{Candidate, Domain, Found, Issue, Issued, TokenDomain, TokenStore as _};
 use allonym_seal::FileSeal;
-use allonym_store::Store;
-use allonym_tokens::VaultStore;
+use allonym_store::{PostgresConfig, Store};
+use allonym_tokens::{CacheSettings, Settings, VaultStore};
 use rusqlite::Connection;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
@@ -37,6 +41,8 @@ pub(crate) fn compare(pace: Pace, folder: &Path) -> Outcome<Section> {
     }
     vault.verify()?;
     plain.verify()?;
+    let remembering = vault.remembering();
+    remembering.verify()?;
     // The two grow alike, each from a place of its own.
     let (next, plain_next) = (Cell::new(STORED), Cell::new(STORED));
     let turn = Cell::new(0);
@@ -53,17 +59,27 @@ pub(crate) fn compare(pace: Pace, folder: &Path) -> Outcome<Section> {
         }),
         Arm::new("known", |length| timed(length, || vault.insert(stored()))),
         Arm::new("get", |length| timed(length, || vault.values(stored()))),
+        Arm::new("known, remembered", |length| timed(length, || remembering.insert(stored()))),
+        Arm::new("get, remembered", |length| timed(length, || remembering.values(stored()))),
         Arm::new("SQLite, plain table", |length| timed(length, || plain.values(stored()))),
     ];
     let series = interleave(arms, pace.rounds, pace.round)?;
-    let section =
-        Section { title: "Vaulted tokens", rows: rows(&series), how: HOW, details: String::new() };
-    drop((vault, plain));
+    drop((remembering, vault, plain));
+    let mut rows = rows(&series);
+    let details = match postgres::measure(pace, &folder)? {
+        Some(series) => {
+            rows.extend(postgres_rows(&series));
+            String::new()
+        }
+        None => "PostgreSQL is not installed here, so it was not measured.\n".to_owned(),
+    };
+    let section = Section { title: "Vaulted tokens", rows, how: HOW, details };
     std::fs::remove_dir_all(&folder)?;
     Ok(section)
 }
 
-fn rows([insert, plain_insert, known, get, plain_get]: &[Series; 5]) -> Vec<Row> {
+fn rows(series: &[Series; 7]) -> Vec<Row> {
+    let [insert, plain_insert, known, get, known_here, get_here, plain_get] = series;
     vec![
         Row::new("tokens.insert", "insert-or-get, all new", RATE, insert, plain_insert)
             .goal(Goal::ValueAtLeast(20.0)),
@@ -72,13 +88,25 @@ fn rows([insert, plain_insert, known, get, plain_get]: &[Series; 5]) -> Vec<Row>
         Row::new("tokens.known.cpu", "insert-or-get, all known", CPU, known, plain_get),
         Row::new("tokens.get", "get", RATE, get, plain_get).goal(Goal::ValueAtLeast(200.0)),
         Row::new("tokens.get.cpu", "get", CPU, get, plain_get),
+        Row::new("tokens.known.cached", "insert-or-get, remembered", RATE, known_here, plain_get),
+        Row::new("tokens.get.cached", "get, remembered", RATE, get_here, plain_get),
+    ]
+}
+
+fn postgres_rows([insert, plain_insert, get, plain_get]: &[Series; 4]) -> Vec<Row> {
+    vec![
+        Row::new("tokens.postgres.insert", "PostgreSQL: all new", RATE, insert, plain_insert)
+            .goal(Goal::ValueAtLeast(20.0)),
+        Row::new("tokens.postgres.get", "PostgreSQL: get", RATE, get, plain_get),
     ]
 }
 
 const HOW: &str = "Batches of 1,000, one after the other, in a store that holds 50,000 tokens at the start; values of about \
 30 bytes, tokens of 30 characters. Ours: the embedded store with everything on: keyed look-up, sealed values, \
 acknowledged when on disk. Its peer: SQLite with the same settings (write-ahead log, `synchronous=FULL`, the same cache \
-and checkpoints), one table of token, look-up and value in plain, batches of the same size, on one thread. Before timing, every stored value is read back and compared.";
+and checkpoints), one table of token, look-up and value in plain, batches of the same size, on one thread. \"Remembered\": what the cache in front of the store holds; the other rows are \
+without it. PostgreSQL: a server of its own on this machine that writes in earnest, one batch at a time; its peer is a plain table \
+there, one statement for a batch. Before timing, every stored value is read back and compared.";
 
 /// Repeats batches for a time, with the CPU time of this process.
 fn timed(length: Duration, mut batch: impl FnMut() -> Outcome<()>) -> Outcome<Sample> {
@@ -112,24 +140,53 @@ fn token(number: u64) -> String {
 
 /// What is compared.
 struct Vault {
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     store: VaultStore,
+    backend: Store,
     domain: TokenDomain,
-    keys: KeySet,
+    keys: Arc<KeySet>,
 }
 
 impl Vault {
     fn open(folder: &Path) -> Outcome<Self> {
         let seal = FileSeal::create(folder.join("seal.key"))?;
         let now = SystemTime::now();
-        let store = Store::open(&folder.join("data/store.db"), &[Box::new(seal)], now)?;
+        Self::over(Store::open(&folder.join("data/store.db"), &[Box::new(seal)], now)?)
+    }
+
+    fn in_postgres(folder: &Path, url: &str) -> Outcome<Self> {
+        let seal = FileSeal::create(folder.join("postgres.key"))?;
+        let config = PostgresConfig::new(url);
+        Self::over(Store::open_postgres(&config, &[Box::new(seal)], SystemTime::now())?)
+    }
+
+    /// The same tokens, through a cache that holds all of them as long as this runs.
+    fn remembering(&self) -> Self {
+        let cache =
+            CacheSettings { entries: 1 << 20, bytes: 1 << 28, age: Duration::from_secs(24 * 3600) };
+        let settings = Settings { cache, ..Settings::default() };
+        Self {
+            runtime: Arc::clone(&self.runtime),
+            store: VaultStore::with(self.backend.clone(), settings),
+            backend: self.backend.clone(),
+            domain: self.domain.clone(),
+            keys: Arc::clone(&self.keys),
+        }
+    }
+
+    fn over(store: Store) -> Outcome<Self> {
+        let now = SystemTime::now();
         let key = store.ensure_key("contact", None, now)?;
         let id = store.put_domain("email", "{}", key)?;
         let domain = Domain { namespace: NamespaceId::DEFAULT, id, key };
         Ok(Self {
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
-            keys: store.key_set()?,
-            store: VaultStore::new(store),
+            runtime: Arc::new(tokio::runtime::Builder::new_current_thread().enable_all().build()?),
+            keys: Arc::new(store.key_set()?),
+            store: VaultStore::with(
+                store.clone(),
+                Settings { cache: CacheSettings::OFF, ..Settings::default() },
+            ),
+            backend: store,
             domain: TokenDomain { domain, specification: [7; 32] },
         })
     }
@@ -141,31 +198,40 @@ impl Vault {
             Candidate { lookup: Some(value.clone()), value, token: token(number) }
         };
         let batch = (first..first + BATCH).map(candidate).collect();
-        let tokens = self.store.tokens_for(&self.domain, &self.keys, batch, true);
+        let issue = Issue { insert: true, ..Issue::default() };
+        let tokens = self.store.tokens_for(&self.domain, &*self.keys, batch, issue);
         let tokens = self.runtime.block_on(tokens)?;
-        if tokens.iter().all(Option::is_some) { Ok(()) } else { Err("a value got no token".into()) }
+        if tokens.iter().all(|token| matches!(token, Issued::Token(_))) {
+            Ok(())
+        } else {
+            Err("a value got no token".into())
+        }
     }
 
     /// A batch of tokens gets values.
     fn values(&self, first: u64) -> Outcome<()> {
         let tokens: Vec<_> = (first..first + BATCH).map(token).collect();
         let found = self.get(&tokens)?;
-        if found.iter().all(Option::is_some) { Ok(()) } else { Err("a token has no value".into()) }
+        if found.iter().all(|found| matches!(found, Found::Value(_))) {
+            Ok(())
+        } else {
+            Err("a token has no value".into())
+        }
     }
 
-    fn get(&self, tokens: &[String]) -> Outcome<Vec<Option<Zeroizing<Vec<u8>>>>> {
+    fn get(&self, tokens: &[String]) -> Outcome<Vec<Found>> {
         let tokens: Vec<_> = tokens.iter().map(String::as_str).collect();
-        Ok(self.runtime.block_on(self.store.values_for(&self.domain, &self.keys, &tokens))?)
+        Ok(self.runtime.block_on(self.store.values_for(&self.domain, &*self.keys, &tokens))?)
     }
 
     fn verify(&self) -> Outcome<()> {
         let tokens: Vec<_> = (0..STORED).map(token).collect();
         let found = self.get(&tokens)?;
         let right = found.iter().zip(0..).all(|(found, number)| {
-            found.as_ref().is_some_and(|found| found.as_slice() == value(number).as_bytes())
+            matches!(found, Found::Value(found) if found.as_slice() == value(number).as_bytes())
         });
         let strangers = self.get(&[token(STORED)])?;
-        if right && strangers == [None] && found.len() as u64 == STORED {
+        if right && strangers == [Found::Unknown] && found.len() as u64 == STORED {
             Ok(())
         } else {
             Err("the token store did not give the values back".into())

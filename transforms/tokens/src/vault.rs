@@ -185,8 +185,8 @@ impl VaultStore {
         if batch.claims(subject) {
             claims.push(Claim { token: token.clone(), subject });
         } else if let Some(lookup) = lookup {
-            let known = KnownToken { token: token.clone(), subject, expires };
-            self.cache.know_token(batch.moment, batch.known.number, &lookup, known, batch.now);
+            let known = KnownToken { token: token.clone(), subject, expires, since: batch.now };
+            self.cache.know_token(batch.moment, batch.known.number, &lookup, known);
         }
         Ok(Some(Issued::Token(token)))
     }
@@ -225,8 +225,9 @@ impl VaultStore {
                         let sealer = sealers.of(row.version)?;
                         let value = sealer.open(token, &row.sealed)?;
                         let (version, expires) = (sealer.version(), row.expires);
-                        let open = KnownValue { value: value.clone(), version, expires };
-                        self.cache.know_value(moment, known.number, token, open, now);
+                        let value_of = value.clone();
+                        let open = KnownValue { value: value_of, version, expires, since: now };
+                        self.cache.know_value(moment, known.number, token, open);
                         Found::Value(value)
                     }
                 });

@@ -39,6 +39,7 @@ macro_rules! conformance_async {
 }
 
 mod backups;
+mod claims;
 mod domains;
 mod keys;
 mod leases;
