@@ -153,6 +153,7 @@ impl Session {
         let abandoned = millis * 6;
         self.batch(&format!(
             "SET statement_timeout = {millis}; SET jit = off; SET client_min_messages = warning;
+             SET plan_cache_mode = force_custom_plan;
              SET idle_in_transaction_session_timeout = {abandoned}"
         ))
         .await?;

@@ -3,6 +3,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use allonym_keyring::DomainId;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use super::Postgres;
@@ -20,8 +21,6 @@ const VERSIONS: &str = "SELECT v.version FROM domains d
      JOIN key_versions v ON v.namespace = d.namespace AND v.key = d.key
      WHERE d.namespace = $1 AND d.number = $2 AND v.version = ANY ($3::bigint[])
          AND v.wrap IS NOT NULL";
-const DELETE_ENDED: &str = "DELETE FROM tokens
-     WHERE namespace = $1 AND domain = $2 AND lookup = ANY ($3::bytea[]) AND expires <= $4";
 const INSERT: &str = "INSERT INTO tokens (namespace, domain, token, lookup, version, sealed,
          created, expires, disabled, subject, meta)
      SELECT $1, $2, r.token, r.lookup, r.version, r.sealed,
@@ -30,27 +29,41 @@ const INSERT: &str = "INSERT INTO tokens (namespace, domain, token, lookup, vers
          $9::bigint[], $10::bytea[], $11::bytea[]) WITH ORDINALITY
          AS r (token, lookup, version, sealed, created, expires, disabled, subject, meta, place)
      ORDER BY r.place ON CONFLICT DO NOTHING RETURNING token, lookup";
-const BY_LOOKUP: &str =
-    "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta
-     FROM tokens WHERE namespace = $1 AND domain = $2 AND lookup = ANY ($3::bytea[])";
-const BY_TOKEN: &str =
-    "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta
-     FROM tokens WHERE namespace = $1 AND domain = $2 AND token = ANY ($3::text[])";
+// Each row is looked up by itself: of a table whose statistics are not there yet the
+// planner thinks that a domain has few rows, and would read all of them instead.
+const DELETE_ENDED: &str = "DELETE FROM tokens t
+     USING unnest($3::bytea[]) AS r (lookup) CROSS JOIN LATERAL
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND lookup = r.lookup LIMIT 1) f
+     WHERE t.id = f.id AND t.expires <= $4";
+const BY_LOOKUP: &str = "SELECT t.* FROM unnest($3::bytea[]) AS r (lookup) CROSS JOIN LATERAL
+     (SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta
+      FROM tokens WHERE namespace = $1 AND domain = $2 AND lookup = r.lookup LIMIT 1) t";
+const BY_TOKEN: &str = "SELECT t.* FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
+     (SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta
+      FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) t";
 const RESEAL: &str = "UPDATE tokens t SET version = r.version, sealed = r.sealed, meta = r.meta
      FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[])
-         AS r (token, old, version, sealed, meta)
-     WHERE t.namespace = $1 AND t.domain = $2 AND t.token = r.token AND t.version = r.old";
+         AS r (token, old, version, sealed, meta) CROSS JOIN LATERAL
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+     WHERE t.id = f.id AND t.version = r.old";
 const FENCE: &str = "UPDATE leases SET fence = fence
      WHERE namespace = $1 AND name = $2 AND fence = $3 AND holder = $4";
-const SET_DISABLED: &str = "UPDATE tokens SET disabled = $4
-     WHERE namespace = $1 AND domain = $2 AND token = ANY ($3::text[]) RETURNING token";
-const SET_EXPIRY: &str = "UPDATE tokens SET expires = $4
-     WHERE namespace = $1 AND domain = $2 AND token = ANY ($3::text[]) RETURNING token";
+const SET_DISABLED: &str = "UPDATE tokens t SET disabled = $4
+     FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+     WHERE t.id = f.id RETURNING t.token";
+const SET_EXPIRY: &str = "UPDATE tokens t SET expires = $4
+     FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+     WHERE t.id = f.id RETURNING t.token";
 const SET_META: &str = "UPDATE tokens t SET meta = r.meta
-     FROM unnest($3::text[], $4::bytea[]) AS r (token, meta)
-     WHERE t.namespace = $1 AND t.domain = $2 AND t.token = r.token RETURNING t.token";
-const DELETE: &str = "DELETE FROM tokens
-     WHERE namespace = $1 AND domain = $2 AND token = ANY ($3::text[]) RETURNING token";
+     FROM unnest($3::text[], $4::bytea[]) AS r (token, meta) CROSS JOIN LATERAL
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+     WHERE t.id = f.id RETURNING t.token";
+const DELETE: &str = "DELETE FROM tokens t
+     USING unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+     WHERE t.id = f.id RETURNING t.token";
 const NUMBER: &str = "SELECT number FROM domains WHERE namespace = $1 AND id = $2";
 
 /// Rows on their way in, in the order in which they are inserted: whoever inserts the
@@ -63,13 +76,6 @@ struct Batch {
     order: Vec<usize>,
     versions: Vec<i64>,
     now: Option<i64>,
-}
-
-/// The statements of a put, prepared.
-struct Prepared {
-    versions: Statement,
-    delete_ended: Statement,
-    insert: Statement,
 }
 
 /// What the server says it inserted: tokens with their look-ups.
@@ -180,97 +186,30 @@ impl Postgres {
 
 impl Batch {
     async fn put(&self, session: &Session) -> Result<Vec<PutOutcome>, Failure> {
-        let prepared = Prepared {
-            versions: session.statement(VERSIONS).await?,
-            delete_ended: session.statement(DELETE_ENDED).await?,
-            insert: session.statement(INSERT).await?,
-        };
-        let mut parts = parts(self.ordered()).into_iter();
-        let first = parts.next().unwrap_or_default();
+        let check = session.statement(VERSIONS).await?;
+        let insert = session.statement(INSERT).await?;
         let (At { namespace, domain }, versions) = (self.at, &self.versions);
-        let check: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&namespace, &domain, versions];
+        let check_params: [&(dyn ToSql + Sync); 3] = [&namespace, &domain, versions];
+        let rows: Vec<&TokenRow> =
+            self.order.iter().filter_map(|index| self.rows.get(*index)).collect();
         // All of it is on its way before the first answer comes, in this order.
         let (begun, found, inserted) = tokio::join!(
             biased;
             session.begin_sealed(),
-            session.query(&prepared.versions, &check),
-            self.insert(session, &prepared, first),
+            session.query(&check, &check_params),
+            self.insert(session, &insert, &rows),
         );
         begun?;
         check_versions(self.domain, versions, &found?)?;
-        let mut inserted = inserted?;
-        for part in parts {
-            inserted.extend(self.insert(session, &prepared, part).await?);
-        }
-        self.outcomes(session, inserted).await
-    }
-
-    /// Inserts what is not there, after whatever has ended made way.
-    async fn insert(
-        &self,
-        session: &Session,
-        prepared: &Prepared,
-        part: Range<usize>,
-    ) -> Result<Inserted, Failure> {
-        let rows: Vec<&TokenRow> = self.ordered().skip(part.start).take(part.len()).collect();
-        let At { namespace, domain } = self.at;
-        let delete = async {
-            let Some(now) = self.now else { return Ok(0) };
-            let lookups: Vec<&[u8]> = rows.iter().filter_map(|row| lookup(row)).collect();
-            session.execute(&prepared.delete_ended, &[&namespace, &domain, &lookups, &now]).await
-        };
-        let insert = async {
-            let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
-            let lookups: Vec<Option<&[u8]>> = rows.iter().map(|row| lookup(row)).collect();
-            let versions: Vec<i64> = rows.iter().map(|row| row.version.into()).collect();
-            let sealed: Vec<&[u8]> = rows.iter().map(|row| row.sealed.as_slice()).collect();
-            let created: Vec<i64> = rows.iter().map(|row| row.created).collect();
-            let expires: Vec<Option<i64>> = rows.iter().map(|row| row.expires).collect();
-            let disabled: Vec<i64> = rows.iter().map(|row| row.disabled.into()).collect();
-            let subjects: Vec<Option<&[u8]>> =
-                rows.iter().map(|row| row.subject.as_ref().map(<[u8; 16]>::as_slice)).collect();
-            let metas: Vec<Option<&[u8]>> = rows.iter().map(|row| row.meta.as_deref()).collect();
-            session
-                .query(
-                    &prepared.insert,
-                    &[
-                        &namespace, &domain, &tokens, &lookups, &versions, &sealed, &created,
-                        &expires, &disabled, &subjects, &metas,
-                    ],
-                )
-                .await
-        };
-        let (deleted, inserted) = tokio::join!(biased; delete, insert);
-        deleted?;
-        inserted?.iter().map(|row| Ok((row.try_get(0)?, bytes(row, 1)?))).collect()
-    }
-
-    /// What became of each row. Where a look-up had a row, a later statement sees it: by
-    /// then whoever inserted it has committed.
-    async fn outcomes(
-        &self,
-        session: &Session,
-        mut inserted: Inserted,
-    ) -> Result<Vec<PutOutcome>, Failure> {
         let mut made = vec![false; self.rows.len()];
-        for index in &self.order {
-            let (Some(row), Some(made)) = (self.rows.get(*index), made.get_mut(*index)) else {
-                continue;
-            };
-            // The first of several equal rows is the one that was inserted.
-            *made = !inserted.is_empty() && inserted.remove(&(row.token.clone(), row.lookup));
+        self.mark(&mut made, inserted?);
+        let mut existing = by_lookup(session, self.at, &self.unmade(&made)).await?;
+        if self.replace_ended(session, &insert, &mut made, &existing).await? {
+            existing = by_lookup(session, self.at, &self.unmade(&made)).await?;
         }
-        let others = || self.rows.iter().zip(&made).filter(|(_, made)| !**made);
-        let lookups: Vec<[u8; 16]> = others().filter_map(|(row, _)| row.lookup).collect();
-        let found = if lookups.is_empty() {
-            HashMap::new()
-        } else {
-            by_lookup(session, self.at, &lookups).await?
-        };
         let outcome = |(row, made): (&TokenRow, &bool)| match row.lookup {
             _ if *made => PutOutcome::Inserted,
-            Some(lookup) => found
+            Some(lookup) => existing
                 .get(&lookup)
                 .map_or(PutOutcome::TokenTaken, |row| PutOutcome::Existing(row.clone())),
             None => PutOutcome::TokenTaken,
@@ -278,8 +217,81 @@ impl Batch {
         Ok(self.rows.iter().zip(&made).map(outcome).collect())
     }
 
-    fn ordered(&self) -> impl Iterator<Item = &TokenRow> {
-        self.order.iter().filter_map(|index| self.rows.get(*index))
+    /// Where a look-up has a row that ended, that one makes way. Says whether any did.
+    async fn replace_ended(
+        &self,
+        session: &Session,
+        insert: &Statement,
+        made: &mut [bool],
+        existing: &HashMap<[u8; 16], TokenRow>,
+    ) -> Result<bool, Failure> {
+        let Some(now) = self.now else { return Ok(false) };
+        let ended = |lookup: &[u8; 16]| existing.get(lookup).is_some_and(|row| row.ended(now));
+        let lookups: Vec<&[u8]> =
+            existing.keys().filter(|lookup| ended(lookup)).map(<[u8; 16]>::as_slice).collect();
+        if lookups.is_empty() {
+            return Ok(false);
+        }
+        let delete = session.statement(DELETE_ENDED).await?;
+        let At { namespace, domain } = self.at;
+        session.execute(&delete, &[&namespace, &domain, &lookups, &now]).await?;
+        let rows = self.order.iter().filter_map(|index| self.rows.get(*index));
+        let rows: Vec<&TokenRow> =
+            rows.filter(|row| row.lookup.as_ref().is_some_and(ended)).collect();
+        let inserted = self.insert(session, insert, &rows).await?;
+        self.mark(made, inserted);
+        Ok(true)
+    }
+
+    /// Inserts what is not there.
+    async fn insert(
+        &self,
+        session: &Session,
+        insert: &Statement,
+        rows: &[&TokenRow],
+    ) -> Result<Inserted, Failure> {
+        let At { namespace, domain } = self.at;
+        let mut inserted = Inserted::with_capacity(rows.len());
+        for part in parts(rows.iter().copied()) {
+            let rows = rows.get(part).unwrap_or_default();
+            let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
+            let lookups: Vec<_> = rows.iter().map(|row| slice(row.lookup.as_ref())).collect();
+            let versions: Vec<i64> = rows.iter().map(|row| row.version.into()).collect();
+            let sealed: Vec<&[u8]> = rows.iter().map(|row| row.sealed.as_slice()).collect();
+            let created: Vec<i64> = rows.iter().map(|row| row.created).collect();
+            let expires: Vec<Option<i64>> = rows.iter().map(|row| row.expires).collect();
+            let disabled: Vec<i64> = rows.iter().map(|row| row.disabled.into()).collect();
+            let subjects: Vec<_> = rows.iter().map(|row| slice(row.subject.as_ref())).collect();
+            let metas: Vec<Option<&[u8]>> = rows.iter().map(|row| row.meta.as_deref()).collect();
+            let params: [&(dyn ToSql + Sync); 11] = [
+                &namespace, &domain, &tokens, &lookups, &versions, &sealed, &created, &expires,
+                &disabled, &subjects, &metas,
+            ];
+            for row in session.query(insert, &params).await? {
+                inserted.insert((row.try_get(0)?, bytes(&row, 1)?));
+            }
+        }
+        Ok(inserted)
+    }
+
+    /// Marks the rows that were inserted: of several equal ones the first.
+    fn mark(&self, made: &mut [bool], mut inserted: Inserted) {
+        for index in &self.order {
+            let (Some(row), Some(made)) = (self.rows.get(*index), made.get_mut(*index)) else {
+                continue;
+            };
+            if inserted.is_empty() {
+                return;
+            }
+            *made |= inserted.remove(&(row.token.clone(), row.lookup));
+        }
+    }
+
+    /// The look-ups of the rows that were not inserted. A later statement sees what they
+    /// have: by then whoever inserted it has committed.
+    fn unmade(&self, made: &[bool]) -> Vec<[u8; 16]> {
+        let unmade = self.rows.iter().zip(made).filter(|(_, made)| !**made);
+        unmade.filter_map(|(row, _)| row.lookup).collect()
     }
 }
 
@@ -288,6 +300,9 @@ async fn by_lookup(
     at: At,
     lookups: &[[u8; 16]],
 ) -> Result<HashMap<[u8; 16], TokenRow>, Failure> {
+    if lookups.is_empty() {
+        return Ok(HashMap::new());
+    }
     let statement = session.statement(BY_LOOKUP).await?;
     let lookups: Vec<&[u8]> = lookups.iter().map(<[u8; 16]>::as_slice).collect();
     let rows = session.query(&statement, &[&at.namespace, &at.domain, &lookups]).await?;
@@ -325,7 +340,7 @@ async fn reseal(session: &Session, at: At, rows: &[(u32, TokenRow)]) -> Result<u
     let versions: Vec<i64> = rows.iter().map(|(_, row)| row.version.into()).collect();
     let sealed: Vec<&[u8]> = rows.iter().map(|(_, row)| row.sealed.as_slice()).collect();
     let metas: Vec<Option<&[u8]>> = rows.iter().map(|(_, row)| row.meta.as_deref()).collect();
-    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+    let params: [&(dyn ToSql + Sync); 7] =
         [&at.namespace, &at.domain, &tokens, &olds, &versions, &sealed, &metas];
     session.execute(&statement, &params).await
 }
@@ -416,8 +431,8 @@ fn distinct(versions: impl Iterator<Item = u32>) -> Vec<i64> {
     versions
 }
 
-fn lookup(row: &TokenRow) -> Option<&[u8]> {
-    row.lookup.as_ref().map(<[u8; 16]>::as_slice)
+fn slice(bytes: Option<&[u8; 16]>) -> Option<&[u8]> {
+    bytes.map(<[u8; 16]>::as_slice)
 }
 
 /// No row holds a NUL, and PostgreSQL takes none in a text.
