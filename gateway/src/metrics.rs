@@ -25,6 +25,8 @@ pub struct Metrics {
     tokens: Family<DomainLabels, Gauge>,
     counters: Family<DomainLabels, Gauge<f64, AtomicU64>>,
     tidied: Family<DomainLabels, Counter>,
+    cache_hits: Counter,
+    cache_misses: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -76,6 +78,8 @@ impl Default for Metrics {
             tokens: Family::default(),
             counters: Family::default(),
             tidied: Family::default(),
+            cache_hits: Counter::default(),
+            cache_misses: Counter::default(),
         };
         metrics.store_held.set(1);
         metrics.with_registry(|registry| {
@@ -101,6 +105,10 @@ impl Default for Metrics {
             registry.register("allonym_token_counter_used_ratio", what, counters);
             let tidied = metrics.tidied.clone();
             registry.register("allonym_tokens_tidied", "Ended tokens that were deleted", tidied);
+            let hits = metrics.cache_hits.clone();
+            registry.register("allonym_token_cache_hits", "Found without the store", hits);
+            let misses = metrics.cache_misses.clone();
+            registry.register("allonym_token_cache_misses", "Asked of the store", misses);
         });
         metrics
     }
@@ -171,6 +179,12 @@ impl Metrics {
     pub fn tokens(&self, domain: &str, tokens: u64) {
         let labels = DomainLabels { domain: domain.to_owned() };
         self.tokens.get_or_create(&labels).set(i64::try_from(tokens).unwrap_or(i64::MAX));
+    }
+
+    /// How often tokens and values were found without the store, and how often not, in all.
+    pub fn token_cache(&self, hits: u64, misses: u64) {
+        self.cache_hits.inc_by(hits.saturating_sub(self.cache_hits.get()));
+        self.cache_misses.inc_by(misses.saturating_sub(self.cache_misses.get()));
     }
 
     /// How much of a domain's fullest counter is used.

@@ -153,6 +153,8 @@ impl Gateway {
     /// What is counted.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
+        // As it is when somebody looks: upkeep may be at work for a while.
+        self.shared.metrics.store_held(self.shared.tenure.check().is_ok());
         &self.shared.metrics
     }
 

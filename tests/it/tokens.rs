@@ -65,6 +65,13 @@ fn tokens_are_switched_ended_and_deleted() {
     let token = stored(&stand, &shop, "c1", "ada.canary@example.com");
     assert_eq!(read(&stand, &billing, "c1").json()["email"], "ada.canary@example.com");
 
+    assert_eq!(read(&stand, &billing, "c1").json()["email"], "ada.canary@example.com");
+    wait_for("nothing is found in memory", || {
+        let metrics = curl(&format!("http://{}/metrics", stand.admin), "GET", &[], None).body;
+        let hits = metrics.lines().find_map(|l| l.strip_prefix("allonym_token_cache_hits_total "));
+        hits.is_some_and(|hits| hits != "0")
+    });
+
     assert!(done(&stand, &["tokens", "disable", "email", &token]).contains("1 of 1"));
     let refused = read(&stand, &billing, "c1");
     assert!(!refused.body.contains("ada.canary"), "{}", refused.body);

@@ -41,7 +41,7 @@ impl Gateway {
         said: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<(), StartError> {
         let (mut resealed, mut pressed) = (Resealed::new(), HashSet::new());
-        let mut measured: Option<Instant> = None;
+        let (mut measured, mut unread): (Option<Instant>, Option<String>) = (None, None);
         loop {
             // An anchor must not be ahead of the log: it is dropped a round later, when
             // what it names has long been on the disk.
@@ -59,10 +59,16 @@ impl Gateway {
                 }
                 read
             });
-            if let Err(problem) = round.await.map_err(|_| StartError::Ended("upkeep"))? {
-                said(&format!("warning: nothing is written yet: {}", problem.detail));
+            let read = round.await.map_err(|_| StartError::Ended("upkeep"))?;
+            let why = read.err().map(|problem| problem.detail);
+            if why != unread
+                && let Some(why) = &why
+            {
+                said(&format!("warning: nothing is written yet: {why}"));
             }
-            self.shared.metrics.store_held(self.shared.tenure.check().is_ok());
+            unread = why;
+            let counts = self.vault.cache_counts();
+            self.shared.metrics.token_cache(counts.hits, counts.misses);
             self.reseal(&mut resealed, &shutdown).await;
             self.tidy(&shutdown).await;
             if measured.is_none_or(|at| at.elapsed() >= MEASURED) {

@@ -14,7 +14,7 @@ use crate::commands::{Failure, Out, Outcome, unexpected};
 use crate::config::Config;
 
 /// Bytes of a file in one request.
-const PART: usize = 1 << 20;
+const PART: usize = 128 << 10;
 
 /// Which tokens, and where to.
 #[derive(clap::Args)]
