@@ -28,7 +28,7 @@ impl Client {
     pub fn ask(&mut self, request: &Request) -> Result<Reply, Problem> {
         // One that was turned away at the door is told why and not listened to.
         let sent = self.writer.write_all(&written(request)?);
-        self.next().map_err(|problem| match sent {
+        self.more().map_err(|problem| match sent {
             Ok(()) => problem,
             Err(error) => gone(error),
         })
@@ -46,7 +46,7 @@ impl Client {
     ///
     /// # Errors
     /// When the gateway refuses, or goes away.
-    pub fn next(&mut self) -> Result<Reply, Problem> {
+    pub fn more(&mut self) -> Result<Reply, Problem> {
         let mut answer = zeroize::Zeroizing::new(String::new());
         self.reader.read_line(&mut answer).map_err(gone)?;
         match serde_json::from_str(&answer) {

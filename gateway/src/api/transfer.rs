@@ -105,7 +105,10 @@ async fn pages(
         let here = lines.filter(|line| line.windows(VALUE.len()).any(|w| w == VALUE)).count();
         pipeline.may_export(crossing, here).await.map_err(Stopped::Refused)?;
         values += here as u64;
-        let text = std::str::from_utf8(&page).unwrap_or_default().to_owned();
+        let text = std::str::from_utf8(&page).map_err(|_| {
+            Stopped::Failed(Problem::new("unreadable", "a page of the export is not a text"))
+        })?;
+        let text = text.to_owned();
         let reply = Ok(Reply::Part(Part { text, is_last: false }));
         peer.send(&reply).await.map_err(Stopped::Gone)?;
     }

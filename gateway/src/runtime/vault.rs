@@ -43,8 +43,9 @@ impl Gateway {
         let vaulted = vaulted(&plan, class)?;
         let id = vaulted.domain().domain.id;
         self.recorded(actor, "tokens.list", &[("class", class)], async |_| {
-            // Claims stand before all tokens.
-            let after = after.unwrap_or_else(|| format!("{NO_TOKEN}\u{10ffff}"));
+            // What is no token stands before all that are.
+            let others = format!("{NO_TOKEN}\u{10ffff}");
+            let after = after.map_or_else(|| others.clone(), |after| after.max(others.clone()));
             let rows = self.store.token_page(id, Some(after), limit.clamp(1, MOST)).await;
             let rows = rows.map_err(|error| store_problem(&error))?;
             let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
@@ -160,7 +161,8 @@ impl Gateway {
         let plan = self.plan();
         let domains = domains(&plan, class)?;
         self.shared.tenure.check()?;
-        self.recorded(actor, "tokens.erase", &[], async |audit| {
+        let named: Vec<_> = class.map(|class| ("class", class)).into_iter().collect();
+        self.recorded(actor, "tokens.erase", &named, async |audit| {
             let (mut erased, mut shared) = (Vec::new(), Vec::new());
             for (domain, classes, vaulted) in &domains {
                 let erasure = self.vault.erase(vaulted.domain(), owner).await;

@@ -62,7 +62,7 @@ pub(super) fn export(config: &Path, arguments: &Export, out: &Out) -> Outcome {
         }
         file.write(part.text.as_bytes())?;
         progress.add(part.text.bytes().filter(|byte| *byte == b'\n').count());
-        reply = client.next()?;
+        reply = client.more()?;
     }
     file.keep()?;
     // Neither the first line nor the last is a token.

@@ -110,7 +110,7 @@ a.yaml:2:48: `connections` is not 1 to 200
     );
     check(
         "store: { postgres: postgres://a@db/x, password: hunter2 }",
-        r"a.yaml:2:39: a secret must not stand in the configuration
+        r"a.yaml:2:49: a secret must not stand in the configuration
   hint: write `{ env: NAME }` or `{ file: PATH }`",
     );
     check(
@@ -444,7 +444,7 @@ connectors:
     routes:
       "POST /a": { $.a: email, b: email }"#,
         r"a.yaml:9:32: `b` is neither a selector nor an option
-  hint: selectors begin with $, header:, query: or path:; options are tokens, on_unprotected, holds",
+  hint: selectors begin with $, header:, query: or path:; options are tokens, on_unprotected, holds, subject",
     );
 }
 
