@@ -245,7 +245,7 @@ pub(crate) fn seals_tokens(
 ) -> Result<bool, StoreError> {
     let found = transaction
         .first(
-            "SELECT id FROM tokens INDEXED BY tokens_by_version WHERE namespace = ?1 AND version = ?3 AND domain IN
+            "SELECT id FROM tokens INDEXED BY tokens_by_version WHERE namespace = ?1 AND version > 0 AND version = ?3 AND domain IN
                  (SELECT number FROM domains WHERE namespace = ?1 AND key = ?2) LIMIT 1",
             params![hierarchy.namespace, key.as_bytes(), version.number()],
         )?;

@@ -11,6 +11,9 @@ use crate::{Store, StoreError, admin};
 /// The [`Record`] of the last restore.
 const RESTORED: &str = "store/restored";
 
+/// More leases of one name than can have been given out since a backup.
+const FENCES: i64 = 1 << 32;
+
 /// That a store was made out of a backup, and with which versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoredInfo {
@@ -49,6 +52,7 @@ impl Store {
 }
 
 /// Records that the store was restored now, in place of what an earlier restore left.
+/// Nobody holds a lease of the time before it, nor one given out after the backup.
 pub(crate) fn record(
     transaction: &Transaction<'_>,
     hierarchy: &Hierarchy,
@@ -63,6 +67,10 @@ pub(crate) fn record(
         let version = KeyVersion::new(row.get(1)?).ok_or(StoreError::Altered("key_versions"))?;
         versions.push((KeyId::from_bytes(row.get(0)?), version));
     }
+    transaction.execute(
+        "UPDATE leases SET holder = '', until = 0, fence = fence + ?2 WHERE namespace = ?1",
+        params![hierarchy.namespace, FENCES],
+    )?;
     let unrotated = versions.iter().map(|(key, _)| *key).collect();
     write(transaction, hierarchy, &Record { at: to_millis(now), versions, unrotated })
 }

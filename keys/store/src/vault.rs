@@ -19,7 +19,7 @@ pub(crate) use scan::Position;
 
 /// Most rows of one request.
 const LARGEST_BATCH: usize = 65_536;
-const LONGEST_TOKEN: usize = 4096;
+pub(crate) const LONGEST_TOKEN: usize = 4096;
 const LONGEST_SEALED: usize = 1024 * 1024;
 /// A vaulted token and what it stands for, sealed by the caller.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -19,7 +19,8 @@ use crate::StoreError;
 /// elsewhere. The role needs `CONNECT` on the database, and `USAGE` and `CREATE` on that
 /// schema; no other rights, and never those of a superuser. Once the tables are there, a
 /// role with `USAGE` on the schema and `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its
-/// tables is enough, until a release brings a new schema. The database must be in UTF8.
+/// tables is enough, until a release brings a new schema. The database must be in UTF8. A
+/// pooler in between has to keep one server session for each connection.
 ///
 /// TLS with the server's certificate and name verified (`sslmode=verify-full`) is the
 /// default. `sslmode=disable` in the URL leaves it out, and so does a host that is a Unix
@@ -28,7 +29,8 @@ use crate::StoreError;
 pub struct PostgresConfig {
     /// `postgresql://user@host:port/database?...` as libpq has it, without a password.
     pub url: String,
-    /// The password, from wherever the caller keeps it.
+    /// The password, from wherever the caller keeps it. The client library keeps a copy
+    /// for as long as the store is open.
     pub password: Option<Zeroizing<String>>,
     /// PEM file of the authorities that may have signed the server's certificate. Without
     /// it, what `sslrootcert` in the URL says, or else those of the system.

@@ -10,7 +10,7 @@ use crate::sqlite::connection;
 use crate::{StoreError, file, schema};
 
 /// Rows that are fetched at a time.
-const FETCHED: usize = 2000;
+const FETCHED: usize = 500;
 /// Values of one statement; PostgreSQL takes 65,535.
 const VALUES: usize = 30_000;
 /// Rows of one statement, so that the largest of them stay within a message.

@@ -11,11 +11,12 @@ use super::failure::Failure;
 use super::session::{Kind, Session};
 use crate::StoreError;
 use crate::leases::Lease;
-use crate::vault::{At, Fence, PutOutcome, TokenRow, Touch, Wanted};
+use crate::vault::{At, Fence, LONGEST_TOKEN, PutOutcome, TokenRow, Touch, Wanted};
 
-/// What goes to the server in one statement; a message there has a limit of 1 GiB.
-const PART_ROWS: usize = 16_384;
-const PART_BYTES: usize = 32 * 1024 * 1024;
+/// What goes to the server in one statement: far less than a message may hold, and than
+/// it can do in the time that a statement has.
+const PART_ROWS: usize = 4096;
+const PART_BYTES: usize = 8 * 1024 * 1024;
 
 const VERSIONS: &str = "SELECT v.version FROM domains d
      JOIN key_versions v ON v.namespace = d.namespace AND v.key = d.key
@@ -29,8 +30,8 @@ const INSERT: &str = "INSERT INTO tokens (namespace, domain, token, lookup, vers
          $9::bigint[], $10::bytea[], $11::bytea[]) WITH ORDINALITY
          AS r (token, lookup, version, sealed, created, expires, disabled, subject, meta, place)
      ORDER BY r.place ON CONFLICT DO NOTHING RETURNING token, lookup";
-// Each row is looked up by itself: of a table whose statistics are not there yet the
-// planner thinks that a domain has few rows, and would read all of them instead.
+// Each row is looked up by itself, and no other index fits: of a domain whose statistics
+// are not there yet the planner thinks that it has few rows, and would read all of them.
 const DELETE_ENDED: &str = "DELETE FROM tokens t
      USING unnest($3::bytea[]) AS r (lookup) CROSS JOIN LATERAL
          (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND lookup = r.lookup LIMIT 1) f
@@ -40,29 +41,35 @@ const BY_LOOKUP: &str = "SELECT t.* FROM unnest($3::bytea[]) AS r (lookup) CROSS
       FROM tokens WHERE namespace = $1 AND domain = $2 AND lookup = r.lookup LIMIT 1) t";
 const BY_TOKEN: &str = "SELECT t.* FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
      (SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta
-      FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) t";
+      FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) t";
 const RESEAL: &str = "UPDATE tokens t SET version = r.version, sealed = r.sealed, meta = r.meta
      FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[])
          AS r (token, old, version, sealed, meta) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id AND t.version = r.old";
 const FENCE: &str = "UPDATE leases SET fence = fence
      WHERE namespace = $1 AND name = $2 AND fence = $3 AND holder = $4";
 const SET_DISABLED: &str = "UPDATE tokens t SET disabled = $4
      FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id RETURNING t.token";
 const SET_EXPIRY: &str = "UPDATE tokens t SET expires = $4
      FROM unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id RETURNING t.token";
 const SET_META: &str = "UPDATE tokens t SET meta = r.meta
      FROM unnest($3::text[], $4::bytea[]) AS r (token, meta) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id RETURNING t.token";
 const DELETE: &str = "DELETE FROM tokens t
      USING unnest($3::text[]) AS r (token) CROSS JOIN LATERAL
-         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token LIMIT 1) f
+         (SELECT id FROM tokens WHERE namespace = $1 AND domain = $2 AND token = r.token
+          AND token <> '' LIMIT 1) f
      WHERE t.id = f.id RETURNING t.token";
 const NUMBER: &str = "SELECT number FROM domains WHERE namespace = $1 AND id = $2";
 
@@ -145,7 +152,7 @@ impl Postgres {
                     session.query(&statement, &[&at.namespace, &at.domain, &versions]).await?;
                 check_versions(domain, &versions, &found)?;
                 let mut replaced = 0;
-                for part in parts(rows.iter().map(|(_, row)| row)) {
+                for part in parts(rows.iter().map(|(_, row)| size(row))) {
                     let part = rows.get(part).unwrap_or_default();
                     replaced += reseal(&session, at, part).await?;
                 }
@@ -252,7 +259,7 @@ impl Batch {
     ) -> Result<Inserted, Failure> {
         let At { namespace, domain } = self.at;
         let mut inserted = Inserted::with_capacity(rows.len());
-        for part in parts(rows.iter().copied()) {
+        for part in parts(rows.iter().map(|row| size(row))) {
             let rows = rows.get(part).unwrap_or_default();
             let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
             let lookups: Vec<_> = rows.iter().map(|row| slice(row.lookup.as_ref())).collect();
@@ -380,7 +387,14 @@ async fn touched(session: &Session, at: At, touch: &Touch) -> Result<Vec<bool>, 
             let metas = metas.into_iter().filter(|(token, _)| storable(token));
             let (tokens, metas): (Vec<&str>, Vec<Option<&[u8]>>) = metas.unzip();
             let statement = session.statement(SET_META).await?;
-            session.query(&statement, &[&namespace, &domain, &tokens, &metas]).await?
+            let mut rows = Vec::with_capacity(tokens.len());
+            for part in parts(metas.iter().map(|meta| meta.map_or(0, <[u8]>::len))) {
+                let tokens = tokens.get(part.clone()).unwrap_or_default();
+                let metas = metas.get(part).unwrap_or_default();
+                let params: [&(dyn ToSql + Sync); 4] = [&namespace, &domain, &tokens, &metas];
+                rows.extend(session.query(&statement, &params).await?);
+            }
+            rows
         }
         Touch::Delete(_) => {
             let statement = session.statement(DELETE).await?;
@@ -406,12 +420,12 @@ fn check_versions(domain: DomainId, wanted: &[i64], found: &[Row]) -> Result<(),
     Err(StoreError::VersionGone { domain, version }.into())
 }
 
-/// Ranges of rows, each as much as goes into one statement; at least one, if empty.
-fn parts<'a>(rows: impl Iterator<Item = &'a TokenRow>) -> Vec<Range<usize>> {
+/// Ranges of rows of these sizes in bytes, each as much as goes into one statement; at
+/// least one, if empty.
+fn parts(sizes: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let (mut start, mut end, mut bytes) = (0, 0, 0);
-    for row in rows {
-        let size = row.token.len() + row.sealed.len() + row.meta.as_ref().map_or(0, Vec::len);
+    for size in sizes {
         if end > start && (end - start >= PART_ROWS || bytes + size > PART_BYTES) {
             parts.push(start..end);
             (start, bytes) = (end, 0);
@@ -435,9 +449,13 @@ fn slice(bytes: Option<&[u8; 16]>) -> Option<&[u8]> {
     bytes.map(<[u8; 16]>::as_slice)
 }
 
-/// No row holds a NUL, and PostgreSQL takes none in a text.
-fn storable(text: &str) -> bool {
-    !text.contains('\0')
+fn size(row: &TokenRow) -> usize {
+    row.token.len() + row.sealed.len() + row.meta.as_ref().map_or(0, Vec::len)
+}
+
+/// Whether a row can have this token; PostgreSQL is not asked for another.
+fn storable(token: &str) -> bool {
+    token.len() <= LONGEST_TOKEN && !token.contains('\0')
 }
 
 fn token_row(row: &Row) -> Result<TokenRow, Failure> {
@@ -468,8 +486,7 @@ mod tests {
     #[test]
     fn a_batch_goes_in_parts() {
         let check = |count: usize, size: usize, ends: &[usize]| {
-            let row = TokenRow { sealed: vec![0; size], ..TokenRow::default() };
-            let parts = parts(std::iter::repeat_n(&row, count));
+            let parts = parts(std::iter::repeat_n(size, count));
             let starts: Vec<_> = parts.iter().skip(1).map(|part| part.start).collect();
             let found: Vec<_> = parts.iter().map(|part| part.end).collect();
             assert_eq!(found, ends, "{count} of {size}");

@@ -48,7 +48,11 @@ impl Store {
     }
 }
 
-fn set_one(transaction: &Transaction<'_>, at: At, change: &SubjectChange) -> Result<u64, StoreError> {
+fn set_one(
+    transaction: &Transaction<'_>,
+    at: At,
+    change: &SubjectChange,
+) -> Result<u64, StoreError> {
     let to = change.to.as_ref().map_or(Param::Null, Param::from);
     match &change.from {
         Some(from) => transaction.execute(

@@ -9,11 +9,13 @@ use crate::{Store, StoreError};
 
 /// Version by version: within one, the index has the rows in their order.
 const LOWEST_VERSION: &str = "SELECT min(version) FROM tokens INDEXED BY tokens_by_version
-     WHERE namespace = ?1 AND domain = ?2 AND version >= ?3 AND version < ?4";
+     WHERE namespace = ?1 AND domain = ?2 AND version > 0 AND version >= ?3
+         AND version < ?4";
 const OF_VERSION: &str =
     "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta, id
      FROM tokens INDEXED BY tokens_by_version
-     WHERE namespace = ?1 AND domain = ?2 AND version = ?3 AND id > ?4 ORDER BY id LIMIT ?5";
+     WHERE namespace = ?1 AND domain = ?2 AND version > 0 AND version = ?3 AND id > ?4
+     ORDER BY id LIMIT ?5";
 
 /// Where a search for old tokens stands: at this row of this version. The default is
 /// before all rows.

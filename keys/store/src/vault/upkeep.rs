@@ -12,7 +12,8 @@ use crate::{Store, StoreError};
 
 const PAGE: &str =
     "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta FROM tokens
-     WHERE namespace = ?1 AND domain = ?2 AND token > ?3 ORDER BY token LIMIT ?4";
+     WHERE namespace = ?1 AND domain = ?2 AND token <> '' AND token > ?3
+     ORDER BY token LIMIT ?4";
 /// What is deleted is chosen first, and must still be so when it is: another node may
 /// change it in between.
 const DELETE_SUBJECT: &str = "DELETE FROM tokens WHERE subject = ?3 AND id IN

@@ -23,6 +23,8 @@ fn restored(home: &Home) -> Store {
     let pan = store.ensure_key("pan", None, now()).unwrap();
     store.rotate(pan, later(1)).unwrap();
     assert_eq!(store.restored_since(), Ok(None));
+    let year = std::time::Duration::from_secs(365 * 86_400);
+    store.lease_acquire("job", "one", year, later(1)).unwrap().unwrap();
     store.backup(&home.at("backup"), later(2)).unwrap();
     store.rotate(pan, later(3)).unwrap();
     drop(store);
@@ -43,6 +45,8 @@ fn a_restored_store_says_so(home: Home) {
         assert!(unrotated.iter().all(|index| found.contains(&ids[*index])));
     };
     check(&store, &[0, 1]);
+    let lease = store.lease_acquire("job", "two", std::time::Duration::ZERO, later(10)).unwrap();
+    assert!(lease.unwrap().fence > 1000, "above all that were given out since the backup");
     store.rotate_from(ids[0], version(1), later(11)).unwrap();
     check(&store, &[1]);
     drop(store);

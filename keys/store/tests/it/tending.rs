@@ -12,6 +12,7 @@ conformance_async! {
     pages_are_in_the_order_of_bytes,
     no_text_holds_a_nul,
     a_counter_gives_each_number_once,
+    large_batches_go_through,
     sixteen_takers_share_a_counter,
 }
 
@@ -206,6 +207,8 @@ async fn no_text_holds_a_nul(home: Home) {
     assert_eq!(refused, Err(StoreError::Nul("a token")));
     assert_eq!(store.ensure_key("a\0b", None, now()), Err(StoreError::Nul("the name of a key")));
     store.token_put(domain, vec![token_row(1)], now()).await.unwrap();
+    let long = store.token_by_token(domain, vec!["t".repeat(5000)]).await;
+    assert_eq!(long, Ok(vec![None]));
     let asked = vec!["a\0b".to_owned(), token_row(1).token];
     let found = store.token_by_token(domain, asked.clone()).await;
     assert_eq!(found, Ok(vec![None, Some(token_row(1))]));
@@ -257,4 +260,27 @@ async fn sixteen_takers_share_a_counter(home: Home) {
     numbers.sort_unstable();
     assert_eq!(numbers, (0..1000).collect::<Vec<u64>>());
     assert_eq!(store.counter_used(domain, [1; 16]).await, Ok(1000));
+}
+
+async fn large_batches_go_through(home: Home) {
+    let (store, domain) = with_domain(&home);
+    let large = |number| TokenRow { sealed: vec![7; 1024 * 1024], ..token_row(number) };
+    let batch: Vec<_> = (0..70).map(large).collect();
+    let outcomes = store.token_put(domain, batch.clone(), now()).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| *outcome == PutOutcome::Inserted));
+    let metas = batch.iter().map(|row| (row.token.clone(), Some(vec![8; 1024 * 1024])));
+    assert_eq!(store.token_set_meta(domain, metas.collect()).await, Ok(vec![true; 70]));
+    let small: Vec<_> = (100..40_100).map(token_row).collect();
+    let outcomes = store.token_put(domain, small.clone(), now()).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| *outcome == PutOutcome::Inserted));
+    assert_eq!(store.token_count(domain).await, Ok(40_070));
+    let tokens = small.iter().map(|row| row.token.clone()).collect();
+    let found = store.token_by_token(domain, tokens).await.unwrap();
+    assert!(found.iter().flatten().eq(&small));
+    let tokens = small.into_iter().map(|row| row.token).collect();
+    assert_eq!(store.token_delete(domain, tokens).await, Ok(vec![true; 40_000]));
+    let left = store.token_page(domain, None, 2).await.unwrap();
+    let expected =
+        [0, 1].map(|number| TokenRow { meta: Some(vec![8; 1024 * 1024]), ..large(number) });
+    assert!(left == expected);
 }

@@ -31,6 +31,9 @@ struct Request<'a, 'c> {
     tenant: &'c str,
 }
 
+/// Numbers of each counter that did not suit a value.
+type Spare = HashMap<[u8; 16], Vec<u64>>;
+
 /// A token that a value may get, and the number it came of.
 struct Drawn {
     token: String,
@@ -231,7 +234,7 @@ impl Vaulted {
             groups.push(group);
         }
         let mut drawn: Vec<Option<Drawn>> = values.iter().map(|_| None).collect();
-        let mut spare: HashMap<[u8; 16], Vec<u64>> = HashMap::new();
+        let mut spare = Spare::new();
         let end = self.draw_all(sequence, keys, values, &groups, (&mut drawn, &mut spare)).await;
         if end.is_err() {
             for drawn in drawn.iter().flatten() {
@@ -253,7 +256,7 @@ impl Vaulted {
         keys: &SequenceKeys,
         values: &[Open<'_>],
         groups: &[Group<'_>],
-        (drawn, spare): (&mut [Option<Drawn>], &mut HashMap<[u8; 16], Vec<u64>>),
+        (drawn, spare): (&mut [Option<Drawn>], &mut Spare),
     ) -> Result<(), VaultedFault> {
         loop {
             let mut counts: HashMap<[u8; 16], Numbers> = HashMap::new();

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use allonym_keyring::Keyring;
 use allonym_protect::{Owner, TokenError, Vaulted};
 use allonym_store::{PutOutcome, TokenRow};
@@ -26,6 +28,10 @@ pub struct Importer<'a> {
     number: u64,
     state: State,
     pending: Vec<Entry>,
+    /// Tokens and look-ups of what is pending: none twice, so that of two lines that
+    /// contradict each other the first holds.
+    named: HashSet<String>,
+    found_by: HashSet<[u8; 16]>,
     pending_bytes: usize,
     summary: Summary,
 }
@@ -109,6 +115,8 @@ impl<'a> Importer<'a> {
             number: 0,
             state: State::Header,
             pending: Vec::new(),
+            named: HashSet::new(),
+            found_by: HashSet::new(),
             pending_bytes: 0,
             summary: Summary::default(),
         }
@@ -181,10 +189,7 @@ impl<'a> Importer<'a> {
                         self.state = State::End;
                     }
                     Ok(line) => match self.entry(number, &line, ours)? {
-                        Ok(entry) => {
-                            self.pending_bytes += self.buffer.len();
-                            self.pending.push(entry);
-                        }
+                        Ok(entry) => self.pend(entry, report).await?,
                         Err(outcome) => self.tell(report, number, outcome),
                     },
                 }
@@ -268,10 +273,28 @@ impl<'a> Importer<'a> {
         Ok(Ok(Entry { number, row, value: Some(candidate.value) }))
     }
 
+    /// Keeps an entry until there are enough, or one of them is of the same token or
+    /// value.
+    async fn pend(&mut self, entry: Entry, report: Report<'_>) -> Result<(), ImportError> {
+        let found_by = entry.row.lookup;
+        if self.named.contains(&entry.row.token)
+            || found_by.is_some_and(|found_by| self.found_by.contains(&found_by))
+        {
+            self.flush(report).await?;
+        }
+        self.named.insert(entry.row.token.clone());
+        self.found_by.extend(found_by);
+        self.pending_bytes += self.buffer.len();
+        self.pending.push(entry);
+        Ok(())
+    }
+
     /// Stores what is pending.
     async fn flush(&mut self, report: Report<'_>) -> Result<(), ImportError> {
         let pending = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
+        self.named.clear();
+        self.found_by.clear();
         if pending.is_empty() {
             return Ok(());
         }

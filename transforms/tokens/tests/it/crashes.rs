@@ -21,9 +21,12 @@ async fn the_process_that_is_killed() {
     let folder = Path::new(&folder);
     let seals: [Box<dyn Seal>; 1] = [Box::new(FileSeal::open(folder.join("seal.key")).unwrap())];
     let now = SystemTime::now();
-    let store = match std::env::var(SCHEMA) {
-        Err(_) => Store::open(&folder.join("data/store.db"), &seals, now),
-        Ok(url) => Store::open_postgres(&allonym_store::PostgresConfig::new(url), &seals, now),
+    let store = match std::env::var_os(SCHEMA) {
+        None => Store::open(&folder.join("data/store.db"), &seals, now),
+        Some(url) => {
+            let config = allonym_store::PostgresConfig::new(url.into_string().unwrap());
+            Store::open_postgres(&config, &seals, now)
+        }
     };
     let store = store.unwrap();
     let key = store.ensure_key("contact", None, now).unwrap();

@@ -64,7 +64,7 @@ async fn what_is_anothers_too_is_neither_erased_nor_forgotten(world: World) {
     assert!(same[0] == tokens[0]);
     // Looking for a value claims nothing.
     method.stored_forms(&[&values[1]], &about(&keys, "d")).await.unwrap();
-    let expected = vec![tokens[0].as_str().unwrap().to_owned()];
+    let expected = [tokens[0].as_str().unwrap().to_owned()];
     for (subject, deleted, shared) in
         [("a", 1, 1), ("a", 0, 1), ("b", 0, 1), ("c", 0, 1), ("d", 0, 0)]
     {
