@@ -9,7 +9,7 @@ use allonym_store::{PutOutcome, Store, StoreError, TokenRow};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use crate::cache::{Cache, KnownToken, KnownValue, Moment};
+use crate::cache::{Cache, CacheCounts, KnownToken, KnownValue, Moment};
 use crate::claims::{Claim, is_claim};
 use crate::counters::{Counters, Pressure};
 use crate::domains::{Domains, Known};
@@ -58,6 +58,12 @@ impl VaultStore {
         let cache = Cache::new(settings.cache);
         let (domains, counters) = (Domains::default(), Counters::default());
         Self { store, settings, domains, cache, counters }
+    }
+
+    /// How often the memory in front of the store had what was asked for.
+    #[must_use]
+    pub fn cache_counts(&self) -> CacheCounts {
+        self.cache.counts()
     }
 
     /// The counters of format-preserving tokens of which four fifths are used, as far
