@@ -27,11 +27,8 @@ impl Client {
     /// When the gateway refuses, or goes away.
     pub fn ask(&mut self, request: &Request) -> Result<Reply, Problem> {
         // One that was turned away at the door is told why and not listened to.
-        let sent = self.writer.write_all(&written(request)?);
-        self.more().map_err(|problem| match sent {
-            Ok(()) => problem,
-            Err(error) => gone(error),
-        })
+        let _ = self.writer.write_all(&written(request)?);
+        self.more()
     }
 
     /// Sends what is not answered by itself.

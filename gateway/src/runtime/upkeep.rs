@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use allonym_contract::Shutdown;
 use allonym_keyring::{DomainId, KeyState, KeyVersion, Keyring};
-use allonym_protect::{MethodSpec, TokenDomain, TokenStore};
+use allonym_protect::{MethodSpec, TokenDomain};
 
 use super::vault::pressure_warning;
 use super::{Gateway, StartError};
@@ -148,7 +148,8 @@ impl Gateway {
                 continue;
             }
             while !*shutdown.borrow() && self.shared.tenure.check().is_ok() {
-                match self.vault.reseal(&domain, keyring, RESEAL).await {
+                let lease = self.shared.tenure.fence();
+                match self.vault.reseal_under(&domain, keyring, RESEAL, lease.as_ref()).await {
                     Ok(0) => {
                         resealed.insert(protected.domain.id, (active, Instant::now()));
                         break;
