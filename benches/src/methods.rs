@@ -54,7 +54,8 @@ pub(crate) fn compare(pace: Pace) -> Outcome<Section> {
     ))?;
     let names = values(|number| format!("person {number:09}"));
     let cards = values(card);
-    let days = values(|number| format!("19{:02}-0{}-1{}", number % 100, number % 9 + 1, number % 10));
+    let days =
+        values(|number| format!("19{:02}-0{}-1{}", number % 100, number % 9 + 1, number % 10));
     let spread = spread(&*siv, &names)?;
     let arms = [
         Arm::new("one AES-256 block", |length| {
@@ -83,8 +84,14 @@ fn section(block: &Series, one: [&Series; 3], many: [&Series; 3]) -> Section {
             .goal(Goal::ValueAtMost(250.0)),
         Row::new("methods.pan", "fpe pan, 16 digits", LATENCY, pan, block),
         Row::new("methods.date", "fpe date, by a table", LATENCY, date, block),
-        Row::new("methods.siv.versions", "siv, the newest of 10,000 versions", LATENCY, siv_many, siv)
-            .goal(Goal::RatioAtMost(1.1)),
+        Row::new(
+            "methods.siv.versions",
+            "siv, the newest of 10,000 versions",
+            LATENCY,
+            siv_many,
+            siv,
+        )
+        .goal(Goal::RatioAtMost(1.1)),
         Row::new("methods.pan.versions", "fpe pan, the newest of 10,000", LATENCY, pan_many, pan)
             .goal(Goal::RatioAtMost(1.1)),
         Row::new("methods.siv.spread", "reveal siv, each of 10,000 versions", LATENCY, spread, siv),
@@ -181,7 +188,9 @@ fn fpe(template: TemplateSpec, version: VersionMode) -> MethodSpec {
 }
 
 fn values(of: impl Fn(u64) -> String) -> Vec<Value> {
-    (0..BATCH as u64).map(|number| Value::text(of(number.wrapping_mul(0x9e37_79b9) % 1_000_000))).collect()
+    (0..BATCH as u64)
+        .map(|number| Value::text(of(number.wrapping_mul(0x9e37_79b9) % 1_000_000)))
+        .collect()
 }
 
 /// A card number of 16 digits with its check digit.

@@ -53,13 +53,11 @@ async fn answer(gateway: &Gateway, request: &http::Request<Incoming>) -> Respons
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => (StatusCode::OK, METRICS, gateway.metrics().encode()),
         (&Method::GET | &Method::HEAD, "/livez") => (StatusCode::OK, TEXT, "alive\n".to_owned()),
-        (&Method::GET | &Method::HEAD, "/readyz") => {
-            if gateway.is_ready().await {
-                (StatusCode::OK, TEXT, "ready\n".to_owned())
-            } else {
-                (StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n".to_owned())
-            }
-        }
+        (&Method::GET | &Method::HEAD, "/readyz") => match gateway.readiness().await {
+            Ok(None) => (StatusCode::OK, TEXT, "ready\n".to_owned()),
+            Ok(Some(limits)) => (StatusCode::OK, TEXT, format!("ready, but {limits}\n")),
+            Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{missing}\n")),
+        },
         _ => (StatusCode::NOT_FOUND, TEXT, "there are /metrics, /livez and /readyz\n".to_owned()),
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));

@@ -5,13 +5,20 @@ pub mod client;
 pub mod socket;
 
 mod answer;
+mod tokens;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
 
 pub use answer::answer;
+pub use tokens::{
+    Erased, ErasedDomain, ErasureReceipt, ImportReport, Part, Subject, TokenChange, TokenCount,
+    TokenPage, TokenView, Transfer,
+};
 
 /// What can be asked. Has no `Debug`: two of them carry values.
 #[derive(Serialize, Deserialize)]
@@ -49,6 +56,38 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Tokens of a class, with what is known of them but for their values.
+    Tokens {
+        /// The class.
+        class: String,
+        /// After which token; from the first if there is none.
+        after: Option<String>,
+        /// How many at most.
+        limit: usize,
+    },
+    /// How many tokens there are.
+    CountTokens {
+        /// Of this class only.
+        class: Option<String>,
+    },
+    /// Switches tokens off or on, deletes them, or gives them another end.
+    ChangeTokens {
+        /// The class.
+        class: String,
+        /// The tokens.
+        tokens: Vec<String>,
+        /// What becomes of them.
+        change: TokenChange,
+    },
+    /// Deletes every token about a data subject.
+    EraseSubject(Subject),
+    /// All tokens of a class with their values, under the caller's own rights: as many
+    /// replies as there are pages.
+    ExportTokens(Transfer),
+    /// Takes tokens with their values, under the caller's own rights: parts follow.
+    ImportTokens(Transfer),
+    /// What follows [`Request::ImportTokens`].
+    Part(Part),
     /// Protects values under the caller's own rights.
     Protect(Batch),
     /// Reveals values under the caller's own rights.
@@ -97,13 +136,16 @@ pub struct Batch {
     pub purpose: Option<String>,
     /// An API token; without it the local user is the principal.
     pub token: Option<String>,
+    /// Whom the values are about, so that their tokens can be erased.
+    #[serde(default)]
+    pub subject: Option<String>,
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        use zeroize::Zeroize;
         self.values.iter_mut().for_each(Zeroize::zeroize);
         self.token.zeroize();
+        self.subject.zeroize();
     }
 }
 
@@ -121,6 +163,18 @@ pub enum Reply {
     ApiToken(String),
     /// To [`Request::ApiTokens`].
     ApiTokens(Vec<ApiTokenView>),
+    /// To [`Request::Tokens`].
+    Tokens(TokenPage),
+    /// To [`Request::CountTokens`].
+    TokenCounts(Vec<TokenCount>),
+    /// To [`Request::ChangeTokens`]: for each whether there is such a token.
+    Changed(Vec<bool>),
+    /// To [`Request::EraseSubject`].
+    Erased(Erased),
+    /// To [`Request::ExportTokens`], for each page; a last one ends it.
+    Part(Part),
+    /// To the last part of [`Request::ImportTokens`].
+    Imported(ImportReport),
     /// To [`Request::Protect`] and [`Request::Reveal`].
     Values(Shown),
     /// To [`Request::AuditTail`].
@@ -233,7 +287,7 @@ pub struct Explained {
 pub enum OperatorRight {
     /// Keys, backups, reloads.
     Keys,
-    /// API tokens whose role can reveal.
+    /// API tokens whose role can reveal, and the tokens in the store.
     Tokens,
     /// The audit log.
     Audit,

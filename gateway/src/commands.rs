@@ -12,6 +12,7 @@ pub mod restore;
 pub mod run;
 pub mod seal;
 pub mod test;
+pub mod tokens;
 pub mod values;
 pub mod vectors;
 
@@ -66,6 +67,9 @@ pub enum Verb {
     /// Tokens that authenticate callers.
     #[command(subcommand)]
     ApiTokens(api_tokens::Verb),
+    /// Tokens in the store: what is known of them, and what becomes of them.
+    #[command(subcommand)]
+    Tokens(tokens::Verb),
     /// The tamper-evident record.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -111,6 +115,7 @@ pub fn carry_out(arguments: Arguments) -> ExitCode {
         Verb::Reveal(arguments) => values::run(config, arguments, values::Way::Reveal, &out),
         Verb::Keys(verb) => keys::run(config, verb, &out),
         Verb::ApiTokens(verb) => api_tokens::run(config, verb, &out),
+        Verb::Tokens(verb) => tokens::run(config, verb, &out),
         Verb::Audit(verb) => audit::run(config, verb, &out),
         Verb::Backup(arguments) => backup::run(config, arguments, &out),
         Verb::Restore(arguments) => restore::run(config, &arguments, &out),
@@ -197,7 +202,10 @@ fn ask(config: &std::path::Path, request: Request) -> Result<Reply, Failure> {
     if let Some(mut client) = Client::connect(&config.admin.socket) {
         return Ok(client.ask(&request)?);
     }
-    let gateway = Gateway::open(config).map_err(|error| Failure::all(error.lines()))?;
+    let said = |line: &str| {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    };
+    let gateway = Gateway::open(config, said).map_err(|error| Failure::all(error.lines()))?;
     let operator = own_operator(&gateway.operators());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -22,6 +22,7 @@ mod keys;
 mod located;
 mod secret;
 mod service;
+mod store;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +40,10 @@ pub use error::{ConfigError, ConfigErrors};
 pub use keys::{Key, Rotate};
 pub use located::Located;
 pub use secret::{SecretError, SecretRef};
-pub use service::{Audit, Durability, Seal, SealKind, Store};
+pub use service::{Audit, Durability, Seal, SealKind};
+pub use store::{Postgres, Store, StoreKind};
+
+pub(crate) use units::duration;
 
 use access::RuleTyped;
 use admin::AdminTyped;
@@ -49,6 +53,7 @@ use entries::Entries;
 use error::Problems;
 use keys::KeyTyped;
 use service::{AuditTyped, SealsTyped};
+use store::StoreTyped;
 
 /// A configuration file, read and cross-checked.
 #[derive(Debug)]
@@ -164,7 +169,7 @@ impl Config {
 #[serde(deny_unknown_fields)]
 struct FileTyped {
     seal: SealsTyped,
-    store: Option<Located<String>>,
+    store: Option<Located<StoreTyped>>,
     audit: Option<AuditTyped>,
     admin: Option<AdminTyped>,
     #[serde(default)]
@@ -188,7 +193,7 @@ impl FileTyped {
         file: &str,
         problems: &mut Problems,
     ) -> Config {
-        let store = service::store(self.store, problems);
+        let store = store::convert(self.store, problems);
         let audit = service::audit(self.audit, &store);
         let admin = admin::convert(self.admin, &store, problems);
         Config {

@@ -2,6 +2,7 @@
 //! number is bounded, and no caller can choose one.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -20,6 +21,17 @@ pub struct Metrics {
     reloads: Family<ReloadLabels, Counter>,
     key_versions: Family<KeyLabels, Gauge>,
     access_log_dropped: Counter,
+    store_held: Gauge,
+    tokens: Family<DomainLabels, Gauge>,
+    counters: Family<DomainLabels, Gauge<f64, AtomicU64>>,
+    tidied: Family<DomainLabels, Counter>,
+    cache_hits: Counter,
+    cache_misses: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DomainLabels {
+    domain: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -62,7 +74,14 @@ impl Default for Metrics {
             reloads: Family::default(),
             key_versions: Family::default(),
             access_log_dropped: Counter::default(),
+            store_held: Gauge::default(),
+            tokens: Family::default(),
+            counters: Family::default(),
+            tidied: Family::default(),
+            cache_hits: Counter::default(),
+            cache_misses: Counter::default(),
         };
+        metrics.store_held.set(1);
         metrics.with_registry(|registry| {
             let (fields, budgets) = (metrics.fields.clone(), metrics.budgets.clone());
             registry.register("allonym_fields", "Values by class and fate", fields);
@@ -77,6 +96,19 @@ impl Default for Metrics {
             registry.register("allonym_access_log_dropped", "Lines the log did not take", dropped);
             let versions = metrics.key_versions.clone();
             registry.register("allonym_key_active_version", "Version that protects", versions);
+            let held = metrics.store_held.clone();
+            registry.register("allonym_store_held", "Whether it may write to the store", held);
+            let tokens = metrics.tokens.clone();
+            registry.register("allonym_tokens", "Tokens in the store", tokens);
+            let counters = metrics.counters.clone();
+            let what = "Share of the fullest counter, from four fifths on";
+            registry.register("allonym_token_counter_used_ratio", what, counters);
+            let tidied = metrics.tidied.clone();
+            registry.register("allonym_tokens_tidied", "Ended tokens that were deleted", tidied);
+            let hits = metrics.cache_hits.clone();
+            registry.register("allonym_token_cache_hits", "Found without the store", hits);
+            let misses = metrics.cache_misses.clone();
+            registry.register("allonym_token_cache_misses", "Asked of the store", misses);
         });
         metrics
     }
@@ -136,6 +168,35 @@ impl Metrics {
     #[must_use]
     pub fn access_log_dropped(&self) -> Counter {
         self.access_log_dropped.clone()
+    }
+
+    /// Whether this process may write to the store.
+    pub fn store_held(&self, held: bool) {
+        self.store_held.set(i64::from(held));
+    }
+
+    /// How many tokens a domain has.
+    pub fn tokens(&self, domain: &str, tokens: u64) {
+        let labels = DomainLabels { domain: domain.to_owned() };
+        self.tokens.get_or_create(&labels).set(i64::try_from(tokens).unwrap_or(i64::MAX));
+    }
+
+    /// How often tokens and values were found without the store, and how often not, in all.
+    pub fn token_cache(&self, hits: u64, misses: u64) {
+        self.cache_hits.inc_by(hits.saturating_sub(self.cache_hits.get()));
+        self.cache_misses.inc_by(misses.saturating_sub(self.cache_misses.get()));
+    }
+
+    /// How much of a domain's fullest counter is used.
+    pub fn counter_used(&self, domain: &str, share: f64) {
+        let labels = DomainLabels { domain: domain.to_owned() };
+        self.counters.get_or_create(&labels).set(share);
+    }
+
+    /// Tokens of a domain whose time was over were deleted.
+    pub fn tidied(&self, domain: &str, tokens: u64) {
+        let labels = DomainLabels { domain: domain.to_owned() };
+        self.tidied.get_or_create(&labels).inc_by(tokens);
     }
 
     /// A key's active version.

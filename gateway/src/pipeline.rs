@@ -15,6 +15,7 @@ mod inbound;
 mod method;
 mod outbound;
 mod search;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 use crate::metrics::Metrics;
-use crate::plan::{ClassPlan, PlacePlan, Plan};
+use crate::plan::{ClassPlan, PlacePlan, Plan, Protected};
+use crate::runtime::Tenure;
 
 /// One pinned snapshot of plan, policy and keys.
 pub struct Pipeline {
@@ -55,6 +57,8 @@ pub struct Shared {
     pub durability: Durability,
     /// Remembers which domains and places are in use.
     pub store: Store,
+    /// Whether this process may write to it.
+    pub tenure: Tenure,
     /// Whether the record took the last event it was given.
     pub on_record: AtomicBool,
     /// What is counted.
@@ -126,13 +130,14 @@ impl Pipeline {
         &'a self,
         class: &ClassPlan,
         principal: &'a Principal,
+        subject: Option<&'a str>,
         newest: &'a KeySet,
     ) -> Context<'a> {
         let tenant = class.method_of().and_then(|protected| match &protected.spec.scope {
             Scope::Global => None,
             Scope::Tenant(claim) => principal.claims.get(claim).map(String::as_str),
         });
-        Context { pinned: &*self.pinned as &dyn Keyring, newest, tenant, stated: &[] }
+        Context { pinned: &*self.pinned as &dyn Keyring, newest, tenant, subject, stated: &[] }
     }
 
     /// Charges a budget of the first rule that has some left.
@@ -241,6 +246,27 @@ impl Guard for Pipeline {
 }
 
 impl Pipeline {
+    /// Whether what this process stores now is its own to store.
+    fn may_store(&self, field: &str) -> Result<(), Refusal> {
+        self.shared.tenure.check().map_err(|lost| {
+            Refusal::new(Fault::Unavailable, "store-unavailable", lost.to_string()).at(field)
+        })
+    }
+
+    /// The same, where a method stores anything.
+    fn may_protect(
+        &self,
+        protected: &Protected,
+        place: &PlacePlan,
+        rule: Option<usize>,
+    ) -> Result<(), Refusal> {
+        if protected.is_computed() {
+            return Ok(());
+        }
+        let field = rule.and_then(|rule| place.fields.get(rule));
+        self.may_store(field.map_or("", |field| &*field.name))
+    }
+
     /// Makes the store remember that a field's domain is in use, before its first value
     /// leaves: from then on neither can change unnoticed.
     async fn pin(&self, place: &PlacePlan, place_name: &str, rule: usize) -> Result<(), Refusal> {
@@ -254,6 +280,7 @@ impl Pipeline {
         if protected.used.load(Ordering::Acquire) && field.used.load(Ordering::Acquire) {
             return Ok(());
         }
+        self.may_store(&field.name)?;
         let store = self.shared.store.clone();
         let (domain, key, spec) =
             (protected.domain.id, protected.domain.key, protected.spec_text.clone());

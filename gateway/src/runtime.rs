@@ -5,34 +5,39 @@
 
 mod administration;
 mod anchor;
+mod reload;
 mod serve;
+mod start;
+mod tenure;
 mod upkeep;
+mod vault;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use allonym_audit::{AuditLog, AuditOptions, AuditSink, Durability, Event, EventKind};
-use allonym_contract::{Guard, Principal};
-use allonym_http::{ConfigFault, HttpConfig, HttpConnector};
+use allonym_contract::Principal;
+use allonym_http::HttpConnector;
 use allonym_policy::{Budgets, Right};
-use allonym_seal::{FileSeal, PassphraseSeal, Seal};
 use allonym_store::Store;
 use allonym_tokens::VaultStore;
 use arc_swap::ArcSwap;
-use zeroize::Zeroizing;
 
 pub use administration::counts;
 pub use anchor::cut_warning;
+pub use start::{StartError, look_at_store, restore};
+pub use tenure::{Lost, Tenure};
+pub(crate) use vault::{token_problem, vaulted};
 
 use crate::api::{Explained, OperatorRight, Problem, Status};
-use crate::config::{self, AdminRight, Config, ConfigErrors, ConnectorConfig, SealKind};
+use crate::config::{self, AdminRight, Config, ConfigErrors};
 use crate::identity::TokenBook;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Shared};
 use crate::plan::{self, Callers, Draft, Plan};
+use start::{open_seals, open_store};
 
 /// Everything that is open while the gateway lives.
 pub struct Gateway {
@@ -57,66 +62,17 @@ struct Current {
     pipeline: Arc<Pipeline>,
 }
 
-/// Why the gateway does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration is wrong.
-    #[error("{0}")]
-    Config(#[from] ConfigErrors),
-    /// The seal does not open.
-    #[error("seal: {0}")]
-    Seal(#[from] allonym_seal::SealError),
-    /// A secret is missing.
-    #[error("seal: {0}")]
-    Secret(#[from] config::SecretError),
-    /// The store does not open.
-    #[error("store: {0}")]
-    Store(#[from] allonym_store::StoreError),
-    /// The audit log does not open.
-    #[error("audit: {0}")]
-    Audit(#[from] allonym_audit::OpenError),
-    /// The audit log does not take the start.
-    #[error("audit: {0}")]
-    AuditSink(#[from] allonym_audit::AuditError),
-    /// A connector does not start.
-    #[error("{connector}: {cause}")]
-    Connector {
-        /// Which.
-        connector: String,
-        /// Why.
-        cause: String,
-    },
-    /// A part of the gateway ended while it was needed.
-    #[error("{0} ended early")]
-    Ended(&'static str),
-    /// Anything the operating system refuses.
-    #[error("{what}: {cause}")]
-    System {
-        /// What was tried.
-        what: String,
-        /// Why it failed.
-        cause: std::io::Error,
-    },
-}
-
-impl StartError {
-    /// What to print: a configuration has an error a line.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        match self {
-            Self::Config(errors) => errors.0.iter().map(ToString::to_string).collect(),
-            other => vec![format!("allonym: {other}")],
-        }
-    }
-}
-
 impl Gateway {
-    /// Opens seal, store and audit log, and compiles the configuration. Nothing listens yet.
+    /// Opens seal, store and audit log, and compiles the configuration. Nothing listens
+    /// yet. `said` hears, now and later, what becomes of the store's lease.
     ///
     /// # Errors
     /// When any of it does not open, or the configuration contradicts what is pinned.
-    pub fn open(config: Config) -> Result<Arc<Self>, StartError> {
-        Self::open_for(config, Callers::Identified)
+    pub fn open(
+        config: Config,
+        said: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Arc<Self>, StartError> {
+        Self::open_for(config, Callers::Identified, said)
     }
 
     /// The same for looking at a configuration: no caller will ever be identified, and no
@@ -125,12 +81,16 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::open`].
     pub fn examine(config: Config) -> Result<Arc<Self>, StartError> {
-        Self::open_for(config, Callers::Examined)
+        Self::open_for(config, Callers::Examined, |_| ())
     }
 
-    fn open_for(config: Config, callers: Callers) -> Result<Arc<Self>, StartError> {
+    fn open_for(
+        config: Config,
+        callers: Callers,
+        said: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Arc<Self>, StartError> {
         let seals = open_seals(&config)?;
-        let store = Store::open(&config.store.path, &seals, SystemTime::now())?;
+        let (store, tenure) = open_store(&config, &seals, said)?;
         let audit = Arc::new(AuditLog::open(&config.audit.path, AuditOptions::default())?);
         let tokens = Arc::new(TokenBook::new(administration::api_token_key(&store)));
         tokens.replace(administration::api_token_records(&store)?);
@@ -146,6 +106,7 @@ impl Gateway {
                 config::Durability::Power => Durability::Power,
             },
             store: store.clone(),
+            tenure,
             on_record: AtomicBool::new(true),
             metrics: Metrics::default(),
         });
@@ -184,9 +145,17 @@ impl Gateway {
         self.serving.load(Ordering::Acquire)
     }
 
+    /// The tokens in the store.
+    #[must_use]
+    pub fn vault(&self) -> &VaultStore {
+        &self.vault
+    }
+
     /// What is counted.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
+        // As it is when somebody looks: upkeep may be at work for a while.
+        self.shared.metrics.store_held(self.shared.tenure.check().is_ok());
         &self.shared.metrics
     }
 
@@ -205,131 +174,6 @@ impl Gateway {
                 (operator.user.value.clone(), operator.rights.iter().map(right).collect())
             })
             .collect()
-    }
-
-    /// Reads the configuration again and swaps it in. An invalid one changes nothing.
-    ///
-    /// # Errors
-    /// When the new configuration is wrong, contradicts what is pinned, or changes what
-    /// cannot change while running (store, audit folder, listeners).
-    pub fn reload(&self, actor: &str) -> Result<u64, Problem> {
-        let _one = self.lock();
-        let intent = Event::new(EventKind::Intent, actor, "reload")
-            .with_detail("file", self.current.load().config.file.clone());
-        let result = Event { kind: EventKind::Result, ..intent.clone() };
-        let accepted = self.audit.accept_blocking(intent, Durability::Power).map_err(|error| {
-            let detail = format!("nothing is done that is not on the record: {error}");
-            Problem::new("audit-unavailable", detail)
-        })?;
-        let outcome = self.reload_locked();
-        self.shared.metrics.reloaded(outcome.as_ref().ok().copied());
-        let mut result = Event { of: Some(accepted), ..result };
-        match &outcome {
-            Ok(revision) => {
-                result.outcome = Some("done".to_owned());
-                result = result.with_detail("revision", revision.to_string());
-            }
-            Err(problem) => {
-                result.outcome = Some("refused".to_owned());
-                result.rule = Some(problem.rule.clone());
-            }
-        }
-        if self.audit.accept_blocking(result, Durability::Power).is_err() {
-            self.shared.metrics.audit_refused();
-        }
-        outcome
-    }
-
-    /// Whether the configuration file, as it is now, agrees with what is pinned; and what
-    /// an operator should know.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub fn check(&self) -> Result<Vec<String>, Problem> {
-        let path = PathBuf::from(&self.current.load().config.file);
-        let config = Config::load(&path).map_err(|errors| refused(&errors))?;
-        plan::check_pins(&config, &self.store).map_err(|errors| refused(&errors))?;
-        Ok(self.installation_warnings())
-    }
-
-    fn reload_locked(&self) -> Result<u64, Problem> {
-        let current = self.current.load_full();
-        let path = PathBuf::from(&current.config.file);
-        let config = Config::load(&path).map_err(|errors| refused(&errors))?;
-        if let Some(what) = needs_restart(&current.config, &config) {
-            let detail = format!("`{what}` changes at a restart only");
-            return Err(Problem::new("restart-needed", detail));
-        }
-        let revision = self.revision.load(Ordering::Acquire) + 1;
-        let callers = Callers::Identified;
-        let draft = Draft::new(&config, revision, &self.store, &self.vault, &self.tokens, callers)
-            .map_err(|errors| refused(&errors))?;
-        // Everybody is asked before anything changes.
-        self.check_swap(&config)?;
-        let plan = draft.commit(&self.store, &self.vault).map_err(|errors| refused(&errors))?;
-        self.refresh_keys()?;
-        let pipeline = Arc::new(Pipeline::new(Arc::new(plan), Arc::clone(&self.shared)));
-        self.swap(&config, &pipeline)?;
-        self.revision.store(revision, Ordering::Release);
-        self.current.store(Arc::new(Current { config: Arc::new(config), pipeline }));
-        Ok(revision)
-    }
-
-    /// Whether every connector could take its new section without a restart.
-    fn check_swap(&self, config: &Config) -> Result<(), Problem> {
-        let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.is_serving() {
-            return Ok(());
-        }
-        let same = connectors.len() == config.connectors.len()
-            && connectors
-                .iter()
-                .all(|(name, _)| config.connectors.iter().any(|other| other.name == *name));
-        if !same {
-            let detail = "connectors come and go at a restart only";
-            return Err(Problem::new("restart-needed", detail));
-        }
-        sections(&connectors, config).try_for_each(|(name, connector, http)| {
-            connector.check_swap(http).map_err(|faults| told(name, &faults))
-        })
-    }
-
-    /// Gives every connector its new section and guard.
-    fn swap(&self, config: &Config, pipeline: &Arc<Pipeline>) -> Result<(), Problem> {
-        let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        sections(&connectors, config).try_for_each(|(name, connector, http)| {
-            let guard = Arc::clone(pipeline) as Arc<dyn Guard>;
-            connector.swap(http.clone(), guard).map_err(|faults| told(name, &faults))
-        })
-    }
-
-    /// Takes the newest keys from the store: first for reveals everywhere, then for
-    /// protecting, by a new snapshot.
-    pub(crate) fn refresh_keys(&self) -> Result<(), Problem> {
-        let keys = self.store.key_set().map_err(|error| store_problem(&error))?;
-        for (_, entry) in keys.iter() {
-            if let Some((version, _)) = entry
-                .versions
-                .iter()
-                .rev()
-                .find(|(_, (state, _))| *state == allonym_keyring::KeyState::Active)
-            {
-                self.shared.metrics.key_version(&entry.name, version.number());
-            }
-        }
-        self.shared.newest.store(Arc::new(keys));
-        Ok(())
-    }
-
-    /// A new snapshot of the plan in force, under the newest keys.
-    pub(crate) fn repin(&self) -> Result<(), Problem> {
-        let current = self.current.load_full();
-        let plan = Arc::clone(current.pipeline.plan());
-        let pipeline = Arc::new(Pipeline::new(plan, Arc::clone(&self.shared)));
-        self.swap(&current.config, &pipeline)?;
-        let config = Arc::clone(&current.config);
-        self.current.store(Arc::new(Current { config, pipeline }));
-        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
@@ -402,78 +246,35 @@ impl Gateway {
         let plan = current.pipeline.plan();
         let warnings = plan::installation_warnings(&self.store, plan, &current.config);
         let texts = warnings.into_iter().map(|warning| warning.text);
-        cut_warning(&self.store).into_iter().chain(texts).collect()
+        let pressed = self.pressed();
+        let pressed = pressed.iter().map(|(domain, used)| vault::pressure_warning(domain, *used));
+        cut_warning(&self.store).into_iter().chain(pressed).chain(texts).collect()
     }
 
-    /// Whether it can do its work: keys open, audit log writable. If the log refused the
-    /// last event, it is tried again here: without traffic nobody else would.
-    pub async fn is_ready(&self) -> bool {
+    /// Whether it can do its work: keys open, audit log writable, and no other gateway has
+    /// taken the store. If the log refused the last event, it is tried again here: without
+    /// traffic nobody else would. `Ok` may say what it cannot do for now.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub async fn readiness(&self) -> Result<Option<String>, String> {
         if !self.is_serving() || self.audit.broken().is_some() {
-            return false;
+            return Err("not ready".to_owned());
         }
+        let limits = match self.shared.tenure.check() {
+            Ok(()) => None,
+            // What needs no store goes on.
+            Err(lost @ (Lost::Away | Lost::Stale)) => Some(lost.to_string()),
+            Err(lost @ Lost::Taken(_)) => return Err(lost.to_string()),
+        };
         if self.shared.on_record.load(Ordering::Acquire) {
-            return true;
+            return Ok(limits);
         }
         let probe = Event::new(EventKind::Admin, "allonym", "audit.probe");
         let accepted = self.audit.accept(probe, Durability::Process).await.is_ok();
         self.shared.on_record.store(accepted, Ordering::Release);
-        accepted
+        if accepted { Ok(limits) } else { Err("the audit log takes no events".to_owned()) }
     }
-}
-
-fn open_seals(config: &Config) -> Result<Vec<Box<dyn Seal>>, StartError> {
-    let open = |seal: &config::Seal| -> Result<Box<dyn Seal>, StartError> {
-        Ok(match &seal.kind {
-            SealKind::File(path) => Box::new(FileSeal::open(path)?),
-            SealKind::Passphrase(secret) => {
-                let passphrase: Zeroizing<String> = secret.resolve()?;
-                Box::new(PassphraseSeal::new(passphrase)?)
-            }
-        })
-    };
-    config.seals.iter().map(open).collect()
-}
-
-/// Opens the seals a configuration names, for `restore`.
-///
-/// # Errors
-/// As [`Gateway::open`].
-pub fn seals(config: &Config) -> Result<Vec<Box<dyn Seal>>, StartError> {
-    open_seals(config)
-}
-
-/// The connectors with their sections of a configuration.
-fn sections<'a>(
-    connectors: &'a [(String, Arc<HttpConnector>)],
-    config: &'a Config,
-) -> impl Iterator<Item = (&'a str, &'a HttpConnector, &'a HttpConfig)> {
-    connectors.iter().filter_map(|(name, connector)| {
-        let section = config.connectors.iter().find(|other| other.name == *name)?;
-        let ConnectorConfig::Http(http) = &section.config;
-        Some((name.as_str(), &**connector, &**http))
-    })
-}
-
-fn told(connector: &str, faults: &[ConfigFault]) -> Problem {
-    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    Problem::new("restart-needed", format!("{connector}: {}", faults.join("; ")))
-}
-
-/// What a reload cannot change, if it differs.
-fn needs_restart(now: &Config, next: &Config) -> Option<&'static str> {
-    let kinds = |config: &Config| -> Vec<SealKind> {
-        config.seals.iter().map(|seal| seal.kind.clone()).collect()
-    };
-    let listen = |config: &Config| config.admin.listen.as_ref().map(|listen| listen.value);
-    [
-        ("seal", kinds(now) != kinds(next)),
-        ("store", now.store.path != next.store.path),
-        ("audit", now.audit.path != next.audit.path || now.audit.reads != next.audit.reads),
-        ("admin.listen", listen(now) != listen(next)),
-        ("admin.socket", now.admin.socket != next.admin.socket),
-    ]
-    .into_iter()
-    .find_map(|(what, differs)| differs.then_some(what))
 }
 
 fn refused(errors: &ConfigErrors) -> Problem {
@@ -483,4 +284,10 @@ fn refused(errors: &ConfigErrors) -> Problem {
 
 fn store_problem(error: &allonym_store::StoreError) -> Problem {
     Problem::new("store-unavailable", error.to_string())
+}
+
+impl From<Lost> for Problem {
+    fn from(lost: Lost) -> Self {
+        Self::new("store-unavailable", lost.to_string())
+    }
 }

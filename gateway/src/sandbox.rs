@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{Config, Located, Seal, SealKind};
+use crate::config::{Config, Located, Seal, SealKind, StoreKind};
 use crate::runtime::{Gateway, StartError};
 
 /// A gateway over a folder of its own.
@@ -32,7 +32,7 @@ impl Sandbox {
                     at: allonym_contract::Location::default(),
                     kind: SealKind::File(seal),
                 }];
-                config.store.path = folder.join("store").join("store.db");
+                config.store.kind = StoreKind::File(folder.join("store").join("store.db"));
                 config.audit.path = folder.join("audit");
                 config.admin.listen = None::<Located<std::net::SocketAddr>>;
                 Gateway::examine(config)

@@ -14,4 +14,7 @@ mod keys;
 mod layers;
 mod lifecycle;
 mod pins;
+mod postgres_store;
 mod roles;
+mod server;
+mod tokens;

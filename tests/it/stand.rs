@@ -15,6 +15,8 @@ pub(crate) struct Stand {
     pub(crate) gateway: String,
     pub(crate) upstream: String,
     pub(crate) admin: String,
+    /// Variables of every command of the gateway's.
+    pub(crate) environment: Vec<(String, String)>,
     process: Option<Child>,
     _upstream: Child,
 }
@@ -46,6 +48,7 @@ impl Stand {
             upstream,
             admin: free_address(),
             folder,
+            environment: Vec::new(),
             process: None,
             _upstream: child,
         };
@@ -106,8 +109,8 @@ impl Stand {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(self.folder.join("gateway.log"));
         let log = log.unwrap();
-        let mut command = Command::new(program("allonym"));
-        command.arg("--config").arg(&self.config).arg("run").stdin(Stdio::null());
+        let mut command = self.command();
+        command.arg("run").stdin(Stdio::null());
         let mut command = change(command);
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.process = Some(child);
@@ -173,20 +176,20 @@ impl Stand {
 
     /// One command of the gateway's own.
     pub(crate) fn allonym(&self, arguments: &[&str]) -> Output {
-        Command::new(program("allonym"))
-            .arg("--config")
-            .arg(&self.config)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+        self.command().args(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(program("allonym"));
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        command.envs(environment).arg("--config").arg(&self.config);
+        command
     }
 
     /// The same, with something on standard input.
     pub(crate) fn allonym_with(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new(program("allonym"))
-            .arg("--config")
-            .arg(&self.config)
+        let mut child = self
+            .command()
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -38,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) headers: Vec<(usize, HeaderName)>,
     pub(crate) query: Vec<Operand<String>>,
     pub(crate) params: Vec<Operand<usize>>,
+    /// The segment that says whom the values are about.
+    pub(crate) subject: Option<usize>,
 }
 
 /// A value in the target of a request.
@@ -234,6 +236,7 @@ impl Place {
             headers,
             query,
             params,
+            subject: route.subject,
             name: Arc::clone(&route.spec.name),
             template: route.template,
         }

@@ -6,9 +6,10 @@ use allonym_contract::{
     Crossing, Direction, Guard, Namespace, Principal, PrincipalKind, RequestId,
 };
 use allonym_keyring::NamespaceId;
+use allonym_protect::Owner;
 use allonym_record::{CannotInsert, Field, Record, Value};
 
-use super::{Batch, Operator, OperatorRight, Problem, Reply, Request, Shown};
+use super::{Batch, Operator, OperatorRight, Problem, Reply, Request, Shown, TokenChange};
 use crate::plan::local_place;
 use crate::runtime::Gateway;
 
@@ -41,18 +42,10 @@ async fn judge(
     operator: &Operator,
     request: Request,
 ) -> Result<Reply, Problem> {
-    if let Some(right) = needed(&request)
-        && !operator.rights.contains(&right)
-    {
-        return Err(Problem::new(
-            "not-allowed",
-            format!(
-                "{} has no right `{}` here: give it in `admin: {{ operators: }}`",
-                operator.name,
-                word(right)
-            ),
-        ));
+    if let Some(right) = needed(&request) {
+        allowed(operator, right)?;
     }
+    let actor = &operator.name;
     match request {
         Request::Protect(batch) => transform(gateway, operator, batch, Direction::ToUpstream).await,
         Request::Reveal(batch) => transform(gateway, operator, batch, Direction::ToClient).await,
@@ -60,6 +53,24 @@ async fn judge(
             gateway.explain(&connector, &place, &role, purpose.as_deref()).map(Reply::Explanation)
         }
         Request::Status => Ok(Reply::Status(gateway.status())),
+        Request::Tokens { class, after, limit } => {
+            gateway.list_tokens(actor, &class, after, limit).await.map(Reply::Tokens)
+        }
+        Request::CountTokens { class } => {
+            gateway.count_tokens(actor, class.as_deref()).await.map(Reply::TokenCounts)
+        }
+        Request::ChangeTokens { class, tokens, change } => {
+            gateway.change_tokens(actor, &class, &tokens, change).await.map(Reply::Changed)
+        }
+        Request::EraseSubject(asked) => {
+            let tenant = asked.tenant.as_deref().unwrap_or_default();
+            let owner = Owner { tenant, subject: &asked.subject };
+            gateway.erase_subject(actor, owner, asked.class.as_deref()).await.map(Reply::Erased)
+        }
+        Request::ExportTokens(_) | Request::ImportTokens(_) => {
+            Err(Problem::new("not-serving", "an export or import needs a running gateway"))
+        }
+        Request::Part(_) => Err(Problem::new("malformed", "a part of nothing")),
         // Everything else reads or writes files: off the threads that serve.
         request => {
             let (gateway, operator) = (Arc::clone(gateway), operator.clone());
@@ -70,9 +81,28 @@ async fn judge(
     }
 }
 
+/// Whether the operator has a right.
+pub(super) fn allowed(operator: &Operator, right: OperatorRight) -> Result<(), Problem> {
+    if operator.rights.contains(&right) {
+        return Ok(());
+    }
+    let (name, right) = (&operator.name, word(right));
+    let detail =
+        format!("{name} has no right `{right}` here: give it in `admin: {{ operators: }}`");
+    Err(Problem::new(NOT_ALLOWED, detail))
+}
+
 const fn needed(request: &Request) -> Option<OperatorRight> {
     match request {
-        Request::Protect(_) | Request::Reveal(_) | Request::Explain { .. } => None,
+        Request::Protect(_) | Request::Reveal(_) | Request::Explain { .. } | Request::Part(_) => {
+            None
+        }
+        Request::Tokens { .. }
+        | Request::CountTokens { .. }
+        | Request::ChangeTokens { .. }
+        | Request::EraseSubject(_)
+        | Request::ExportTokens(_)
+        | Request::ImportTokens(_) => Some(OperatorRight::Tokens),
         // Whether a token may be made with `keys` alone depends on its role: see below.
         Request::Status
         | Request::Keys
@@ -90,7 +120,7 @@ const fn needed(request: &Request) -> Option<OperatorRight> {
 }
 
 /// What the audit log calls a request.
-const fn action(request: &Request) -> &'static str {
+pub(super) const fn action(request: &Request) -> &'static str {
     match request {
         Request::Status => "status",
         Request::Keys => "keys.list",
@@ -98,6 +128,17 @@ const fn action(request: &Request) -> &'static str {
         Request::CreateApiToken { .. } => "api-tokens.create",
         Request::ApiTokens => "api-tokens.list",
         Request::RevokeApiToken { .. } => "api-tokens.revoke",
+        Request::Tokens { .. } => "tokens.list",
+        Request::CountTokens { .. } => "tokens.count",
+        Request::ChangeTokens { change, .. } => match change {
+            TokenChange::Disable => "tokens.disable",
+            TokenChange::Enable => "tokens.enable",
+            TokenChange::Delete => "tokens.delete",
+            TokenChange::Expire { .. } => "tokens.expire",
+        },
+        Request::EraseSubject(_) => "tokens.erase",
+        Request::ExportTokens(_) => "tokens.export",
+        Request::ImportTokens(_) | Request::Part(_) => "tokens.import",
         Request::Protect(_) => "protect",
         Request::Reveal(_) => "reveal",
         Request::Backup { .. } => "backup",
@@ -173,7 +214,7 @@ async fn transform(
     if batch.values.len() > VALUES {
         return Err(Problem::new("too-many", format!("at most {VALUES} values in one request")));
     }
-    let principal = principal(gateway, operator, &batch)?;
+    let principal = principal(gateway, operator, batch.token.as_deref())?;
     let pipeline = gateway.pipeline();
     let plain =
         pipeline.plan().class(&batch.class).is_some_and(|class| class.protected().is_none());
@@ -184,19 +225,9 @@ async fn transform(
         );
         return Err(Problem::new("class-plain", detail));
     }
-    let mut crossing = Crossing {
-        request: RequestId::random().map_err(|_| Problem::new("internal", "no randomness"))?,
-        namespace: Namespace(*NamespaceId::DEFAULT.as_bytes()),
-        place: local_place(&batch.class),
-        direction,
-        purpose: principal.purpose.as_deref().or(batch.purpose.as_deref()).map(Into::into),
-        principal,
-        subject: None,
-        row: None,
-        revision: pipeline.revision(),
-        notices: Vec::new(),
-        ledger: allonym_contract::Ledger::default(),
-    };
+    let purpose = batch.purpose.as_deref();
+    let mut crossing = crossing(gateway, principal, &batch.class, purpose, direction)?;
+    crossing.subject = batch.subject.as_deref().map(Into::into);
     let mut values = Values::new(&batch.values);
     let result = pipeline.transform(&mut crossing, &mut [&mut values]).await;
     let notices = crossing.notices.iter().map(|notice| notice.reason.to_owned()).collect();
@@ -204,6 +235,29 @@ async fn transform(
     pipeline.close(crossing, result.as_ref().copied()).await;
     result.map_err(|refusal| Problem::new(refusal.rule, refusal.detail))?;
     Ok(Reply::Values(Shown { values: values.into_text(), outcome, notices }))
+}
+
+/// A passage of a local caller through the local place of a class.
+pub(super) fn crossing(
+    gateway: &Gateway,
+    principal: Arc<Principal>,
+    class: &str,
+    purpose: Option<&str>,
+    direction: Direction,
+) -> Result<Crossing, Problem> {
+    Ok(Crossing {
+        request: RequestId::random().map_err(|_| Problem::new("internal", "no randomness"))?,
+        namespace: Namespace(*NamespaceId::DEFAULT.as_bytes()),
+        place: local_place(class),
+        direction,
+        purpose: principal.purpose.as_deref().or(purpose).map(Into::into),
+        principal,
+        subject: None,
+        row: None,
+        revision: gateway.pipeline().revision(),
+        notices: Vec::new(),
+        ledger: allonym_contract::Ledger::default(),
+    })
 }
 
 /// The least that a value of the crossing met.
@@ -220,12 +274,12 @@ fn outcome(crossing: &Crossing) -> &'static str {
 }
 
 /// Who a local caller is: the holder of a token, or a user the configuration gives a role.
-fn principal(
+pub(super) fn principal(
     gateway: &Gateway,
     operator: &Operator,
-    batch: &Batch,
+    token: Option<&str>,
 ) -> Result<Arc<Principal>, Problem> {
-    if let Some(token) = &batch.token {
+    if let Some(token) = token {
         return gateway.verify_api_token(token);
     }
     let plan = gateway.plan();

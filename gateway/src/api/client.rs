@@ -26,23 +26,43 @@ impl Client {
     /// # Errors
     /// When the gateway refuses, or goes away.
     pub fn ask(&mut self, request: &Request) -> Result<Reply, Problem> {
-        let gone = |_| Problem::new("gateway-gone", "the gateway closed the connection");
-        let mut line = zeroize::Zeroizing::new(
-            serde_json::to_vec(request)
-                .map_err(|_| Problem::new("internal", "the request cannot be written"))?,
-        );
-        line.push(b'\n');
         // One that was turned away at the door is told why and not listened to.
-        let sent = self.writer.write_all(&line);
+        let _ = self.writer.write_all(&written(request)?);
+        self.more()
+    }
+
+    /// Sends what is not answered by itself.
+    ///
+    /// # Errors
+    /// When the gateway went away.
+    pub fn tell(&mut self, request: &Request) -> Result<(), Problem> {
+        self.writer.write_all(&written(request)?).map_err(gone)
+    }
+
+    /// Waits for the next answer, where a request has several.
+    ///
+    /// # Errors
+    /// When the gateway refuses, or goes away.
+    pub fn more(&mut self) -> Result<Reply, Problem> {
         let mut answer = zeroize::Zeroizing::new(String::new());
-        let read = self.reader.read_line(&mut answer).map_err(gone)?;
-        if read == 0 {
-            sent.map_err(gone)?;
-        }
+        self.reader.read_line(&mut answer).map_err(gone)?;
         match serde_json::from_str(&answer) {
             Ok(Reply::Refused(problem)) => Err(problem),
             Ok(reply) => Ok(reply),
-            Err(_) => Err(Problem::new("gateway-gone", "the gateway closed the connection")),
+            Err(error) => Err(gone(error)),
         }
     }
+}
+
+/// A request as a line.
+fn written(request: &Request) -> Result<zeroize::Zeroizing<Vec<u8>>, Problem> {
+    let line = serde_json::to_vec(request);
+    let line = line.map_err(|_| Problem::new("internal", "the request cannot be written"));
+    let mut line = zeroize::Zeroizing::new(line?);
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn gone<E>(_: E) -> Problem {
+    Problem::new("gateway-gone", "the gateway closed the connection")
 }

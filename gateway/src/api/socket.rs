@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use allonym_contract::Shutdown;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::answer::NOT_ALLOWED;
-use super::{Operator, OperatorRight, Problem, Reply, Request, answer};
+use super::{Operator, OperatorRight, Problem, Reply, Request, answer, transfer};
 use crate::runtime::Gateway;
 
 /// A request is one line of at most this many bytes.
@@ -156,23 +157,69 @@ fn turn_away(stream: UnixStream) {
     }
 }
 
+/// The other end of a connection.
+pub(super) struct Peer {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    /// A part was taken that is not answered yet.
+    owes_answer: bool,
+}
+
+impl Peer {
+    fn new(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self { reader: BufReader::new(reader), writer, owes_answer: false }
+    }
+
+    /// Answers.
+    ///
+    /// # Errors
+    /// When the client is gone, or does not take it.
+    pub(super) async fn send(&mut self, reply: &Result<Reply, Problem>) -> std::io::Result<()> {
+        let mut text = Zeroizing::new(match reply {
+            Ok(reply) => serde_json::to_vec(reply)?,
+            Err(problem) => serde_json::to_vec(&Reply::Refused(problem.clone()))?,
+        });
+        text.push(b'\n');
+        timeout(PATIENCE, self.writer.write_all(&text)).await??;
+        Ok(())
+    }
+
+    /// The next request of one exchange of several; what came before is answered first.
+    ///
+    /// # Errors
+    /// When the client is gone, or what comes is not a request.
+    pub(super) async fn exchange(&mut self) -> std::io::Result<Option<Request>> {
+        if self.owes_answer {
+            self.send(&Ok(Reply::Done(String::new()))).await?;
+        }
+        self.owes_answer = true;
+        let Some(line) = line(&mut self.reader, PATIENCE).await? else { return Ok(None) };
+        let request = serde_json::from_slice(&line).map_err(|_| ErrorKind::InvalidData)?;
+        Ok(Some(request))
+    }
+}
+
 async fn converse(gateway: &Arc<Gateway>, stream: UnixStream, uid: u32) -> std::io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
-    while let Some(line) = line(&mut reader, PATIENCE).await? {
+    let mut peer = Peer::new(stream);
+    while let Some(line) = line(&mut peer.reader, PATIENCE).await? {
         // Again for each request: a reload may have taken a right away.
         let operator = identify(gateway, uid);
         let reply = match serde_json::from_slice::<Request>(&line) {
+            Ok(Request::ExportTokens(asked)) => {
+                transfer::export(gateway, &operator, &asked, &mut peer).await?
+            }
+            Ok(Request::ImportTokens(asked)) => {
+                transfer::import(gateway, &operator, &asked, &mut peer).await?
+            }
             Ok(request) => answer(gateway, &operator, request).await,
             Err(_) => Err(Problem::new("malformed", "not a request this version knows")),
         };
         if reply.as_ref().is_err_and(|problem| problem.rule == NOT_ALLOWED) {
             tokio::time::sleep(PENALTY).await;
         }
-        let reply = reply.unwrap_or_else(Reply::Refused);
-        let mut text = Zeroizing::new(serde_json::to_vec(&reply)?);
-        text.push(b'\n');
-        timeout(PATIENCE, writer.write_all(&text)).await??;
+        peer.send(&reply).await?;
+        peer.owes_answer = false;
     }
     Ok(())
 }

@@ -5,12 +5,10 @@ mod domains;
 use std::path::Path;
 use std::process::ExitCode;
 
-use allonym_store::Store;
-
 use super::{Failure, Out, Outcome};
 use crate::api::client::Client;
 use crate::api::{Reply, Request};
-use crate::config::Config;
+use crate::config::{Config, StoreKind};
 use crate::plan::{self, Plan, Stored};
 use crate::sandbox::Sandbox;
 
@@ -76,12 +74,15 @@ fn installation(config: &Config, plan: &Plan) -> Result<Option<Vec<String>>, Fai
             )])),
         };
     }
-    if !config.store.path.exists() {
-        return Ok(None);
-    }
-    let seals = crate::runtime::seals(config).map_err(|error| Failure::all(error.lines()))?;
-    let store = Store::open_read_only(&config.store.path, &seals)
-        .map_err(|error| Failure::new(format!("allonym: store: {error}")))?;
+    let store = match crate::runtime::look_at_store(config) {
+        Ok(Some(store)) => store,
+        Ok(None) => return Ok(None),
+        // A configuration is checked also where its database cannot be reached.
+        Err(error) if matches!(config.store.kind, StoreKind::Postgres(_)) => {
+            return Ok(Some(vec![format!("of the store nothing is known: {error}")]));
+        }
+        Err(error) => return Err(Failure::all(error.lines())),
+    };
     plan::check_pins(config, &store).map_err(|errors| Failure::all(errors.0))?;
     let warnings = plan::installation_warnings(&store, plan, config);
     let texts = warnings.into_iter().map(|warning| warning.text);

@@ -2,9 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
-
-use allonym_store::Store;
 
 use super::{Failure, Out, Outcome};
 use crate::config::Config;
@@ -19,10 +16,9 @@ pub struct Arguments {
 
 pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
-    let seals = crate::runtime::seals(&config).map_err(|error| Failure::all(error.lines()))?;
-    let report = Store::restore(&arguments.file, &config.store.path, &seals, SystemTime::now())
-        .map_err(|error| Failure::new(format!("allonym: restore: {error}")))?;
+    let report = crate::runtime::restore(&config, &arguments.file)
+        .map_err(|error| Failure::all(error.lines()))?;
     out.document(&serde_json::json!({ "restored": counts(&report) }));
-    out.say(&format!("{} restored: {}", config.store.path.display(), counts(&report)));
+    out.say(&format!("{} restored: {}", config.store, counts(&report)));
     Ok(ExitCode::SUCCESS)
 }

@@ -19,7 +19,11 @@ pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     // One TLS provider for everything, before any TLS object is made.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
-    let gateway = Gateway::open(config).map_err(|error| Failure::all(error.lines()))?;
+    let said = |line: &str| {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr().lock(), "{}", paint(line));
+    };
+    let gateway = Gateway::open(config, said).map_err(|error| Failure::all(error.lines()))?;
     for warning in gateway.warnings() {
         out.error(&paint(&format!("warning: {warning}")));
     }
@@ -29,10 +33,6 @@ pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     }
     let runtime =
         builder.enable_all().build().map_err(|error| Failure::new(format!("allonym: {error}")))?;
-    let said = |line: &str| {
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr().lock(), "{}", paint(line));
-    };
     runtime.block_on(gateway.serve(said)).map_err(|error| Failure::all(error.lines()))?;
     Ok(ExitCode::SUCCESS)
 }

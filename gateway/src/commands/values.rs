@@ -26,6 +26,9 @@ pub struct Arguments {
     /// A file that holds an API token; without it the local user is the principal.
     #[arg(long)]
     token_file: Option<PathBuf>,
+    /// Whom the values are about: `allonym tokens erase --subject` finds their tokens.
+    #[arg(long)]
+    subject: Option<String>,
 }
 
 /// Which way.
@@ -45,15 +48,7 @@ pub(super) fn run(config: &Path, arguments: Arguments, way: Way, out: &Out) -> O
         })
     };
     drop(connect()?);
-    let token = match &arguments.token_file {
-        None => None,
-        Some(file) => Some(
-            std::fs::read_to_string(file)
-                .map_err(|error| Failure::new(format!("allonym: {}: {error}", file.display())))?
-                .trim()
-                .to_owned(),
-        ),
-    };
+    let token = read_token(arguments.token_file.as_deref())?;
     let mut lines = std::io::stdin().lock().lines();
     let mut notes = Notes::default();
     loop {
@@ -70,6 +65,7 @@ pub(super) fn run(config: &Path, arguments: Arguments, way: Way, out: &Out) -> O
             values,
             purpose: arguments.purpose.clone(),
             token: token.clone(),
+            subject: arguments.subject.clone().filter(|_| way == Way::Protect),
         };
         let request = match way {
             Way::Protect => Request::Protect(batch),
@@ -82,6 +78,15 @@ pub(super) fn run(config: &Path, arguments: Arguments, way: Way, out: &Out) -> O
             notes.take(&shown, out);
         }
     }
+}
+
+/// The API token in a file, if there is one.
+pub(super) fn read_token(file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let read = std::fs::read_to_string(file);
+    let token =
+        read.map_err(|error| Failure::new(format!("allonym: {}: {error}", file.display())))?;
+    Ok(Some(token.trim().to_owned()))
 }
 
 /// What is to be said of values that were not revealed in plain; each once.

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::error::Problems;
-use super::{Located, SecretRef};
+use super::{Located, SecretRef, Store, StoreKind};
 
 /// What wraps the root key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,26 +25,6 @@ pub enum SealKind {
     File(PathBuf),
     /// A passphrase, stretched by Argon2id.
     Passphrase(SecretRef),
-}
-
-/// Where keys, tokens and pinned specifications are kept: one SQLite file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Store {
-    /// Where it stands (line 0 if it is the default).
-    pub at: Location,
-    /// The file.
-    pub path: PathBuf,
-}
-
-impl Store {
-    /// The folder of the store: what has no place of its own lives beside it.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
-    }
 }
 
 /// Where the audit log goes, and how durable it is before a value leaves.
@@ -158,25 +138,6 @@ impl<'de> Deserialize<'de> for AuditTyped {
     }
 }
 
-/// Where the store is unless `store:` says otherwise.
-const DEFAULT_STORE: &str = "/var/lib/allonym/store.db";
-
-pub(super) fn store(typed: Option<Located<String>>, problems: &mut Problems) -> Store {
-    let typed =
-        typed.unwrap_or_else(|| Located::new(DEFAULT_STORE.to_owned(), Location::default()));
-    let path = &typed.value;
-    if path.starts_with("postgres://") || path.starts_with("postgresql://") {
-        let hint = "use a file: `store: /var/lib/allonym/store.db`";
-        problems.add(typed.at, "a store in PostgreSQL is not built yet", hint);
-    } else if path.contains("://") {
-        let hint = "a store is a file: `store: /var/lib/allonym/store.db`";
-        problems.add(typed.at, "unknown kind of store", hint);
-    } else if path.is_empty() {
-        problems.add(typed.at, "`store` is empty", "leave it out, or name a file");
-    }
-    Store { at: typed.at, path: typed.value.into() }
-}
-
 pub(super) fn audit(typed: Option<AuditTyped>, store: &Store) -> Audit {
     match typed {
         Some(AuditTyped(map)) => Audit { path: map.path, reads: map.durability.reads },
@@ -225,6 +186,7 @@ pub(super) fn seals(typed: SealsTyped, store: &Store, problems: &mut Problems) -
 }
 
 fn same_folder(seal: &Path, store: &Store) -> bool {
+    let StoreKind::File(_) = store.kind else { return false };
     let folder = seal.parent().unwrap_or(Path::new(""));
     let plain =
         |path: &Path| path.components().filter(|c| c.as_os_str() != ".").collect::<PathBuf>();

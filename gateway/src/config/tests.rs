@@ -13,6 +13,28 @@ use allonym_protect::{
 
 use super::*;
 
+#[test]
+fn a_store_is_a_file_or_a_database() {
+    let check = |typed: &str, expected: StoreKind| {
+        let store = Config::parse(&format!("{SEAL}{typed}"), "a.yaml").unwrap().store;
+        assert_eq!(store.kind, expected, "{typed}");
+    };
+    let database = |url: &str, password: Option<SecretRef>, connections: usize| {
+        StoreKind::Postgres(Postgres { url: url.to_owned(), password, connections })
+    };
+    let url = "postgres://a@db.example:5433/x?sslmode=verify-full&sslrootcert=/etc/ca.pem";
+    check("", StoreKind::File("/var/lib/allonym/store.db".into()));
+    check("store: data/x.db", StoreKind::File("data/x.db".into()));
+    check(&format!("store: {url}"), database(url, None, 8));
+    check(
+        &format!("store: {{ postgres: \"{url}\", password: {{ env: PW }}, connections: 3 }}"),
+        database(url, Some(SecretRef::Env("PW".to_owned())), 3),
+    );
+    let config = Config::parse(&format!("{SEAL}store: {url}"), "a.yaml").unwrap();
+    assert_eq!(config.audit.path, Path::new("/var/lib/allonym/audit"));
+    assert_eq!(config.admin.socket, Path::new("/var/lib/allonym/allonym.sock"));
+}
+
 const SEAL: &str = "seal: { file: /etc/allonym/seal.key }\n";
 
 const SAMPLE: &str = r#"

@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 /// A duration as it is typed: a whole number and one of `s`, `m`, `h`, `d`.
-pub(super) fn duration(typed: &str) -> Option<Duration> {
+pub(crate) fn duration(typed: &str) -> Option<Duration> {
     let (number, unit) = typed.split_at_checked(typed.len().checked_sub(1)?)?;
     let seconds = match unit {
         "s" => 1,

@@ -53,7 +53,7 @@ impl Pipeline {
         }
         let newest = self.shared.newest.load_full();
         let principal = Arc::clone(&crossing.principal);
-        let context = self.context(class, &principal, &newest);
+        let context = self.context(class, &principal, None, &newest);
         let (mut plain, mut tokens) = (Vec::new(), Vec::new());
         for (index, selection) in batch.iter().enumerate() {
             match class.mark(&selection.value, &context) {
@@ -119,9 +119,11 @@ impl Pipeline {
         for rule in rules(batch, &writing.plain) {
             self.pin(place, &crossing.place, rule).await?;
         }
+        let first = writing.plain.first().and_then(|position| batch.get(*position));
+        self.may_protect(protected, place, first.map(|selection| selection.rule))?;
         let newest = self.shared.newest.load_full();
-        let principal = Arc::clone(&crossing.principal);
-        let context = self.context(class, &principal, &newest);
+        let (principal, subject) = (Arc::clone(&crossing.principal), crossing.subject.clone());
+        let context = self.context(class, &principal, subject.as_deref(), &newest);
         method::protect(&protected.method, batch, &writing.plain, &context)
             .await
             .map_err(|fault| fault_to_refusal(&fault, place, batch, &writing.plain))?;
@@ -147,8 +149,13 @@ impl Pipeline {
             else {
                 continue;
             };
-            let context =
-                Context { pinned: &*self.pinned, newest: &*newest, tenant: None, stated: &[] };
+            let context = Context {
+                pinned: &*self.pinned,
+                newest: &*newest,
+                tenant: None,
+                subject: None,
+                stated: &[],
+            };
             let order: Vec<usize> = (0..batch.len()).collect();
             method::protect(&protected.method, &mut batch, &order, &context)
                 .await

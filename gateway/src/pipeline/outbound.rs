@@ -41,7 +41,7 @@ impl Pipeline {
         }
         for (reading, batch) in readings.iter().zip(groups.values_mut()) {
             let principal = std::sync::Arc::clone(&crossing.principal);
-            let context = self.context(reading.class, &principal, &newest);
+            let context = self.context(reading.class, &principal, None, &newest);
             self.deliver(crossing, place, reading, batch, &context).await?;
         }
         Ok(())
@@ -62,7 +62,7 @@ impl Pipeline {
             None => held_plain.extend(0..batch.len()),
             Some(protected) => {
                 let principal = std::sync::Arc::clone(&crossing.principal);
-                let context = self.context(class, &principal, newest);
+                let context = self.context(class, &principal, None, newest);
                 for (index, selection) in batch.iter().enumerate() {
                     if is_held_protected(protected, place, selection, &context)? {
                         held_protected.push(index);
@@ -90,7 +90,7 @@ impl Pipeline {
     }
 
     /// The best outcome whose rule has a purpose and a budget for it.
-    fn outcome(
+    pub(super) fn outcome(
         &self,
         crossing: &mut Crossing,
         class: &ClassPlan,
@@ -209,6 +209,7 @@ impl Pipeline {
         for rule in rules(batch, &order) {
             self.pin(place, &crossing.place, rule).await?;
         }
+        self.may_protect(protected, place, batch.first().map(|selection| selection.rule))?;
         method::protect(&protected.method, batch, &order, context)
             .await
             .map_err(|fault| unreadable(&fault, place, batch, &order))?;

@@ -24,7 +24,7 @@ impl Pipeline {
             return Ok(vec![operand.clone()]);
         };
         let newest = self.shared.newest.load_full();
-        let context = self.context(class, &crossing.principal, &newest);
+        let context = self.context(class, &crossing.principal, None, &newest);
         match protected.mark(operand, &context) {
             Mark::Plain | Mark::Unmarked => {}
             // Searching by a token would let its holder find whose it is.

@@ -200,7 +200,7 @@ impl Gateway {
         Ok(format!("API token `{name}` is revoked"))
     }
 
-    fn refresh_tokens(&self) -> Result<(), Problem> {
+    pub(super) fn refresh_tokens(&self) -> Result<(), Problem> {
         let records = api_token_records(&self.store).map_err(|error| store_problem(&error))?;
         self.tokens.replace(records);
         Ok(())
@@ -253,6 +253,7 @@ impl Gateway {
                 format!("nothing is done that is not on the record: {error}"),
             )
         };
+        self.shared.tenure.check()?;
         let event = named.iter().fold(
             Event::new(EventKind::Intent, format!("operator:{actor}"), action),
             |event, (name, what)| event.with_detail(*name, *what),

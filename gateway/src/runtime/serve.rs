@@ -43,6 +43,8 @@ impl Gateway {
         self.build_connectors()?;
         self.take_newest_keys()?;
         let mut tasks = self.spawn_connectors(&stopping).await?;
+        let (hear, told) = (Arc::clone(&said), stopping.clone());
+        tasks.spawn(Arc::clone(&self).upkeep(told, move |line: &str| hear(line)));
         self.serving.store(true, Ordering::Release);
         self.spawn_control(&mut tasks, &stopping).await?;
         for (name, address) in self.status().connectors {
@@ -128,8 +130,6 @@ impl Gateway {
                 Some(ended) = tasks.join_next() => return Err(ending(ended).err().unwrap_or(TASK)),
             }
         }
-        let (gateway, stopping) = (Arc::clone(self), stopping.clone());
-        tasks.spawn(gateway.upkeep(stopping));
         Ok(tasks)
     }
 

@@ -1,21 +1,28 @@
-//! What happens by itself: rotation by the clock, resealing after a rotation, the
-//! anchor of the audit log.
+//! What happens by itself: rotation by the clock, resealing after a rotation, deleting
+//! tokens whose time is over, the anchor of the audit log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use allonym_contract::Shutdown;
 use allonym_keyring::{DomainId, KeyState, KeyVersion, Keyring};
-use allonym_protect::{MethodSpec, TokenDomain, TokenStore};
+use allonym_protect::{MethodSpec, TokenDomain};
 
+use super::vault::pressure_warning;
 use super::{Gateway, StartError};
 use crate::config::Rotate;
+use crate::plan::ClassPlan;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(5);
 /// Vaulted values resealed in one transaction.
 const RESEAL: usize = 1_000;
+/// Ended tokens deleted in one transaction, and how often in one round.
+const TIDY: usize = 1_000;
+const TIDIES: usize = 50;
+/// How often tokens are counted.
+const MEASURED: Duration = Duration::from_secs(60);
 /// After which time a domain that was resealed is looked at again: a request that began
 /// before a rotation may have stored a value under the older version after it.
 const AGAIN: Duration = Duration::from_secs(3600);
@@ -28,8 +35,13 @@ impl Gateway {
     ///
     /// # Errors
     /// When a part of it ended early.
-    pub(super) async fn upkeep(self: Arc<Self>, mut shutdown: Shutdown) -> Result<(), StartError> {
-        let mut resealed = Resealed::new();
+    pub(super) async fn upkeep(
+        self: Arc<Self>,
+        mut shutdown: Shutdown,
+        said: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<(), StartError> {
+        let (mut resealed, mut pressed) = (Resealed::new(), HashSet::new());
+        let (mut measured, mut unread): (Option<Instant>, Option<String>) = (None, None);
         loop {
             // An anchor must not be ahead of the log: it is dropped a round later, when
             // what it names has long been on the disk.
@@ -40,11 +52,63 @@ impl Gateway {
             }
             let gateway = Arc::clone(&self);
             let round = tokio::task::spawn_blocking(move || {
-                gateway.rotate_by_the_clock(SystemTime::now());
-                let _ = gateway.drop_anchor(&head);
+                let read = gateway.read_again();
+                if gateway.shared.tenure.check().is_ok() {
+                    gateway.rotate_by_the_clock(SystemTime::now());
+                    let _ = gateway.drop_anchor(&head);
+                }
+                read
             });
-            round.await.map_err(|_| StartError::Ended("upkeep"))?;
+            let read = round.await.map_err(|_| StartError::Ended("upkeep"))?;
+            let why = read.err().map(|problem| problem.detail);
+            if why != unread
+                && let Some(why) = &why
+            {
+                said(&format!("warning: nothing is written yet: {why}"));
+            }
+            unread = why;
+            let counts = self.vault.cache_counts();
+            self.shared.metrics.token_cache(counts.hits, counts.misses);
             self.reseal(&mut resealed, &shutdown).await;
+            self.tidy(&shutdown).await;
+            if measured.is_none_or(|at| at.elapsed() >= MEASURED) {
+                self.measure_tokens().await;
+                measured = Some(Instant::now());
+            }
+            for (domain, used) in self.pressed() {
+                self.shared.metrics.counter_used(&domain, used);
+                if pressed.insert(domain.clone()) {
+                    said(&format!("warning: {}", pressure_warning(&domain, used)));
+                }
+            }
+        }
+    }
+
+    /// Deletes vaulted tokens whose time is over, a bounded number of each domain in a
+    /// round.
+    async fn tidy(&self, shutdown: &Shutdown) {
+        let plan = self.plan();
+        let mut seen = HashSet::new();
+        for protected in plan.classes.iter().filter_map(ClassPlan::method_of) {
+            if protected.is_computed() || !seen.insert(protected.domain.id) {
+                continue;
+            }
+            for _ in 0..TIDIES {
+                if *shutdown.borrow() || self.shared.tenure.check().is_err() {
+                    return;
+                }
+                let (domain, now) = (protected.domain.id, SystemTime::now());
+                let tidied = match self.shared.tenure.fence() {
+                    Some(lease) => self.store.token_tidy_fenced(domain, now, TIDY, &lease).await,
+                    None => self.store.token_tidy(domain, now, TIDY).await,
+                };
+                // What failed is left for the next round.
+                let Ok(tidied) = tidied else { break };
+                self.shared.metrics.tidied(&protected.domain_name, tidied as u64);
+                if tidied < TIDY {
+                    break;
+                }
+            }
         }
     }
 
@@ -83,8 +147,9 @@ impl Gateway {
             if through.is_some_and(|(version, at)| *version == active && at.elapsed() < AGAIN) {
                 continue;
             }
-            while !*shutdown.borrow() {
-                match self.vault.reseal(&domain, keyring, RESEAL).await {
+            while !*shutdown.borrow() && self.shared.tenure.check().is_ok() {
+                let lease = self.shared.tenure.fence();
+                match self.vault.reseal_under(&domain, keyring, RESEAL, lease.as_ref()).await {
                     Ok(0) => {
                         resealed.insert(protected.domain.id, (active, Instant::now()));
                         break;

@@ -30,6 +30,7 @@ pub use chain::{Broken, Head, ParseHeadError};
 pub use error::{AuditError, OpenError, VerifyError};
 pub use event::{ClassCount, Durability, Event, EventKind};
 pub use log::{Acceptance, AuditLog, AuditOptions, AuditSink};
+pub use time::rfc3339;
 pub use verify::{Entry, Report, tail, verify};
 
 /// The log's file in its folder.

@@ -5,7 +5,7 @@ pub(crate) const LENGTH: usize = "2026-11-23T00:00:00.000000Z".len();
 
 /// UTC with microseconds as RFC 3339 writes it. A clock before 1970 reads as 1970, one
 /// after the year 9999 as its end: the log goes on with a wrong clock.
-pub(crate) fn rfc3339(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     const LAST: u64 = 253_402_300_799;
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs().min(LAST);

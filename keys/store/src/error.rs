@@ -161,6 +161,12 @@ pub enum StoreError {
     /// Another took the lease since, or it was released: who held it writes no more.
     #[error("the lease `{0}` is held no more")]
     LeaseLost(String),
+    /// The store was made out of a backup, and how many numbers were taken since is not
+    /// known: a number that came twice would give one token to two values.
+    #[error(
+        "the store was made out of a backup: say how many tokens of domain {0} may have been issued since"
+    )]
+    CountersUnknown(DomainId),
     /// Something is in the way of a file that is never overwritten.
     #[error("{0} exists already and is not overwritten")]
     Exists(PathBuf),

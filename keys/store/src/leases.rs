@@ -111,6 +111,27 @@ impl Store {
             Ok(true)
         })
     }
+
+    /// The lease of this name as it was last taken, also where its time ran out since;
+    /// none if nobody has it.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn lease_found(&self, name: &str) -> Result<Option<Lease>, StoreError> {
+        let namespace = self.inner.hierarchy.namespace;
+        self.look(|transaction| {
+            let found = transaction.first(
+                "SELECT holder, fence, until FROM leases WHERE namespace = ?1 AND name = ?2",
+                params![namespace, name],
+            )?;
+            let Some(row) = found else { return Ok(None) };
+            let holder: String = row.get(0)?;
+            let fence: i64 = row.get(1)?;
+            let fence = u64::try_from(fence).map_err(|_| StoreError::Altered("leases"))?;
+            let lease = Lease { name: name.to_owned(), holder, fence, until: row.get(2)? };
+            Ok((!lease.holder.is_empty()).then_some(lease))
+        })
+    }
 }
 
 /// Whether nobody took the lease since, nor was it given back. In the transaction that

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::hierarchy::Hierarchy;
 use crate::sql::{Transaction, params};
 use crate::store::{from_millis, to_millis};
+use crate::vault::counters;
 use crate::{Store, StoreError, admin};
 
 /// The [`Record`] of the last restore.
@@ -71,6 +72,7 @@ pub(crate) fn record(
         "UPDATE leases SET holder = '', until = 0, fence = fence + ?2 WHERE namespace = ?1",
         params![hierarchy.namespace, FENCES],
     )?;
+    counters::forget(transaction, hierarchy.namespace)?;
     let unrotated = versions.iter().map(|(key, _)| *key).collect();
     write(transaction, hierarchy, &Record { at: to_millis(now), versions, unrotated })
 }

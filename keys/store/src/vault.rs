@@ -1,4 +1,5 @@
 mod claims;
+pub(crate) mod counters;
 mod scan;
 mod sqlite;
 mod upkeep;

@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let secret = Arc::new(Secret::new(Zeroizing::new([1; 32])));
     let versions = BTreeMap::from([(KeyVersion::FIRST, (KeyState::Active, Some(secret)))]);
     let keys = KeySet::new(HashMap::from([(key, KeyEntry { name: "key".to_owned(), versions })]));
-    let context = Context { pinned: &keys, newest: &keys, tenant: None, stated: &[] };
+    let context =
+        Context { pinned: &keys, newest: &keys, tenant: None, subject: None, stated: &[] };
     let domain = Domain { namespace: NamespaceId::DEFAULT, id: DomainId::from_bytes([7; 16]), key };
     for method in [MethodSpec::Siv, MethodSpec::Vaultless, MethodSpec::Encrypt] {
         let name = format!("{method:?}").to_lowercase();

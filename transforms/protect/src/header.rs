@@ -15,6 +15,8 @@ pub(crate) const SIV: &str = "aln1.";
 pub(crate) const HASH: &str = "alh1.";
 /// Text from which the value can be had back, another one each time.
 pub(crate) const ENCRYPT: &str = "ale1.";
+/// Enciphered text of a fixed format, in version mode `header`.
+pub(crate) const HEADED: &str = "alf1.";
 /// Computed tokens, in any case.
 pub(crate) const VAULTLESS: &str = "tkv1_";
 
@@ -75,7 +77,7 @@ pub(crate) fn version(sealed: &[u8]) -> Option<(KeyVersion, usize)> {
 
 /// Whether text carries the mark of any domain of this installation.
 pub(crate) fn is_marked(text: &str) -> bool {
-    [SIV, HASH, ENCRYPT].iter().any(|prefix| text.starts_with(prefix))
+    [SIV, HASH, ENCRYPT, HEADED].iter().any(|prefix| text.starts_with(prefix))
         || after_vaultless(text).is_some()
 }
 

@@ -8,7 +8,6 @@
 //! What can be told of a value from outside (its length, its country) is its class: values
 //! of a class are enciphered among themselves.
 
-mod calendar;
 mod date;
 mod decimal;
 mod integer;
@@ -17,6 +16,7 @@ mod national;
 mod regex;
 mod timestamp;
 mod uuid;
+mod window;
 
 use zeroize::Zeroizing;
 

@@ -25,6 +25,18 @@ pub(crate) struct Cache {
     changes: AtomicU64,
     /// For how long, in milliseconds.
     age: i64,
+    /// How often what was asked for was here, and how often not.
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How often the memory in front of the store had what was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheCounts {
+    /// It was there.
+    pub hits: u64,
+    /// The store was asked.
+    pub misses: u64,
 }
 
 /// Before which change something was read.
@@ -59,7 +71,21 @@ impl Cache {
             values: map(settings),
             changes: AtomicU64::new(0),
             age: i64::try_from(settings.age.as_millis()).unwrap_or(i64::MAX),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn counts(&self) -> CacheCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        CacheCounts { hits: read(&self.hits), misses: read(&self.misses) }
+    }
+
+    /// Counts what was asked for.
+    fn counted<T>(&self, found: Option<T>) -> Option<T> {
+        let count = if found.is_some() { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        found
     }
 
     /// Taken before the store is asked.
@@ -69,6 +95,10 @@ impl Cache {
 
     /// The token of a look-up in a domain, unless it ended by `now`.
     pub(crate) fn token(&self, domain: u64, lookup: &[u8; 16], now: i64) -> Option<KnownToken> {
+        self.counted(self.good_token(domain, lookup, now))
+    }
+
+    fn good_token(&self, domain: u64, lookup: &[u8; 16], now: i64) -> Option<KnownToken> {
         let map = self.tokens.as_ref()?;
         let known = map.get(&(domain, *lookup))?;
         if self.is_good((known.since, known.expires), now) {
@@ -81,6 +111,16 @@ impl Cache {
     /// The value of a token in a domain, unless it ended by `now` or its version is
     /// not to be had.
     pub(crate) fn value(
+        &self,
+        domain: u64,
+        token: &str,
+        now: i64,
+        has: impl Fn(KeyVersion) -> bool,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        self.counted(self.good_value(domain, token, now, has))
+    }
+
+    fn good_value(
         &self,
         domain: u64,
         token: &str,

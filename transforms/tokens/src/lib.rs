@@ -26,6 +26,7 @@ mod transfer;
 mod upkeep;
 mod vault;
 
+pub use cache::CacheCounts;
 pub use claims::{Erasure, Receipt};
 pub use counters::Pressure;
 pub use settings::{CacheSettings, Settings};

@@ -5,11 +5,11 @@ use allonym_keyring::{KeyVersion, Keyring, Purpose, Secret};
 use allonym_protect::{
     Candidate, Found, Issue, Issued, Numbers, TokenDomain, TokenError, TokenStore,
 };
-use allonym_store::{PutOutcome, Store, StoreError, TokenRow};
+use allonym_store::{Lease, PutOutcome, Store, StoreError, TokenRow};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use crate::cache::{Cache, KnownToken, KnownValue, Moment};
+use crate::cache::{Cache, CacheCounts, KnownToken, KnownValue, Moment};
 use crate::claims::{Claim, is_claim};
 use crate::counters::{Counters, Pressure};
 use crate::domains::{Domains, Known};
@@ -60,11 +60,54 @@ impl VaultStore {
         Self { store, settings, domains, cache, counters }
     }
 
+    /// How often the memory in front of the store had what was asked for.
+    #[must_use]
+    pub fn cache_counts(&self) -> CacheCounts {
+        self.cache.counts()
+    }
+
     /// The counters of format-preserving tokens of which four fifths are used, as far
     /// as this process took numbers from them; in no order.
     #[must_use]
     pub fn pressure(&self) -> Vec<Pressure> {
         self.counters.pressure()
+    }
+
+    /// Does what [`TokenStore::reseal`] does, under a lease if one is given: nothing is
+    /// resealed once another has taken it.
+    ///
+    /// # Errors
+    /// As for [`TokenStore::reseal`]; when the lease is lost.
+    pub async fn reseal_under(
+        &self,
+        domain: &TokenDomain,
+        keys: &dyn Keyring,
+        limit: usize,
+        lease: Option<&Lease>,
+    ) -> Result<usize, TokenError> {
+        let id = domain.domain.id;
+        let active = keys.active(domain.domain.key)?;
+        let limit = limit.clamp(1, ROWS);
+        let rows = self.store.token_scan_below(id, active.number(), limit).await;
+        let rows = rows.map_err(store_failed)?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let known = self.domains.of(&self.store, domain)?;
+        let new = Sealer::new(domain, keys, active)?;
+        let mut sealers = Sealers::new(domain, keys);
+        let mut resealed = Vec::with_capacity(rows.len());
+        for row in rows {
+            resealed.push((row.version, reseal_row(&known.lookup, &mut sealers, &new, row)?));
+        }
+        let tokens: Vec<String> = resealed.iter().map(|(_, row)| row.token.clone()).collect();
+        let done = match lease {
+            Some(lease) => self.store.token_reseal_fenced(id, resealed, lease).await,
+            None => self.store.token_reseal(id, resealed).await,
+        };
+        done.map_err(store_failed)?;
+        self.cache.forget_values(known.number, &tokens);
+        Ok(tokens.len())
     }
 
     /// The tokens of a batch; none if some that were found are gone again.
@@ -330,25 +373,7 @@ impl TokenStore for VaultStore {
         keys: &dyn Keyring,
         limit: usize,
     ) -> Result<usize, TokenError> {
-        let id = domain.domain.id;
-        let active = keys.active(domain.domain.key)?;
-        let limit = limit.clamp(1, ROWS);
-        let rows = self.store.token_scan_below(id, active.number(), limit).await;
-        let rows = rows.map_err(store_failed)?;
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let known = self.domains.of(&self.store, domain)?;
-        let new = Sealer::new(domain, keys, active)?;
-        let mut sealers = Sealers::new(domain, keys);
-        let mut resealed = Vec::with_capacity(rows.len());
-        for row in rows {
-            resealed.push((row.version, reseal_row(&known.lookup, &mut sealers, &new, row)?));
-        }
-        let tokens: Vec<String> = resealed.iter().map(|(_, row)| row.token.clone()).collect();
-        self.store.token_reseal(id, resealed).await.map_err(store_failed)?;
-        self.cache.forget_values(known.number, &tokens);
-        Ok(tokens.len())
+        self.reseal_under(domain, keys, limit, None).await
     }
 
     async fn fixed_key(

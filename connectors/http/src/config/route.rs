@@ -15,6 +15,8 @@ pub(crate) struct ParsedRoute {
     pub(crate) method: Method,
     pub(crate) template: Template,
     pub(crate) spec: PlaceSpec,
+    /// The segment that says whom the values are about.
+    pub(crate) subject: Option<usize>,
 }
 
 /// The path of a route.
@@ -128,17 +130,24 @@ fn parse(connector: &str, entry: &RouteEntry) -> Result<ParsedRoute, Vec<ConfigF
         on_unprotected: OnUnprotected::default(),
         holds_protected_only: false,
     };
+    let mut about = None;
     for (key, value) in &entry.entries {
         let result = match key.value.as_str() {
             "tokens" => tokens(value).map(|tokens| spec.tokens = tokens),
             "on_unprotected" => unprotected(value).map(|how| spec.on_unprotected = how),
+            "subject" => subject(&template, value).map(|at| about = Some(at)),
             "holds" => holds(value).map(|()| spec.holds_protected_only = true),
             _ => field(&method, &template, key, value).map(|field| spec.fields.push(field)),
         };
         faults.extend(result.err());
     }
     faults.extend(same_selector(&spec));
-    if faults.is_empty() { Ok(ParsedRoute { method, template, spec }) } else { Err(faults) }
+    let subject = about;
+    if faults.is_empty() {
+        Ok(ParsedRoute { method, template, spec, subject })
+    } else {
+        Err(faults)
+    }
 }
 
 /// A value that two rules select would be protected twice.
@@ -176,7 +185,7 @@ fn field(
         let message = format!("`{}` is neither a selector nor an option", key.value);
         return Err(ConfigFault::new(location(key), message).hint(
             "selectors begin with $, header:, query: or path:; \
-             options are tokens, on_unprotected, holds",
+             options are tokens, on_unprotected, holds, subject",
         ));
     }
     let selector = Selector::parse(&key.value).map_err(|error| {
@@ -248,6 +257,16 @@ fn unprotected(value: &Spanned<String>) -> Result<OnUnprotected, ConfigFault> {
         "refuse" => Ok(OnUnprotected::Refuse),
         _ => Err(ConfigFault::new(location(value), "on_unprotected: is by_access or refuse")),
     }
+}
+
+/// The segment of the path that says whom the values are about.
+fn subject(template: &Template, value: &Spanned<String>) -> Result<usize, ConfigFault> {
+    let name = value.value.strip_prefix("path:");
+    let at = template.segments.iter().position(|s| s.param().is_some() && s.param() == name);
+    at.ok_or_else(|| {
+        let message = "subject: is path: and a parameter of this route";
+        ConfigFault::new(location(value), message).hint("for instance `subject: path:id`")
+    })
 }
 
 fn holds(value: &Spanned<String>) -> Result<(), ConfigFault> {

@@ -95,6 +95,9 @@ impl Exchange {
             return Ok(self.preflight(session, &head, &target)?);
         }
         self.admit(&place, &head).await?;
+        if let (Some(at), Some(up)) = (place.subject, &mut self.up) {
+            up.subject = target.segment(at).map(|segment| segment.as_str().into());
+        }
         check_options(&beside, session, &head.headers, &mut target)?;
         if place.body.is_some() {
             check_length(&head, self.site.config.limits.body_bytes.0)?;

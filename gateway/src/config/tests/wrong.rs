@@ -73,10 +73,50 @@ keyz: {}",
         r"a.yaml:1:23: `envv` is not known here
   hint: did you mean `env`?",
     );
+}
+
+#[test]
+fn wrong_stores() {
+    let password = "the URL of the store holds a password
+  hint: leave it out, and write `store: { postgres: URL, password: { env: NAME } }` or `{ file: PATH }`";
+    for url in [
+        "postgres://a:hunter2@db.example/x",
+        "postgresql://a@db.example/x?password=hunter2",
+        "postgres://a:hun/ter2@db.example/x",
+        "postgres://a:hun?ter2@db.example/x",
+    ] {
+        check(&format!("store: {url}"), &format!("a.yaml:2:8: {password}"));
+        check(&format!("store: {{ postgres: \"{url}\" }}"), &format!("a.yaml:2:20: {password}"));
+    }
+    let form = "  hint: write `postgres://user@host:5432/database`";
+    for (url, what) in [
+        ("postgres://db/x", "the URL of the store names no user"),
+        ("postgres://a@/x", "the URL of the store names no host"),
+        ("postgres://a@db", "the URL of the store names no database"),
+    ] {
+        check(&format!("store: {url}"), &format!("a.yaml:2:8: {what}\n{form}"));
+    }
     check(
-        r"store: postgres://db/x",
-        r"a.yaml:2:8: a store in PostgreSQL is not built yet
-  hint: use a file: `store: /var/lib/allonym/store.db`",
+        "store: postgres://a@db/x?sslmode=require",
+        r"a.yaml:2:8: `sslmode` is neither `verify-full` nor `disable`
+  hint: `verify-full` is the default; anything less would let another server answer",
+    );
+    check(
+        "store: { postgres: /var/lib/x.db, connections: 0 }",
+        r"a.yaml:2:20: `postgres` is not a URL of PostgreSQL
+  hint: write `postgres://user@host:5432/database`
+a.yaml:2:48: `connections` is not 1 to 200
+  hint: 8 are usual",
+    );
+    check(
+        "store: { postgres: postgres://a@db/x, password: hunter2 }",
+        r"a.yaml:2:49: a secret must not stand in the configuration
+  hint: write `{ env: NAME }` or `{ file: PATH }`",
+    );
+    check(
+        "store: mysql://a@db/x",
+        r"a.yaml:2:8: unknown kind of store
+  hint: a store is a file (`store: /var/lib/allonym/store.db`) or `postgres://user@host:5432/database`",
     );
 }
 
@@ -404,7 +444,7 @@ connectors:
     routes:
       "POST /a": { $.a: email, b: email }"#,
         r"a.yaml:9:32: `b` is neither a selector nor an option
-  hint: selectors begin with $, header:, query: or path:; options are tokens, on_unprotected, holds",
+  hint: selectors begin with $, header:, query: or path:; options are tokens, on_unprotected, holds, subject",
     );
 }
 

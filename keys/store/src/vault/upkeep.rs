@@ -1,4 +1,3 @@
-use std::ops::Range;
 use std::time::SystemTime;
 
 use allonym_keyring::DomainId;
@@ -150,57 +149,6 @@ impl Store {
             rows.iter().map(TokenRow::from_row).collect()
         };
         self.look_at_tokens(domain, Lane::Scans, page).await
-    }
-
-    /// The next `count` numbers of a counter that starts at 0, below `limit`: fewer when
-    /// it is nearly spent, none when it is. Whoever gets them is the only one that ever
-    /// does, in whatever process; on disk when this returns. Numbers that are not used
-    /// after all are left out for good.
-    ///
-    /// # Errors
-    /// When the domain is not known, or the disk says no.
-    pub async fn counter_take(
-        &self,
-        domain: DomainId,
-        part: [u8; 16],
-        count: u64,
-        limit: u64,
-    ) -> Result<Range<u64>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let take = move |transaction: &Transaction<'_>, at: At| {
-            let (namespace, domain) = (at.namespace, at.domain);
-            let fresh = "INSERT INTO counters (namespace, domain, part, next)
-                 VALUES (?1, ?2, ?3, 0) ON CONFLICT DO NOTHING";
-            transaction.execute(fresh, params![namespace, domain, &part])?;
-            // The row is this transaction's before the number is read.
-            let own = "UPDATE counters SET next = next
-                 WHERE namespace = ?1 AND domain = ?2 AND part = ?3 RETURNING next";
-            let row = transaction.first(own, params![namespace, domain, &part])?;
-            let next: i64 = row.ok_or(StoreError::Altered("counters"))?.get(0)?;
-            let end = next.saturating_add(count).min(limit).max(next);
-            let put = "UPDATE counters SET next = ?4
-                 WHERE namespace = ?1 AND domain = ?2 AND part = ?3";
-            transaction.execute(put, params![namespace, domain, &part, end])?;
-            let number =
-                |number: i64| u64::try_from(number).map_err(|_| StoreError::Altered("counters"));
-            Ok(Ok(number(next)?..number(end)?))
-        };
-        self.change_tokens(domain, 1, take).await
-    }
-
-    /// How many numbers of a counter were taken.
-    ///
-    /// # Errors
-    /// When the domain is not known, or the disk says no.
-    pub async fn counter_used(&self, domain: DomainId, part: [u8; 16]) -> Result<u64, StoreError> {
-        let used = move |transaction: &Transaction<'_>, at: At| {
-            let sql =
-                "SELECT next FROM counters WHERE namespace = ?1 AND domain = ?2 AND part = ?3";
-            let row = transaction.first(sql, params![at.namespace, at.domain, &part])?;
-            row.map_or(Ok(0), |row| row.get(0))
-        };
-        self.look_at_tokens(domain, Lane::Gets, used).await
     }
 
     async fn tidy(

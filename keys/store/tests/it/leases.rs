@@ -12,21 +12,26 @@ const LONG: Duration = Duration::from_secs(3600);
 
 async fn one_holds_a_lease_until_it_ends(home: Home) {
     let store = home.open();
+    let found = || store.lease_found("rewrap").unwrap();
+    assert_eq!(found(), None);
     let acquire = |holder: &str, ttl, now| store.lease_acquire("rewrap", holder, ttl, now).unwrap();
     let first = acquire("one", LONG, now()).unwrap();
     assert_eq!((first.name.as_str(), first.holder.as_str()), ("rewrap", "one"));
     assert_eq!(acquire("two", LONG, now()), None);
+    assert_eq!(found(), Some(first.clone()));
     let other = store.lease_acquire("tidy", "two", LONG, now()).unwrap();
     assert!(other.is_some(), "of each name by itself");
     let renewed = store.lease_renew(&first, LONG * 2, now()).unwrap().unwrap();
     assert_eq!(renewed.fence, first.fence);
     assert!(renewed.until > first.until);
+    assert_eq!(found(), Some(renewed), "whoever asks sees that its holder is alive");
     let again = acquire("one", LONG, now()).unwrap();
     assert!(again.fence > first.fence, "asked again, it is another lease");
     assert_eq!(store.lease_renew(&first, LONG, now()), Ok(None));
     assert_eq!(store.lease_release(&first), Ok(false));
     assert_eq!(acquire("two", LONG, now()), None, "still the first holder's");
     assert_eq!(store.lease_release(&again), Ok(true));
+    assert_eq!(found(), None, "who gave it back has it no more");
     assert_eq!(store.lease_release(&again), Ok(false));
     assert_eq!(store.lease_renew(&again, LONG, now()), Ok(None));
 

@@ -11,6 +11,7 @@ conformance! {
 
 conformance_async! {
     numbers_have_gaps_and_never_come_again,
+    counters_wait_for_how_far_they_were,
 }
 
 fn version(number: u32) -> KeyVersion {
@@ -114,4 +115,32 @@ async fn numbers_have_gaps_and_never_come_again(home: Home) {
     let unknown = allonym_keyring::KeyId::from_bytes([1; 16]);
     let refused = store.rotate_from(unknown, version(1), now());
     assert_eq!(refused, Err(StoreError::UnknownKey(unknown)));
+}
+
+/// What was taken after the backup is not known: nothing is taken until somebody says.
+async fn counters_wait_for_how_far_they_were(home: Home) {
+    let (store, domain) = with_domain(&home);
+    let (old, new) = ([1; 16], [2; 16]);
+    assert_eq!(store.counter_take(domain, old, 5, 1000).await, Ok(0..5));
+    assert_eq!(store.counters_resume(domain, 7).await, Ok(false), "nothing waits");
+    store.backup(&home.at("backup"), later(2)).unwrap();
+    assert_eq!(store.counter_take(domain, old, 5, 1000).await, Ok(5..10));
+    assert_eq!(store.counter_take(domain, new, 20, 1000).await, Ok(0..20));
+    drop(store);
+    for (backup, next, floor) in [("backup", 25, 20), ("second", 55, 40)] {
+        let _ = std::fs::remove_dir_all(home.at("restored"));
+        restore(&home, backup).unwrap();
+        let store = Store::open(&home.at("restored/store.db"), &home.seals(), later(10)).unwrap();
+        let waits = Err(StoreError::CountersUnknown(domain));
+        assert_eq!(store.counter_take(domain, old, 1, 1000).await, waits);
+        assert_eq!(store.counter_take(domain, new, 1, 1000).await, waits);
+        assert_eq!(store.counters_resume(domain, 20).await, Ok(true));
+        assert_eq!(store.counters_resume(domain, 20).await, Ok(false));
+        assert_eq!(store.counter_take(domain, old, 10, 1000).await, Ok(next..next + 10));
+        let part = if backup == "backup" { [3; 16] } else { new };
+        assert_eq!(store.counter_take(domain, part, 10, 1000).await, Ok(floor..floor + 10));
+        if backup == "backup" {
+            store.backup(&home.at("second"), later(13)).unwrap();
+        }
+    }
 }

@@ -4,16 +4,16 @@
 use allonym_keyring::KeyVersion;
 use zeroize::Zeroizing;
 
-const PREFIX: &str = "alf1.";
+use crate::header::HEADED;
 
 /// Whether text carries the mark, whatever follows.
 pub(super) fn is_marked(text: &str) -> bool {
-    text.starts_with(PREFIX)
+    text.starts_with(HEADED)
 }
 
 /// Version and enciphered text; `None` if it is not well formed.
 pub(super) fn read(text: &str) -> Option<(KeyVersion, &str)> {
-    let (version, enciphered) = text.strip_prefix(PREFIX)?.split_once('.')?;
+    let (version, enciphered) = text.strip_prefix(HEADED)?.split_once('.')?;
     // Neither a sign nor a zero too many: a version has one form.
     if version.starts_with('0') || !version.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
@@ -31,9 +31,9 @@ pub(super) fn strip(text: &mut Zeroizing<String>) {
 /// Puts the header before enciphered text.
 pub(super) fn put(version: KeyVersion, text: &mut Zeroizing<String>) {
     let version = version.number().to_string();
-    let room = PREFIX.len() + version.len() + 1 + text.len();
+    let room = HEADED.len() + version.len() + 1 + text.len();
     let mut headed = Zeroizing::new(String::with_capacity(room));
-    headed.push_str(PREFIX);
+    headed.push_str(HEADED);
     headed.push_str(&version);
     headed.push('.');
     headed.push_str(text);

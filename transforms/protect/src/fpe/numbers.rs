@@ -219,7 +219,8 @@ mod tests {
             Domain { namespace: NamespaceId::DEFAULT, id: DomainId::from_bytes([7; 16]), key };
         let format = super::super::Format::Ranked(numbers(sizes, false).unwrap());
         let fpe = super::super::Fpe::of(format, domain);
-        let context = Context { pinned: &keys, newest: &keys, tenant: None, stated: &[] };
+        let context =
+            Context { pinned: &keys, newest: &keys, tenant: None, subject: None, stated: &[] };
         let plain: Vec<Value> = values.iter().map(|value| Value::text(*value)).collect();
         let mut values = plain.clone();
         let mut batch: Vec<&mut Value> = values.iter_mut().collect();

@@ -1,6 +1,7 @@
 use zeroize::Zeroizing;
 
-use super::{Class, Rank, Ranked, calendar};
+use super::{Class, Rank, Ranked, window};
+use crate::calendar::civil_from_days;
 use crate::{DateFormat, FaultRule, SpecError};
 
 /// Days of a window, counted from its first.
@@ -16,7 +17,7 @@ pub(crate) fn build(
     from: &str,
     to: &str,
 ) -> Result<Box<dyn Ranked>, SpecError> {
-    let (first, last) = calendar::window(from, to)?;
+    let (first, last) = window::days(from, to)?;
     let size = u128::from(last.abs_diff(first)) + 1;
     let classes = [Class { name: format!("days from {from} to {to}"), size }];
     Ok(Box::new(Dates { format, first, classes }))
@@ -37,7 +38,7 @@ impl Ranked for Dates {
     fn unrank(&self, rank: Rank, _like: &str) -> Result<Zeroizing<String>, FaultRule> {
         let number = i64::try_from(rank.number).ok();
         let day = number.and_then(|number| number.checked_add(self.first));
-        let (year, month, day) = calendar::civil(day.ok_or(FaultRule::Range)?);
+        let (year, month, day) = civil_from_days(day.ok_or(FaultRule::Range)?);
         Ok(Zeroizing::new(match self.format {
             DateFormat::Iso => format!("{year:04}-{month:02}-{day:02}"),
             DateFormat::Compact => format!("{year:04}{month:02}{day:02}"),
@@ -54,7 +55,7 @@ fn parse(format: DateFormat, text: &[u8]) -> Result<i64, FaultRule> {
         return Err(FaultRule::Length);
     }
     let (year, month, day) = match (format, text) {
-        (DateFormat::Iso, _) => return calendar::iso(text),
+        (DateFormat::Iso, _) => return window::iso(text),
         (DateFormat::Compact, [y1, y2, y3, y4, m1, m2, d1, d2])
         | (DateFormat::Points, [d1, d2, b'.', m1, m2, b'.', y1, y2, y3, y4])
         | (DateFormat::DayFirst, [d1, d2, b'/', m1, m2, b'/', y1, y2, y3, y4])
@@ -63,7 +64,7 @@ fn parse(format: DateFormat, text: &[u8]) -> Result<i64, FaultRule> {
         }
         _ => return Err(FaultRule::Structure),
     };
-    calendar::number(&year, &month, &day)
+    window::number(&year, &month, &day)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use zeroize::Zeroizing;
 
-use super::{Class, Rank, Ranked, calendar, integer};
+use super::{Class, Rank, Ranked, integer, window};
+use crate::calendar::civil_from_days;
 use crate::{FaultRule, SpecError, TimestampFormat};
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -20,7 +21,7 @@ pub(crate) fn build(
     from: &str,
     to: &str,
 ) -> Result<Box<dyn Ranked>, SpecError> {
-    let (first, last) = calendar::window(from, to)?;
+    let (first, last) = window::days(from, to)?;
     let a_day = SECONDS_A_DAY * units(format);
     let days = u128::from(last.abs_diff(first)) + 1;
     let size = days * u128::from(a_day.unsigned_abs());
@@ -46,7 +47,7 @@ impl Ranked for Moments {
         let moment = moment.ok_or(FaultRule::Range)?;
         let units = units(self.format);
         let (seconds, fraction) = (moment.div_euclid(units), moment.rem_euclid(units));
-        let (year, month, day) = calendar::civil(seconds.div_euclid(SECONDS_A_DAY));
+        let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_A_DAY));
         let of_day = seconds.rem_euclid(SECONDS_A_DAY);
         let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
         let date = Zeroizing::new(format!("{year:04}-{month:02}-{day:02}"));
@@ -98,11 +99,11 @@ fn parse(format: TimestampFormat, text: &str) -> Result<i64, FaultRule> {
     let [h1, h2, b':', m1, m2, b':', s1, s2] = *time else {
         return Err(FaultRule::Structure);
     };
-    let day = calendar::iso(date)?;
-    let hour = calendar::digits(&[h1, h2])?;
-    let minute = calendar::digits(&[m1, m2])?;
-    let second = calendar::digits(&[s1, s2])?;
-    let fraction = calendar::digits(fraction)?;
+    let day = window::iso(date)?;
+    let hour = window::digits(&[h1, h2])?;
+    let minute = window::digits(&[m1, m2])?;
+    let second = window::digits(&[s1, s2])?;
+    let fraction = window::digits(fraction)?;
     // Second 60 has no number: a leap second is refused.
     if hour > 23 || minute > 59 || second > 59 {
         return Err(FaultRule::Range);

@@ -1,7 +1,7 @@
 use allonym_record::Value;
 
 use super::sequence::Sequence;
-use crate::{FaultRule, Mark, SpecError, TokenError, TokenTemplate};
+use crate::{FaultRule, Mark, SpecError, TokenError, TokenTemplate, header};
 
 /// What tokens look like.
 pub(super) enum Shape {
@@ -93,6 +93,7 @@ impl Shape {
         }
         match (self, value) {
             (Self::Sequence(sequence), _) => sequence.mark(value),
+            (_, Value::Text(text)) if header::is_marked(text) => Mark::Neither(FaultRule::BadMark),
             (_, Value::Text(text)) => self.mark_text(text),
             (Self::Plain, _) => Mark::Plain,
             (Self::Email { .. }, _) => Mark::Neither(FaultRule::Kind),
@@ -343,5 +344,9 @@ mod tests {
         check("tok_", Mark::Neither(FaultRule::BadMark));
         check("TOK_123", Mark::Neither(FaultRule::BadMark));
         check("***", Mark::Neither(FaultRule::Masked));
+        for marked in ["aln1.x", "alh1.x", "ale1.x", "alf1.1.x", "TKV1_x"] {
+            let bad = Mark::Neither(FaultRule::BadMark);
+            assert_eq!(Shape::Plain.mark(&Value::text(marked)), bad, "{marked}");
+        }
     }
 }

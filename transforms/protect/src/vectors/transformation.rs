@@ -66,6 +66,7 @@ pub(super) fn check(vector: &Vector<'_>) -> Result<(), VectorError> {
         pinned: &keys,
         newest: &keys,
         tenant: vector.tenant.as_deref(),
+        subject: None,
         stated: &[Some(version)],
     };
     let (plain, protected) = (value(vector.plain)?, value(vector.protected)?);

@@ -243,7 +243,7 @@ fn holds(
     let name = template.name();
     let (keys, all) = (keys_without(number, &[]), keys_without(3, &[]));
     let newest = if mode == Pinned { &keys } else { &all };
-    let written = Context { pinned: &keys, newest, tenant: None, stated: &[] };
+    let written = Context { pinned: &keys, newest, tenant: None, subject: None, stated: &[] };
     let token = match protect(method, plain, &written) {
         Ok(token) => token,
         Err(rule) => {
