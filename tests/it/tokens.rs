@@ -124,6 +124,25 @@ fn tokens_are_switched_ended_and_deleted() {
     assert!(!stand.log().contains("ada.canary"), "{}", stand.log());
 }
 
+/// A class says how long its tokens are good for.
+#[test]
+fn tokens_end_by_themselves() {
+    let config = CONFIG.replace(
+        "{ method: token, template: email, key: contact }",
+        "{ method: token, template: email, key: contact, ttl: 2s }",
+    );
+    let stand = Stand::new(&config);
+    let (shop, billing) = (stand.token("shop"), stand.token("billing"));
+    let token = stored(&stand, &shop, "c1", "ada@example.com");
+    let listed = done(&stand, &["--json", "tokens", "list", "email"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let (created, expires) = (&listed[0]["created"], &listed[0]["expires"]);
+    assert_eq!(expires.as_i64().unwrap() - created.as_i64().unwrap(), 2_000, "{listed}");
+    wait_for("it does not end", || read(&stand, &billing, "c1").status != 200);
+    assert_ne!(stored(&stand, &shop, "c2", "ada@example.com"), token);
+    wait_for("nobody tidies", || !done(&stand, &["tokens", "list", "email"]).contains("@"));
+}
+
 #[test]
 fn a_subject_is_erased_with_a_receipt() {
     let stand = Stand::new(CONFIG);
