@@ -79,6 +79,13 @@ pub enum Request {
         /// What becomes of them.
         change: TokenChange,
     },
+    /// Lets the counters of a class's tokens go on after a restore.
+    ResumeTokens {
+        /// The class.
+        class: String,
+        /// At least how many tokens of any kept part were issued since the backup.
+        skip: u64,
+    },
     /// Deletes every token about a data subject.
     EraseSubject(Subject),
     /// All tokens of a class with their values, under the caller's own rights: as many

@@ -62,6 +62,9 @@ async fn judge(
         Request::ChangeTokens { class, tokens, change } => {
             gateway.change_tokens(actor, &class, &tokens, change).await.map(Reply::Changed)
         }
+        Request::ResumeTokens { class, skip } => {
+            gateway.resume_tokens(actor, &class, skip).await.map(Reply::Done)
+        }
         Request::EraseSubject(asked) => {
             let tenant = asked.tenant.as_deref().unwrap_or_default();
             let owner = Owner { tenant, subject: &asked.subject };
@@ -100,6 +103,7 @@ const fn needed(request: &Request) -> Option<OperatorRight> {
         Request::Tokens { .. }
         | Request::CountTokens { .. }
         | Request::ChangeTokens { .. }
+        | Request::ResumeTokens { .. }
         | Request::EraseSubject(_)
         | Request::ExportTokens(_)
         | Request::ImportTokens(_) => Some(OperatorRight::Tokens),
@@ -136,6 +140,7 @@ pub(super) const fn action(request: &Request) -> &'static str {
             TokenChange::Delete => "tokens.delete",
             TokenChange::Expire { .. } => "tokens.expire",
         },
+        Request::ResumeTokens { .. } => "tokens.resume",
         Request::EraseSubject(_) => "tokens.erase",
         Request::ExportTokens(_) => "tokens.export",
         Request::ImportTokens(_) | Request::Part(_) => "tokens.import",

@@ -58,6 +58,15 @@ pub enum Verb {
         #[arg(long, conflicts_with = "after")]
         never: bool,
     },
+    /// After a restore: lets tokens in the format of their values be issued again.
+    Resume {
+        /// The data class; its whole domain goes on.
+        class: String,
+        /// At least as many as were issued with the same kept part since the backup; too
+        /// many cost only numbers.
+        #[arg(long)]
+        skip: u64,
+    },
     /// Deletes every token about a data subject, and gives a receipt.
     Erase {
         /// Whom, as named when the values were protected.
@@ -101,6 +110,7 @@ pub(super) fn run(config: &Path, verb: Verb, out: &Out) -> Outcome {
             let seconds = after.as_deref().map(seconds).transpose()?;
             change(config, some, TokenChange::Expire { seconds }, out)
         }
+        Verb::Resume { class, skip } => resume(config, class, skip, out),
         Verb::Erase { subject, tenant, class, to } => {
             erase(config, Subject { subject, tenant, class }, to.as_deref(), out)
         }
@@ -158,6 +168,15 @@ fn count(config: &Path, class: Option<String>, out: &Out) -> Outcome {
     for TokenCount { domain, classes, tokens } in &counts {
         out.say(&format!("{domain:<24} tokens: {tokens:<10} classes: {}", classes.join(", ")));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resume(config: &Path, class: String, skip: u64, out: &Out) -> Outcome {
+    let Reply::Done(text) = ask(config, Request::ResumeTokens { class, skip })? else {
+        return Err(unexpected());
+    };
+    out.document(&serde_json::json!({ "done": text }));
+    out.say(&text);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -144,6 +144,33 @@ impl Gateway {
         .await
     }
 
+    /// Lets the counters of a class's domain go on after a restore, so many numbers on.
+    ///
+    /// # Errors
+    /// When the class has no vaulted tokens, nothing waits, this process may not write, or
+    /// the store or the record is away.
+    pub async fn resume_tokens(
+        &self,
+        actor: &str,
+        class: &str,
+        skip: u64,
+    ) -> Result<String, Problem> {
+        let plan = self.plan();
+        let id = vaulted(&plan, class)?.domain().domain.id;
+        self.shared.tenure.check()?;
+        let skipped = skip.to_string();
+        self.recorded(actor, "tokens.resume", &[("class", class), ("skip", &skipped)], async |_| {
+            let resumed = self.store.counters_resume(id, skip).await;
+            if !resumed.map_err(|error| store_problem(&error))? {
+                let detail = format!("the counters of `{class}` wait for nothing");
+                return Err(Problem::new("nothing-waits", detail));
+            }
+            let done = format!("tokens of `{class}` are issued again, {skip} numbers further on");
+            Ok((done, Vec::new()))
+        })
+        .await
+    }
+
     /// Deletes what is about a data subject, in one class's domain or in all.
     ///
     /// # Errors

@@ -164,7 +164,7 @@ pub enum StoreError {
     /// The store was made out of a backup, and how many numbers were taken since is not
     /// known: a number that came twice would give one token to two values.
     #[error(
-        "the store was made out of a backup: say how many tokens of domain {0} may have been issued since"
+        "the store was made out of a backup: say how many tokens of domain {0} may have been issued since (`allonym tokens resume CLASS --skip N`)"
     )]
     CountersUnknown(DomainId),
     /// Something is in the way of a file that is never overwritten.
