@@ -9,7 +9,7 @@ use aes::cipher::{
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc, Block};
 
 use crate::Tweaks;
-use crate::engine::Direction;
+use crate::engine::{Direction, Numeral, Single};
 use crate::selection::Engine;
 use crate::shape::Shape;
 
@@ -46,6 +46,26 @@ impl Cipher {
             Self::Aes256(aes) => aes.encrypt_with_backend(Portable(work)),
             #[cfg(target_arch = "x86_64")]
             Self::Simd(cipher) => cipher.run(work),
+        }
+    }
+}
+
+impl Cipher {
+    /// Runs a checked value that is alone; gives the values back where they are more or their halves are not short.
+    pub(crate) fn run_single<'a, S: Numeral>(
+        &self,
+        shape: &Shape,
+        direction: Direction,
+        tweaks: Tweaks<'_>,
+        (first, symbols): (u8, &'a mut [S]),
+    ) -> Option<&'a mut [S]> {
+        let geometry = shape.geometry();
+        match (tweaks.of_single(), &geometry.small) {
+            (Some(tweak), Some(rings)) if symbols.len() == geometry.length => {
+                self.run(Single { geometry, rings, direction, tweak, first, symbols });
+                None
+            }
+            _ => Some(symbols),
         }
     }
 }
@@ -99,6 +119,12 @@ pub(crate) trait Backend {
 
     /// Encrypts one block, given and returned as a big-endian number.
     fn encrypt_block(&self, block: u128) -> u128;
+
+    /// Encrypts the block that is the sum of `rest` and `half`, and gives its first eight bytes. `rest` is known earlier.
+    #[inline(always)]
+    fn stream(&self, rest: u128, half: u64) -> u64 {
+        (self.encrypt_block(rest ^ u128::from(half)) >> 64) as u64
+    }
 
     /// Encrypts any number of independent blocks.
     fn encrypt_blocks(&self, blocks: &mut [Block]);

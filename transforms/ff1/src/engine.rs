@@ -6,6 +6,7 @@
 mod long;
 mod medium;
 mod short;
+mod single;
 
 use aes::cipher::consts::U1;
 
@@ -13,6 +14,8 @@ use crate::Tweaks;
 use crate::arithmetic::Ring;
 use crate::cipher::{Backend, Work};
 use crate::shape::{Halves, Shape};
+
+pub(crate) use single::{Numeral, Single};
 
 pub(crate) const ROUNDS: u8 = 10;
 

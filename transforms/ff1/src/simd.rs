@@ -3,6 +3,7 @@
 //! ```text
 //!   level: what the processor has ──▶ schedule: the round keys ──▶ blocks: AES for the rounds of all engines
 //!                                     plan: constants of a shape ──▶ vectors: AES and arithmetic of short halves
+//!                                                                    single: the same of one value
 //! ```
 
 #![allow(unsafe_code, reason = "vector instructions and the loads and stores around them")]
@@ -11,6 +12,7 @@ mod blocks;
 mod level;
 mod plan;
 mod schedule;
+mod single;
 mod vectors;
 
 pub(crate) use level::Level;
@@ -49,12 +51,18 @@ impl Cipher {
     /// Runs values that have a plan in vectors.
     pub(crate) fn run_values<S: Symbol>(&self, values: Values<'_, S>) {
         assert!(self.has_vectors(), "vectors are for the level that has them");
+        let keys = &self.schedule;
+        let single =
+            values.tweaks.of_single().filter(|_| values.symbols.len() == values.plan.length);
         // SAFETY: `new` saw that the level is available.
         unsafe {
-            match self.schedule.rounds {
-                10 => vectors::run::<11, S>(self.schedule.keys(), values),
-                12 => vectors::run::<13, S>(self.schedule.keys(), values),
-                _ => vectors::run::<15, S>(self.schedule.keys(), values),
+            match (self.schedule.rounds, single) {
+                (10, Some(tweak)) => single::run::<11, S>(keys.keys(), values, tweak),
+                (12, Some(tweak)) => single::run::<13, S>(keys.keys(), values, tweak),
+                (_, Some(tweak)) => single::run::<15, S>(keys.keys(), values, tweak),
+                (10, None) => vectors::run::<11, S>(keys.keys(), values),
+                (12, None) => vectors::run::<13, S>(keys.keys(), values),
+                (_, None) => vectors::run::<15, S>(keys.keys(), values),
             }
         }
     }

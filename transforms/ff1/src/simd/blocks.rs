@@ -61,10 +61,28 @@ impl<const N: usize> Xmm<'_, N> {
     fn encrypt<const W: usize>(&self, mut states: [__m128i; W]) -> [__m128i; W] {
         // SAFETY: the instructions are there.
         unsafe {
-            let [first, middle @ .., last] = self.0.as_slice() else { return states };
             for state in &mut states {
-                *state = _mm_xor_si128(*state, key(first));
+                *state = _mm_xor_si128(*state, self.first());
             }
+            self.rounds(states)
+        }
+    }
+
+    /// The first round key, which is added to a block before `rounds`.
+    #[inline(always)]
+    pub(super) fn first(&self) -> __m128i {
+        match self.0.first() {
+            Some(first) => key(first),
+            None => unreachable!(),
+        }
+    }
+
+    /// Encrypts `W` blocks side by side, to which the first round key has been added.
+    #[inline(always)]
+    pub(super) fn rounds<const W: usize>(&self, mut states: [__m128i; W]) -> [__m128i; W] {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let [_, middle @ .., last] = self.0.as_slice() else { return states };
             for round in middle {
                 for state in &mut states {
                     *state = _mm_aesenc_si128(*state, key(round));
@@ -107,6 +125,21 @@ impl<const N: usize> Backend for Xmm<'_, N> {
             let high = _mm_cvtsi128_si64(state).cast_unsigned().swap_bytes();
             let low = _mm_extract_epi64::<1>(state).cast_unsigned().swap_bytes();
             (u128::from(high) << 64) | u128::from(low)
+        }
+    }
+
+    #[inline(always)]
+    fn stream(&self, rest: u128, half: u64) -> u64 {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let reversed = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let upper = _mm_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 2, 3, 4, 5, 6, 7);
+            let (high, low) = ((rest >> 64) as u64, rest as u64);
+            let rest = _mm_set_epi64x(high.cast_signed(), low.cast_signed());
+            let rest = _mm_xor_si128(_mm_shuffle_epi8(rest, reversed), self.first());
+            let half = _mm_shuffle_epi8(_mm_cvtsi64_si128(half.cast_signed()), reversed);
+            let [state] = self.rounds([_mm_xor_si128(rest, half)]);
+            _mm_cvtsi128_si64(_mm_shuffle_epi8(state, upper)).cast_unsigned()
         }
     }
 
@@ -163,6 +196,11 @@ impl<const N: usize> Backend for Ymm<'_, N> {
     }
 
     #[inline(always)]
+    fn stream(&self, rest: u128, half: u64) -> u64 {
+        self.0.stream(rest, half)
+    }
+
+    #[inline(always)]
     fn encrypt_blocks(&self, blocks: &mut [Block]) {
         let (pairs, rest) = blocks.as_chunks_mut::<2>();
         let (groups, pairs) = pairs.as_chunks_mut::<8>();
@@ -210,6 +248,11 @@ impl<const N: usize> Backend for Zmm<'_, N> {
     #[inline(always)]
     fn encrypt_block(&self, block: u128) -> u128 {
         self.0.encrypt_block(block)
+    }
+
+    #[inline(always)]
+    fn stream(&self, rest: u128, half: u64) -> u64 {
+        self.0.stream(rest, half)
     }
 
     #[inline(always)]
