@@ -62,7 +62,16 @@ impl Cipher {
         let geometry = shape.geometry();
         match (tweaks.of_single(), &geometry.small) {
             (Some(tweak), Some(rings)) if symbols.len() == geometry.length => {
-                self.run(Single { geometry, rings, direction, tweak, first, symbols });
+                let run = |value: Single<'_>| {
+                    #[cfg(target_arch = "x86_64")]
+                    if let (Self::Simd(cipher), Some(plan)) = (self, &geometry.plan)
+                        && cipher.has_vectors()
+                    {
+                        return cipher.run_single(plan, value);
+                    }
+                    self.run(value);
+                };
+                Single::through((geometry, rings), direction, tweak, (first, symbols), run);
                 None
             }
             _ => Some(symbols),

@@ -168,9 +168,9 @@ impl Ff1 {
             return Err(Ff1Error::Numeral { index });
         }
         self.with_shape(length, |shape| {
-            let left = self.cipher.run_vectors(shape, direction, tweaks, (0, numerals));
+            let left = self.cipher.run_single(shape, direction, tweaks, (0, numerals));
             let left = left.and_then(|numerals| {
-                self.cipher.run_single(shape, direction, tweaks, (0, numerals))
+                self.cipher.run_vectors(shape, direction, tweaks, (0, numerals))
             });
             if let Some(numerals) = left {
                 self.cipher.run(Batch { shape, direction, tweaks, numerals });
@@ -196,9 +196,9 @@ impl Ff1 {
             return Err(Ff1Error::Numeral { index });
         }
         self.with_shape(length, |shape| {
-            let left = self.cipher.run_vectors(shape, direction, tweaks, (first, bytes));
+            let left = self.cipher.run_single(shape, direction, tweaks, (first, bytes));
             let left = left
-                .and_then(|bytes| self.cipher.run_single(shape, direction, tweaks, (first, bytes)));
+                .and_then(|bytes| self.cipher.run_vectors(shape, direction, tweaks, (first, bytes)));
             if let Some(bytes) = left {
                 bytes::stage(tweaks, length, first, bytes, |tweaks, numerals| {
                     self.cipher.run(Batch { shape, direction, tweaks, numerals });

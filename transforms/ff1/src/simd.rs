@@ -20,6 +20,7 @@ pub(crate) use plan::Plan;
 pub(crate) use vectors::{Symbol, Values};
 
 use crate::cipher::Work;
+use crate::engine::Single;
 use schedule::Schedule;
 
 /// A key schedule and the instructions that run it.
@@ -51,18 +52,25 @@ impl Cipher {
     /// Runs values that have a plan in vectors.
     pub(crate) fn run_values<S: Symbol>(&self, values: Values<'_, S>) {
         assert!(self.has_vectors(), "vectors are for the level that has them");
-        let keys = &self.schedule;
-        let single =
-            values.tweaks.of_single().filter(|_| values.symbols.len() == values.plan.length);
         // SAFETY: `new` saw that the level is available.
         unsafe {
-            match (self.schedule.rounds, single) {
-                (10, Some(tweak)) => single::run::<11, S>(keys.keys(), values, tweak),
-                (12, Some(tweak)) => single::run::<13, S>(keys.keys(), values, tweak),
-                (_, Some(tweak)) => single::run::<15, S>(keys.keys(), values, tweak),
-                (10, None) => vectors::run::<11, S>(keys.keys(), values),
-                (12, None) => vectors::run::<13, S>(keys.keys(), values),
-                (_, None) => vectors::run::<15, S>(keys.keys(), values),
+            match self.schedule.rounds {
+                10 => vectors::run::<11, S>(self.schedule.keys(), values),
+                12 => vectors::run::<13, S>(self.schedule.keys(), values),
+                _ => vectors::run::<15, S>(self.schedule.keys(), values),
+            }
+        }
+    }
+
+    /// Runs the halves of a single value that has a plan in vectors.
+    pub(crate) fn run_single(&self, plan: &Plan, value: Single<'_>) {
+        assert!(self.has_vectors(), "vectors are for the level that has them");
+        // SAFETY: `new` saw that the level is available.
+        unsafe {
+            match self.schedule.rounds {
+                10 => single::run::<11>(self.schedule.keys(), plan, value),
+                12 => single::run::<13>(self.schedule.keys(), plan, value),
+                _ => single::run::<15>(self.schedule.keys(), plan, value),
             }
         }
     }

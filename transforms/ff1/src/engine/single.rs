@@ -1,5 +1,7 @@
 //! Rounds for a single value with short halves: one after another, with everything in registers.
 
+use zeroize::Zeroize;
+
 use super::{Direction, ROUNDS};
 use crate::arithmetic::SmallRing;
 use crate::cipher::{Backend, Work};
@@ -39,25 +41,45 @@ impl Numeral for u16 {
     }
 }
 
-/// A checked value, to be run through the rounds inside an AES back end.
-pub(crate) struct Single<'a, S> {
+/// The halves of a checked value, to be run through the rounds inside an AES back end.
+///
+/// They are read and written outside of it: with its instructions the compiler would make vectors of the few numerals, which
+/// takes longer.
+pub(crate) struct Single<'a> {
     pub(crate) geometry: &'a Geometry,
     /// Of the left and of the right half.
     pub(crate) rings: &'a [SmallRing; 2],
     pub(crate) direction: Direction,
     pub(crate) tweak: &'a [u8],
-    pub(crate) first: u8,
-    pub(crate) symbols: &'a mut [S],
+    pub(crate) halves: &'a mut [u64; 2],
 }
 
-impl<S: Numeral> Work for Single<'_, S> {
+impl<'a> Single<'a> {
+    /// Reads a value, has its halves run, and writes it.
+    #[inline(always)]
+    pub(crate) fn through<S: Numeral>(
+        (geometry, rings): (&'a Geometry, &'a [SmallRing; 2]),
+        direction: Direction,
+        tweak: &'a [u8],
+        (first, symbols): (u8, &mut [S]),
+        run: impl FnOnce(Single<'_>),
+    ) {
+        let [left, right] = rings;
+        let (u, v) = symbols.split_at_mut(geometry.left_length);
+        let mut halves = [left.read(u, first), right.read(v, first)];
+        run(Single { geometry, rings, direction, tweak, halves: &mut halves });
+        left.write(halves[0], u, first);
+        right.write(halves[1], v, first);
+        halves.zeroize();
+    }
+}
+
+impl Work for Single<'_> {
     #[inline(always)]
     fn run<B: Backend>(self, backend: &B) {
-        let Self { geometry, rings: [left_ring, right_ring], direction, tweak, first, symbols } =
-            self;
+        let Self { geometry, rings: [left_ring, right_ring], direction, tweak, halves } = self;
         let prefix = Prefixes::new(geometry).bind(backend, tweak);
-        let (u, v) = symbols.split_at_mut(geometry.left_length);
-        let (mut left, mut right) = (left_ring.read(u, first), right_ring.read(v, first));
+        let [mut left, mut right] = *halves;
         // The halves have four bytes at most, so the round byte and a half stand in one block.
         let stream = |round: u8, half: u64| {
             let round = u64::from(round) << (8 * geometry.half_bytes);
@@ -77,7 +99,6 @@ impl<S: Numeral> Work for Single<'_, S> {
                 }
             }
         }
-        left_ring.write(left, u, first);
-        right_ring.write(right, v, first);
+        *halves = [left, right];
     }
 }

@@ -1,26 +1,21 @@
 //! FF1 of one value in vectors of 128 bits: each half stays in the lower lane of a register, and nothing leaves the vectors
-//! between the numerals read and the numerals written, which is what a single value would wait for.
+//! between the first round and the last, which is what a single value would wait for.
 
 use std::arch::x86_64::*;
 
 use super::blocks::{Keys, Xmm};
 use super::plan::{BYTES_SHIFT, Modulus, Order, Plan};
-use super::vectors::{Symbol, Text, Values};
-use crate::engine::{Direction, ROUNDS};
+use crate::engine::{Direction, ROUNDS, Single};
 use crate::prefix::Prefixes;
 
 /// Runs the value, which has the tweak.
-#[target_feature(
-    enable = "aes,sse4.1,vaes,avx2,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,avx512vbmi"
-)]
-pub(super) fn run<const N: usize, S: Symbol>(keys: &Keys<N>, values: Values<'_, S>, tweak: &[u8]) {
-    let Values { plan, geometry, direction, symbols, first, .. } = values;
+#[target_feature(enable = "aes,sse4.1,vaes,avx2,bmi2,avx512f,avx512vl,avx512ifma")]
+pub(super) fn run<const N: usize>(keys: &Keys<N>, plan: &Plan, value: Single<'_>) {
+    let Single { geometry, direction, tweak, halves: [left_half, right_half], .. } = value;
     let keys = Xmm(keys);
     let prefix = Prefixes::new(geometry).bind(&keys, tweak);
-    let text = Text::new(plan, _mm512_set1_epi8(first.cast_signed()));
-    // SAFETY: the instructions are there: this function has them.
-    let halves = _mm512_castsi512_si128(text.read(unsafe { S::load(symbols) }));
-    let (mut left, mut right) = (halves, _mm_unpackhi_epi64(halves, halves));
+    let mut left = _mm_cvtsi64_si128(left_half.cast_signed());
+    let mut right = _mm_cvtsi64_si128(right_half.cast_signed());
     let function = RoundFunction::new(keys, plan, prefix, geometry.half_bytes);
     let rings = (Ring::new(plan.left, direction), Ring::new(plan.right, direction));
     let step = |ring: &Ring, target: __m128i, round: u8, source: __m128i| {
@@ -41,9 +36,9 @@ pub(super) fn run<const N: usize, S: Symbol>(keys: &Keys<N>, values: Values<'_, 
             }
         }
     }
-    let halves = _mm512_castsi128_si512(_mm_unpacklo_epi64(left, right));
-    // SAFETY: the instructions are there: this function has them.
-    unsafe { S::store(text.write(text.digits(halves)), symbols) };
+    // The upper half of a lane may hold anything.
+    let number = |lanes: __m128i| u64::from(_mm_cvtsi128_si32(lanes).cast_unsigned());
+    (*left_half, *right_half) = (number(left), number(right));
 }
 
 /// The rounds' blocks under one key and one prefix.

@@ -26,8 +26,7 @@ pub(crate) struct Values<'a, S> {
 
 /// What a numeral is stored in.
 pub(crate) trait Symbol: Copy {
-    /// The low bytes of up to 64 symbols; bytes beyond them are zero. Here and in `store`, the 16 symbols of a single value
-    /// have a way of their own: a masked load would wait until the store before it has reached the cache.
+    /// The low bytes of up to 64 symbols; bytes beyond them are zero.
     ///
     /// # Safety
     /// This and `store` are for where the instructions of the level are.
@@ -43,22 +42,12 @@ pub(crate) trait Symbol: Copy {
 impl Symbol for u8 {
     #[inline(always)]
     unsafe fn load(symbols: &[Self]) -> __m512i {
-        if let Some(all) = symbols.as_array::<16>() {
-            // SAFETY: the load is of the 16 bytes that the reference is to.
-            return unsafe { _mm512_zextsi128_si512(_mm_loadu_si128(all.as_ptr().cast())) };
-        }
         // SAFETY: the mask keeps the load in the slice.
         unsafe { _mm512_maskz_loadu_epi8(mask(symbols.len()), symbols.as_ptr().cast()) }
     }
 
     #[inline(always)]
     unsafe fn store(bytes: __m512i, symbols: &mut [Self]) {
-        if let Some(all) = symbols.as_mut_array::<16>() {
-            // SAFETY: the store is of the 16 bytes that the reference is to.
-            return unsafe {
-                _mm_storeu_si128(all.as_mut_ptr().cast(), _mm512_castsi512_si128(bytes))
-            };
-        }
         // SAFETY: the mask keeps the store in the slice.
         unsafe {
             _mm512_mask_storeu_epi8(symbols.as_mut_ptr().cast(), mask(symbols.len()), bytes);
@@ -69,13 +58,6 @@ impl Symbol for u8 {
 impl Symbol for u16 {
     #[inline(always)]
     unsafe fn load(symbols: &[Self]) -> __m512i {
-        if let Some(all) = symbols.as_array::<16>() {
-            // SAFETY: the load is of the 16 words that the reference is to.
-            return unsafe {
-                let words = _mm256_loadu_si256(all.as_ptr().cast());
-                _mm512_zextsi128_si512(_mm256_cvtepi16_epi8(words))
-            };
-        }
         let (low, high) = symbols.split_at(symbols.len().min(32));
         // SAFETY: the masks keep the loads in the two parts of the slice.
         unsafe {
@@ -88,13 +70,6 @@ impl Symbol for u16 {
 
     #[inline(always)]
     unsafe fn store(bytes: __m512i, symbols: &mut [Self]) {
-        if let Some(all) = symbols.as_mut_array::<16>() {
-            // SAFETY: the store is of the 16 words that the reference is to.
-            return unsafe {
-                let words = _mm256_cvtepu8_epi16(_mm512_castsi512_si128(bytes));
-                _mm256_storeu_si256(all.as_mut_ptr().cast(), words)
-            };
-        }
         let (low, high) = symbols.split_at_mut(symbols.len().min(32));
         // SAFETY: the masks keep the stores in the two parts of the slice.
         unsafe {
@@ -319,7 +294,7 @@ impl Ring {
 }
 
 /// Turns symbols into numbers and back.
-pub(super) struct Text<'a> {
+struct Text<'a> {
     radix: &'a Radix,
     first: __m512i,
     spread: __m512i,
@@ -330,7 +305,7 @@ pub(super) struct Text<'a> {
 impl<'a> Text<'a> {
     #[inline]
     #[target_feature(enable = "avx512f")]
-    pub(super) fn new(plan: &'a Plan, first: __m512i) -> Self {
+    fn new(plan: &'a Plan, first: __m512i) -> Self {
         // SAFETY: the loads are of the 64 bytes that the references are to.
         let (spread, gather) = unsafe {
             (
@@ -344,7 +319,7 @@ impl<'a> Text<'a> {
     /// Four values as symbols become four pairs of halves.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) fn read(&self, symbols: __m512i) -> __m512i {
+    fn read(&self, symbols: __m512i) -> __m512i {
         let radix = self.radix;
         let numerals = _mm512_sub_epi8(symbols, self.first);
         let numerals = _mm512_maskz_permutexvar_epi8(self.spread_mask, self.spread, numerals);
@@ -358,7 +333,7 @@ impl<'a> Text<'a> {
     /// Halves become eight numerals each, a byte for each.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
-    pub(super) fn digits(&self, halves: __m512i) -> __m512i {
+    fn digits(&self, halves: __m512i) -> __m512i {
         let radix = self.radix;
         let zero = _mm512_setzero_si512();
         let halves = _mm512_and_si512(halves, lanes(u64::from(u32::MAX)));
@@ -390,7 +365,7 @@ impl<'a> Text<'a> {
     /// Numerals of four values, eight for a half, become symbols.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub(super) fn write(&self, numerals: __m512i) -> __m512i {
+    fn write(&self, numerals: __m512i) -> __m512i {
         _mm512_add_epi8(_mm512_permutexvar_epi8(self.gather, numerals), self.first)
     }
 }
