@@ -5,6 +5,7 @@
 
 mod long;
 mod medium;
+mod several;
 mod short;
 mod single;
 
@@ -15,6 +16,7 @@ use crate::arithmetic::Ring;
 use crate::cipher::{Backend, Work};
 use crate::shape::{Halves, Shape};
 
+pub(crate) use several::Several;
 pub(crate) use single::{Numeral, Single};
 
 pub(crate) const ROUNDS: u8 = 10;

@@ -172,6 +172,9 @@ impl Ff1 {
             let left = left.and_then(|numerals| {
                 self.cipher.run_vectors(shape, direction, tweaks, (0, numerals))
             });
+            let left = left.and_then(|numerals| {
+                self.cipher.run_several(shape, direction, tweaks, (0, numerals))
+            });
             if let Some(numerals) = left {
                 self.cipher.run(Batch { shape, direction, tweaks, numerals });
             }
@@ -197,8 +200,12 @@ impl Ff1 {
         }
         self.with_shape(length, |shape| {
             let left = self.cipher.run_single(shape, direction, tweaks, (first, bytes));
-            let left = left
-                .and_then(|bytes| self.cipher.run_vectors(shape, direction, tweaks, (first, bytes)));
+            let left = left.and_then(|bytes| {
+                self.cipher.run_vectors(shape, direction, tweaks, (first, bytes))
+            });
+            let left = left.and_then(|bytes| {
+                self.cipher.run_several(shape, direction, tweaks, (first, bytes))
+            });
             if let Some(bytes) = left {
                 bytes::stage(tweaks, length, first, bytes, |tweaks, numerals| {
                     self.cipher.run(Batch { shape, direction, tweaks, numerals });

@@ -75,6 +75,15 @@ impl SmallRing {
     /// The number that big-endian numerals stand for. No product waits for another.
     #[inline(always)]
     pub(crate) fn read<S: Numeral>(&self, numerals: &[S], first: u8) -> u64 {
+        // Of eight numerals, which are common, the compiler unrolls the loop.
+        match numerals.as_array::<8>() {
+            Some(eight) => self.number(eight, first),
+            None => self.number(numerals, first),
+        }
+    }
+
+    #[inline(always)]
+    fn number<S: Numeral>(&self, numerals: &[S], first: u8) -> u64 {
         let places = numerals.iter().zip(&self.places);
         places.fold(0, |sum, (numeral, place)| sum + numeral.number(first) * place.power)
     }
@@ -82,6 +91,14 @@ impl SmallRing {
     /// Writes a number as big-endian numerals, with leading zeros. No quotient waits for another.
     #[inline(always)]
     pub(crate) fn write<S: Numeral>(&self, number: u64, numerals: &mut [S], first: u8) {
+        match numerals.as_mut_array::<8>() {
+            Some(eight) => self.numerals(number, eight, first),
+            None => self.numerals(number, numerals, first),
+        }
+    }
+
+    #[inline(always)]
+    fn numerals<S: Numeral>(&self, number: u64, numerals: &mut [S], first: u8) {
         let mut quotient = number;
         for (numeral, place) in numerals.iter_mut().zip(&self.places).rev() {
             let next = product_high(number, place.reciprocal);
@@ -128,7 +145,8 @@ mod tests {
 
     #[test]
     fn numbers_become_numerals_and_back() {
-        for radix in [2u64, 3, 7, 10, 16, 26, 36, 62, 255, 256, 1625, 65_535, 65_536] {
+        let radices = [10u64, 65_536, 2, 3, 7, 16, 26, 36, 62, 255, 256, 1625, 65_535];
+        for radix in radices.into_iter().take(if cfg!(miri) { 2 } else { radices.len() }) {
             let most = (1..=32).take_while(|digits| u128::from(radix).pow(*digits) <= 1 << 32);
             for digits in most {
                 let modulus = radix.pow(digits);
