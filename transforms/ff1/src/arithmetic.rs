@@ -1,4 +1,4 @@
-//! Arithmetic modulo `radix^digits` in four sizes, all by reciprocals: hardware division takes time that depends on its operands.
+//! Arithmetic modulo `radix^digits` in four sizes, and once more for single values, all by reciprocals: hardware division takes time that depends on its operands.
 
 mod digits;
 mod divisor;
@@ -6,11 +6,13 @@ pub(crate) mod limbs;
 mod long;
 pub(crate) mod medium;
 mod narrow;
+mod small;
 mod wide;
 
 pub(crate) use long::LongRing;
 pub(crate) use medium::MediumRing;
 pub(crate) use narrow::NarrowRing;
+pub(crate) use small::SmallRing;
 pub(crate) use wide::WideRing;
 
 use zeroize::DefaultIsZeroes;

@@ -9,9 +9,13 @@ use aes::cipher::{
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc, Block};
 
 use crate::Tweaks;
-use crate::engine::Direction;
+use crate::engine::{Direction, Numeral, Several, Single};
 use crate::selection::Engine;
 use crate::shape::Shape;
+
+/// How many values run side by side, where they are many and where they are not.
+const MANY: usize = 16;
+const FEW: usize = 4;
 
 /// A key schedule; boxed, so that moving it leaves no copies behind.
 pub(crate) enum Cipher {
@@ -47,6 +51,66 @@ impl Cipher {
             #[cfg(target_arch = "x86_64")]
             Self::Simd(cipher) => cipher.run(work),
         }
+    }
+}
+
+impl Cipher {
+    /// Runs a checked value that is alone; gives the values back where they are more or their halves are not short.
+    pub(crate) fn run_single<'a, S: Numeral>(
+        &self,
+        shape: &Shape,
+        direction: Direction,
+        tweaks: Tweaks<'_>,
+        (first, symbols): (u8, &'a mut [S]),
+    ) -> Option<&'a mut [S]> {
+        let geometry = shape.geometry();
+        match (tweaks.of_single(), &geometry.small) {
+            (Some(tweak), Some(rings)) if symbols.len() == geometry.length => {
+                let run = |value: Single<'_>| {
+                    #[cfg(target_arch = "x86_64")]
+                    if let (Self::Simd(cipher), Some(plan)) = (self, &geometry.plan)
+                        && cipher.has_vectors()
+                    {
+                        return cipher.run_single(plan, value);
+                    }
+                    self.run(value);
+                };
+                Single::through((geometry, rings), direction, tweak, (first, symbols), run);
+                None
+            }
+            _ => Some(symbols),
+        }
+    }
+
+    /// Runs checked values with short halves; gives them back where these are longer, or the back end has no better way for
+    /// short ones.
+    pub(crate) fn run_several<'a, S: Numeral>(
+        &self,
+        shape: &Shape,
+        direction: Direction,
+        tweaks: Tweaks<'_>,
+        (first, symbols): (u8, &'a mut [S]),
+    ) -> Option<&'a mut [S]> {
+        let geometry = shape.geometry();
+        let Some(rings) = geometry.small.as_deref().filter(|_| self.is_simd()) else {
+            return Some(symbols);
+        };
+        let (sizes, given) = ((geometry, rings), (first, symbols));
+        if given.1.len() > FEW * geometry.length {
+            let run = |values: Several<'_, MANY>| self.run(values);
+            Several::through(sizes, direction, tweaks, given, run);
+        } else {
+            let run = |values: Several<'_, FEW>| self.run(values);
+            Several::through(sizes, direction, tweaks, given, run);
+        }
+        None
+    }
+
+    fn is_simd(&self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(self, Self::Simd(_));
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 }
 
@@ -99,6 +163,27 @@ pub(crate) trait Backend {
 
     /// Encrypts one block, given and returned as a big-endian number.
     fn encrypt_block(&self, block: u128) -> u128;
+
+    /// Encrypts the block that is the sum of `rest` and `half`, and gives its first eight bytes. `rest` is known earlier.
+    #[inline(always)]
+    fn stream(&self, rest: u128, half: u64) -> u64 {
+        (self.encrypt_block(rest ^ u128::from(half)) >> 64) as u64
+    }
+
+    /// Encrypts blocks that are sums of a prefix, of a half and of `byte`, and gives the first eight bytes of each.
+    #[inline(always)]
+    fn streams<const W: usize>(
+        &self,
+        prefixes: &[Block; W],
+        halves: &[u64; W],
+        byte: u64,
+    ) -> [u64; W] {
+        let mut streams = [0; W];
+        for ((stream, prefix), half) in streams.iter_mut().zip(prefixes).zip(halves) {
+            *stream = self.stream(number(prefix) ^ u128::from(byte), *half);
+        }
+        streams
+    }
 
     /// Encrypts any number of independent blocks.
     fn encrypt_blocks(&self, blocks: &mut [Block]);

@@ -5,7 +5,9 @@
 
 mod long;
 mod medium;
+mod several;
 mod short;
+mod single;
 
 use aes::cipher::consts::U1;
 
@@ -13,6 +15,9 @@ use crate::Tweaks;
 use crate::arithmetic::Ring;
 use crate::cipher::{Backend, Work};
 use crate::shape::{Halves, Shape};
+
+pub(crate) use several::Several;
+pub(crate) use single::{Numeral, Single};
 
 pub(crate) const ROUNDS: u8 = 10;
 

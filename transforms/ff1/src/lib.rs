@@ -168,8 +168,14 @@ impl Ff1 {
             return Err(Ff1Error::Numeral { index });
         }
         self.with_shape(length, |shape| {
-            if let Some(numerals) = self.cipher.run_vectors(shape, direction, tweaks, (0, numerals))
-            {
+            let left = self.cipher.run_single(shape, direction, tweaks, (0, numerals));
+            let left = left.and_then(|numerals| {
+                self.cipher.run_vectors(shape, direction, tweaks, (0, numerals))
+            });
+            let left = left.and_then(|numerals| {
+                self.cipher.run_several(shape, direction, tweaks, (0, numerals))
+            });
+            if let Some(numerals) = left {
                 self.cipher.run(Batch { shape, direction, tweaks, numerals });
             }
         });
@@ -193,7 +199,13 @@ impl Ff1 {
             return Err(Ff1Error::Numeral { index });
         }
         self.with_shape(length, |shape| {
-            let left = self.cipher.run_vectors(shape, direction, tweaks, (first, bytes));
+            let left = self.cipher.run_single(shape, direction, tweaks, (first, bytes));
+            let left = left.and_then(|bytes| {
+                self.cipher.run_vectors(shape, direction, tweaks, (first, bytes))
+            });
+            let left = left.and_then(|bytes| {
+                self.cipher.run_several(shape, direction, tweaks, (first, bytes))
+            });
             if let Some(bytes) = left {
                 bytes::stage(tweaks, length, first, bytes, |tweaks, numerals| {
                     self.cipher.run(Batch { shape, direction, tweaks, numerals });
@@ -238,6 +250,18 @@ pub enum Tweaks<'a> {
     Same(&'a [u8]),
     /// A tweak for each value, in the order of the values; their lengths may differ.
     Each(&'a [&'a [u8]]),
+}
+
+impl<'a> Tweaks<'a> {
+    /// The tweak of a value that is alone.
+    #[inline(always)]
+    fn of_single(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Same(tweak) => Some(tweak),
+            Self::Each([tweak]) => Some(tweak),
+            Self::Each(_) => None,
+        }
+    }
 }
 
 /// Why FF1 refused; it names the rule and never holds a part of a value.

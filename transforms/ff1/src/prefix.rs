@@ -72,10 +72,13 @@ fn left_aligned(bytes: Option<&[u8]>) -> u128 {
         let last = u128::from(u32::from_be_bytes(*last)) << missing;
         (u128::from(u32::from_be_bytes(*first)) << 96) | last
     } else {
-        bytes
-            .iter()
-            .zip([120, 112, 104])
-            .fold(0, |block, (byte, place)| block | (u128::from(*byte) << place))
+        let (first, second, third) = match *bytes {
+            [first] => (first, 0, 0),
+            [first, second] => (first, second, 0),
+            [first, second, third] => (first, second, third),
+            _ => return 0,
+        };
+        u128::from(u32::from_be_bytes([first, second, third, 0])) << 96
     }
 }
 

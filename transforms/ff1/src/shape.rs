@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use crate::arithmetic::{LongRing, MediumRing, NarrowRing, WideRing, limbs};
+use crate::arithmetic::{LongRing, MediumRing, NarrowRing, SmallRing, WideRing, limbs};
 use crate::cipher::Cipher;
 use crate::prefix::{EncryptP, SHORT_TWEAKS};
 use crate::size::larger_half_bytes;
@@ -104,6 +104,8 @@ pub(crate) struct Geometry {
     pub(crate) stream_bytes: usize,
     /// Block P under the key, for each short tweak length; it is filled before the shape is used.
     pub(crate) encrypted_p: [u128; SHORT_TWEAKS],
+    /// The arithmetic of single values, where the halves and the stream are short.
+    pub(crate) small: Option<Box<[SmallRing; 2]>>,
     /// What the vector engine needs, where it takes the shape.
     #[cfg(target_arch = "x86_64")]
     pub(crate) plan: Option<Box<crate::simd::Plan>>,
@@ -113,6 +115,11 @@ impl Geometry {
     fn new(radix: u32, length: usize) -> Self {
         let left_length = length / 2;
         let half_bytes = larger_half_bytes(radix, length);
+        let small = |digits: usize| {
+            let modulus = u64::from(radix).checked_pow(u32::try_from(digits).ok()?)?;
+            SmallRing::new(radix, modulus)
+        };
+        let small = |u, v| Some(Box::new([small(u)?, small(v)?]));
         Self {
             radix,
             length,
@@ -121,6 +128,7 @@ impl Geometry {
             half_bytes,
             stream_bytes: 4 * half_bytes.div_ceil(4) + 4,
             encrypted_p: [0; SHORT_TWEAKS],
+            small: small(left_length, length - left_length),
             #[cfg(target_arch = "x86_64")]
             plan: crate::simd::Plan::new(radix, left_length, length - left_length),
         }

@@ -3,6 +3,7 @@
 //! ```text
 //!   level: what the processor has ──▶ schedule: the round keys ──▶ blocks: AES for the rounds of all engines
 //!                                     plan: constants of a shape ──▶ vectors: AES and arithmetic of short halves
+//!                                                                    single: the same of one value
 //! ```
 
 #![allow(unsafe_code, reason = "vector instructions and the loads and stores around them")]
@@ -11,6 +12,7 @@ mod blocks;
 mod level;
 mod plan;
 mod schedule;
+mod single;
 mod vectors;
 
 pub(crate) use level::Level;
@@ -18,6 +20,7 @@ pub(crate) use plan::Plan;
 pub(crate) use vectors::{Symbol, Values};
 
 use crate::cipher::Work;
+use crate::engine::Single;
 use schedule::Schedule;
 
 /// A key schedule and the instructions that run it.
@@ -55,6 +58,19 @@ impl Cipher {
                 10 => vectors::run::<11, S>(self.schedule.keys(), values),
                 12 => vectors::run::<13, S>(self.schedule.keys(), values),
                 _ => vectors::run::<15, S>(self.schedule.keys(), values),
+            }
+        }
+    }
+
+    /// Runs the halves of a single value that has a plan in vectors.
+    pub(crate) fn run_single(&self, plan: &Plan, value: Single<'_>) {
+        assert!(self.has_vectors(), "vectors are for the level that has them");
+        // SAFETY: `new` saw that the level is available.
+        unsafe {
+            match self.schedule.rounds {
+                10 => single::run::<11>(self.schedule.keys(), plan, value),
+                12 => single::run::<13>(self.schedule.keys(), plan, value),
+                _ => single::run::<15>(self.schedule.keys(), plan, value),
             }
         }
     }

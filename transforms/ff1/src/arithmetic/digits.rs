@@ -72,7 +72,7 @@ impl Digits {
 }
 
 #[inline(always)]
-fn product_high(a: u64, b: u64) -> u64 {
+pub(crate) fn product_high(a: u64, b: u64) -> u64 {
     ((u128::from(a) * u128::from(b)) >> 64) as u64
 }
 

@@ -61,10 +61,41 @@ impl<const N: usize> Xmm<'_, N> {
     fn encrypt<const W: usize>(&self, mut states: [__m128i; W]) -> [__m128i; W] {
         // SAFETY: the instructions are there.
         unsafe {
-            let [first, middle @ .., last] = self.0.as_slice() else { return states };
             for state in &mut states {
-                *state = _mm_xor_si128(*state, key(first));
+                *state = _mm_xor_si128(*state, self.first());
             }
+            self.rounds(states)
+        }
+    }
+
+    /// The first round key, which is added to a block before `rounds`.
+    #[inline(always)]
+    pub(super) fn first(&self) -> __m128i {
+        match self.0.first() {
+            Some(first) => key(first),
+            None => unreachable!(),
+        }
+    }
+
+    /// What is added to each block of a round before `rounds`: the first round key and the round byte.
+    ///
+    /// # Safety
+    /// The instructions are there.
+    #[inline(always)]
+    unsafe fn added(&self, byte: u64) -> __m128i {
+        // SAFETY: the caller says so.
+        unsafe {
+            let byte = _mm_shuffle_epi8(_mm_cvtsi64_si128(byte.cast_signed()), reversed());
+            _mm_xor_si128(byte, self.first())
+        }
+    }
+
+    /// Encrypts `W` blocks side by side, to which the first round key has been added.
+    #[inline(always)]
+    pub(super) fn rounds<const W: usize>(&self, mut states: [__m128i; W]) -> [__m128i; W] {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let [_, middle @ .., last] = self.0.as_slice() else { return states };
             for round in middle {
                 for state in &mut states {
                     *state = _mm_aesenc_si128(*state, key(round));
@@ -111,6 +142,45 @@ impl<const N: usize> Backend for Xmm<'_, N> {
     }
 
     #[inline(always)]
+    fn stream(&self, rest: u128, half: u64) -> u64 {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let (high, low) = ((rest >> 64) as u64, rest as u64);
+            let rest = _mm_set_epi64x(high.cast_signed(), low.cast_signed());
+            let rest = _mm_xor_si128(_mm_shuffle_epi8(rest, reversed()), self.first());
+            let half = _mm_shuffle_epi8(_mm_cvtsi64_si128(half.cast_signed()), reversed());
+            let [state] = self.rounds([_mm_xor_si128(rest, half)]);
+            stream(state)
+        }
+    }
+
+    #[inline(always)]
+    fn streams<const W: usize>(
+        &self,
+        prefixes: &[Block; W],
+        halves: &[u64; W],
+        byte: u64,
+    ) -> [u64; W] {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let added = self.added(byte);
+            let mut streams = [0; W];
+            let outputs = streams.chunks_mut(8);
+            for ((to, prefixes), halves) in outputs.zip(prefixes.chunks(8)).zip(halves.chunks(8)) {
+                let mut states = [_mm_setzero_si128(); 8];
+                for ((state, prefix), half) in states.iter_mut().zip(prefixes).zip(halves) {
+                    *state = input(prefix, *half, added);
+                }
+                let states = self.rounds(states);
+                for (to, state) in to.iter_mut().zip(states) {
+                    *to = stream(state);
+                }
+            }
+            streams
+        }
+    }
+
+    #[inline(always)]
     fn encrypt_blocks(&self, blocks: &mut [Block]) {
         let (groups, rest) = blocks.as_chunks_mut::<8>();
         for group in groups {
@@ -130,6 +200,24 @@ impl<const N: usize> Backend for Xmm<'_, N> {
 struct Ymm<'a, const N: usize>(Xmm<'a, N>);
 
 impl<const N: usize> Ymm<'_, N> {
+    /// Encrypts `2 * W` blocks side by side, to which the first round key has been added.
+    #[inline(always)]
+    fn rounds<const W: usize>(&self, mut states: [__m256i; W]) -> [__m256i; W] {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let [_, middle @ .., last] = self.0.0.as_slice() else { return states };
+            for round in middle {
+                for state in &mut states {
+                    *state = _mm256_aesenc_epi128(*state, key256(round));
+                }
+            }
+            for state in &mut states {
+                *state = _mm256_aesenclast_epi128(*state, key256(last));
+            }
+            states
+        }
+    }
+
     /// Encrypts `2 * W` blocks side by side.
     #[inline(always)]
     fn encrypt_in_place<const W: usize>(&self, blocks: &mut [[Block; 2]; W]) {
@@ -158,8 +246,42 @@ impl<const N: usize> Backend for Ymm<'_, N> {
     type Lanes = U16;
 
     #[inline(always)]
+    fn streams<const W: usize>(
+        &self,
+        prefixes: &[Block; W],
+        halves: &[u64; W],
+        byte: u64,
+    ) -> [u64; W] {
+        // SAFETY: the instructions are there.
+        unsafe {
+            let added = self.0.added(byte);
+            let mut streams = [0; W];
+            let outputs = streams.chunks_mut(16);
+            for ((to, prefixes), halves) in outputs.zip(prefixes.chunks(16)).zip(halves.chunks(16))
+            {
+                let mut states = [_mm256_setzero_si256(); 8];
+                let pairs = prefixes.as_chunks::<2>().0.iter().zip(halves.as_chunks::<2>().0);
+                for (state, ([a, b], [x, y])) in states.iter_mut().zip(pairs) {
+                    *state = _mm256_set_m128i(input(b, *y, added), input(a, *x, added));
+                }
+                let states = self.rounds(states);
+                for ([a, b], state) in to.as_chunks_mut::<2>().0.iter_mut().zip(states) {
+                    *a = stream(_mm256_castsi256_si128(state));
+                    *b = stream(_mm256_extracti128_si256::<1>(state));
+                }
+            }
+            streams
+        }
+    }
+
+    #[inline(always)]
     fn encrypt_block(&self, block: u128) -> u128 {
         self.0.encrypt_block(block)
+    }
+
+    #[inline(always)]
+    fn stream(&self, rest: u128, half: u64) -> u64 {
+        self.0.stream(rest, half)
     }
 
     #[inline(always)]
@@ -208,8 +330,23 @@ impl<const N: usize> Backend for Zmm<'_, N> {
     type Lanes = U16;
 
     #[inline(always)]
+    fn streams<const W: usize>(
+        &self,
+        prefixes: &[Block; W],
+        halves: &[u64; W],
+        byte: u64,
+    ) -> [u64; W] {
+        Ymm(Xmm(self.0.0)).streams(prefixes, halves, byte)
+    }
+
+    #[inline(always)]
     fn encrypt_block(&self, block: u128) -> u128 {
         self.0.encrypt_block(block)
+    }
+
+    #[inline(always)]
+    fn stream(&self, rest: u128, half: u64) -> u64 {
+        self.0.stream(rest, half)
     }
 
     #[inline(always)]
@@ -224,6 +361,44 @@ impl<const N: usize> Backend for Zmm<'_, N> {
         }
         self.0.encrypt_blocks(rest);
     }
+}
+
+/// What reverses the bytes of a block.
+#[inline(always)]
+fn reversed() -> __m128i {
+    // SAFETY: every processor of this architecture has the instruction.
+    unsafe { _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
+}
+
+/// A block that ends in the half, big-endian, with the prefix and what every block gets added to it.
+///
+/// # Safety
+/// The instructions are there.
+#[inline(always)]
+unsafe fn input(prefix: &Block, half: u64, added: __m128i) -> __m128i {
+    // SAFETY: the caller says so, and the load is of the 16 bytes that the reference is to.
+    unsafe {
+        let prefix = _mm_loadu_si128(std::ptr::from_ref(prefix).cast());
+        let half = _mm_shuffle_epi8(_mm_cvtsi64_si128(half.cast_signed()), reversed());
+        _mm_xor_si128(half, _mm_xor_si128(prefix, added))
+    }
+}
+
+/// The first eight bytes of a block as a number.
+///
+/// # Safety
+/// The instructions are there.
+#[inline(always)]
+unsafe fn stream(block: __m128i) -> u64 {
+    // SAFETY: the caller says so.
+    unsafe { _mm_cvtsi128_si64(_mm_shuffle_epi8(block, upper())).cast_unsigned() }
+}
+
+/// What reverses the first eight bytes of a block.
+#[inline(always)]
+fn upper() -> __m128i {
+    // SAFETY: every processor of this architecture has the instruction.
+    unsafe { _mm_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 2, 3, 4, 5, 6, 7) }
 }
 
 /// A round key for one block. This and its likes are inlined where the instructions are.

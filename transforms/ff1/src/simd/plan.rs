@@ -24,7 +24,12 @@ pub(super) struct Order {
     pub(super) odd: [u8; 16],
     /// Two lanes, the bytes of each reversed.
     pub(super) reversed: [u8; 16],
+    /// The lower lane, its bytes reversed and then shifted right by [`BYTES_SHIFT`].
+    pub(super) shifted: [u8; 16],
 }
+
+/// What most streams are shifted by: whole bytes, so that reversing them shifts them for nothing.
+pub(super) const BYTES_SHIFT: u32 = 16;
 
 const ORDER: Order = {
     const NO: u8 = 0x80;
@@ -32,6 +37,7 @@ const ORDER: Order = {
         even: [NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 3, 2, 1, 0],
         odd: [NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 11, 10, 9, 8],
         reversed: [7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8],
+        shifted: [5, 4, 3, 2, 1, 0, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO],
     }
 };
 
@@ -74,7 +80,8 @@ impl Plan {
 
 /// A modulus `m` from 2^13 to below 2^30, and what reduces 64 bits by it.
 ///
-/// The quotient of `S` is taken as `(S >> shift) * reciprocal >> 52` with `shift = floor(log2(m))` and
+/// The quotient of `S` is taken as `(S >> shift) * reciprocal >> 52` with
+/// `shift = min(floor(log2(m)), 16)` and
 /// `reciprocal = floor((2^(52 + shift) - 1) / m)`, both factors below 2^52. Rounding the one down costs less than 1, rounding
 /// the other down less than 2, so before it is rounded down itself it falls short by less than 2 of `S / m`, and then by 2 at
 /// most. With a number below `m` added, the remainder is below `4 m`, which fits 32 bits.
@@ -90,7 +97,7 @@ impl Modulus {
         if !(1 << 13..1 << 30).contains(&modulus) {
             return None;
         }
-        let shift = modulus.ilog2();
+        let shift = modulus.ilog2().min(BYTES_SHIFT);
         let reciprocal = ((1u128 << (52 + shift)) - 1) / u128::from(modulus);
         // It is below 2^52, since the modulus is at least 2^shift.
         Some(Self { modulus, reciprocal: reciprocal as u64, shift })

@@ -148,7 +148,7 @@ impl<'a, const N: usize> Feistel<'a, N> {
         let left = Ring::new(plan.left, direction);
         let right = Ring::new(plan.right, direction);
         let order = |bytes| repeated(u128::from_be_bytes(bytes));
-        let Order { even, odd, reversed } = plan.order;
+        let Order { even, odd, reversed, .. } = plan.order;
         let (even, odd, reversed) = (order(even), order(odd), order(reversed));
         Self { keys, plan, rounds, left, right, direction, even, odd, reversed }
     }
