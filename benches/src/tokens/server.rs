@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,12 +26,12 @@ impl Server {
             run(Command::new("chown").arg("postgres").arg(folder))?;
         }
         let data = folder.join("data");
-        let mut initdb = program(&programs, "initdb")?;
+        let mut initdb = program(&programs, folder, "initdb")?;
         initdb.args(["-U", "postgres", "-A", "trust", "--locale=C", "-E", "UTF8", "-D"]).arg(&data);
         run(&mut initdb)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = File::create(folder.join("log"))?;
-        let mut server = program(&programs, "postgres")?;
+        let mut server = program(&programs, folder, "postgres")?;
         server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         for setting in
             ["listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=256MB"]
@@ -85,16 +86,29 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// A program of the server's, as whom it accepts: it refuses root.
-fn program(programs: &Path, name: &str) -> Outcome<Command> {
+fn program(programs: &Path, folder: &Path, name: &str) -> Outcome<Command> {
     let path = programs.join(name);
     if !as_root()? {
         return Ok(Command::new(path));
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "env", "HOME=/"]);
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    command.args(passage(folder)).args(["env", "HOME=/"]);
     command.arg(path);
     command.current_dir("/");
     Ok(command)
+}
+
+/// What lets the server's user through folders that are closed to others, such as a cache
+/// folder in the home of root.
+fn passage(folder: &Path) -> &'static [&'static str] {
+    let open = |folder: &Path| {
+        std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 1 == 1)
+    };
+    if folder.ancestors().skip(1).all(open) {
+        return &[];
+    }
+    &["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 }
 
 fn as_root() -> Outcome<bool> {

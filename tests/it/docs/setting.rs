@@ -43,7 +43,9 @@ impl Setting {
 
     /// Runs a command, and fails where it does not print what its page says.
     pub(super) fn carry_out(&mut self, step: &Step) {
-        let mut command = step.command.clone();
+        // Pages name files of the checkout from its root; commands run elsewhere.
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/vectors/");
+        let mut command = step.command.replace("docs/vectors/", root);
         for (written, real) in WRITTEN.iter().zip(&self.addresses) {
             command = command.replace(written, real);
         }

@@ -181,7 +181,8 @@ impl Server {
             return Command::new(path);
         }
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "env", "HOME=/"]);
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+        command.args(passage(&self.folder)).args(["env", "HOME=/"]);
         command.arg(path);
         command.current_dir("/");
         command
@@ -225,6 +226,18 @@ fn programs() -> PathBuf {
         panic!("PostgreSQL's server is not installed: run `deploy/setup.sh test`")
     };
     found
+}
+
+/// What lets the server's user through folders that are closed to others, such as a cache
+/// folder in the home of root.
+fn passage(folder: &Path) -> &'static [&'static str] {
+    let open = |folder: &Path| {
+        std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 1 == 1)
+    };
+    if folder.ancestors().skip(1).all(open) {
+        return &[];
+    }
+    &["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 }
 
 fn as_root() -> bool {
