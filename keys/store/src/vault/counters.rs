@@ -89,7 +89,7 @@ impl Store {
                  WHERE namespace = ?1 AND domain = ?2 AND part <> ?3";
             let row = params![at.namespace, at.domain, &FLOOR, skip];
             transaction.execute(others, row)?;
-            let own = "UPDATE counters SET next = ?4 - 1 - next
+            let own = "UPDATE counters SET next = -1 - next + ?4
                  WHERE namespace = ?1 AND domain = ?2 AND part = ?3";
             transaction.execute(own, row)?;
             Ok(Ok(true))
