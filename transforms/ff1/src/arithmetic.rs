@@ -1,5 +1,6 @@
 //! Arithmetic modulo `radix^digits` in four sizes, and once more for single values, all by reciprocals: hardware division takes time that depends on its operands.
 
+mod choice;
 mod digits;
 mod divisor;
 pub(crate) mod limbs;

@@ -5,6 +5,8 @@
 
 use std::hint::select_unpredictable;
 
+use super::choice::choose;
+
 /// A divisor of one limb.
 pub(crate) struct Divisor {
     normalized: u64,
@@ -82,11 +84,9 @@ impl WideDivisor {
             join(r1, low).wrapping_sub(wide_product(d0, q1)).wrapping_sub(self.normalized);
         let above = (remainder >> 64) as u64 >= q0;
         let quotient = quotient.wrapping_sub(u64::from(above));
-        let remainder =
-            select_unpredictable(above, remainder.wrapping_add(self.normalized), remainder);
+        let remainder = choose(above, remainder.wrapping_add(self.normalized), remainder);
         let below = remainder >= self.normalized;
-        let remainder =
-            select_unpredictable(below, remainder.wrapping_sub(self.normalized), remainder);
+        let remainder = choose(below, remainder.wrapping_sub(self.normalized), remainder);
         (quotient.wrapping_add(u64::from(below)), remainder)
     }
 }

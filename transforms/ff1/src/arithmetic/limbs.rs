@@ -59,9 +59,15 @@ pub(crate) fn divide(number: &mut [u64], divisor: &Divisor) -> u64 {
 
 /// `number += addend`, which has no more limbs than `number`; returns whether a bit was carried out.
 pub(crate) fn add(number: &mut [u64], addend: &[u64]) -> bool {
+    add_masked(number, addend, u64::MAX)
+}
+
+/// The same where `mask` is all ones; where it is zero, zero is added.
+#[inline(always)]
+pub(crate) fn add_masked(number: &mut [u64], addend: &[u64], mask: u64) -> bool {
     let (low, high) = number.split_at_mut(addend.len().min(number.len()));
     let carry = low.iter_mut().zip(addend).fold(false, |carry, (limb, other)| {
-        let (sum, first) = limb.overflowing_add(*other);
+        let (sum, first) = limb.overflowing_add(*other & mask);
         let (sum, second) = sum.overflowing_add(u64::from(carry));
         *limb = sum;
         first | second
@@ -92,6 +98,7 @@ pub(crate) fn subtract_product(number: &mut [u64], other: &[u64], factor: u64) -
 }
 
 /// Whether `number >= other`; both have the same number of limbs.
+#[cfg(test)]
 pub(crate) fn at_least(number: &[u64], other: &[u64]) -> bool {
     let below = number.iter().zip(other).fold(false, |below, (limb, other)| {
         let (difference, first) = limb.overflowing_sub(*other);

@@ -1,5 +1,8 @@
 //! Halves over 2^256.
 
+use std::hint::select_unpredictable;
+
+use super::choice::mask;
 use super::digits::Digits;
 use super::divisor::WideDivisor;
 use super::limbs;
@@ -45,18 +48,16 @@ impl LongRing {
         self.reduce(stream);
         let (remainder, _) = stream.split_at(self.limbs());
         let carry = limbs::add(number, remainder);
-        if carry || limbs::at_least(number, &self.modulus) {
-            limbs::subtract_product(number, &self.modulus, 1);
-        }
+        let below = limbs::subtract_product(number, &self.modulus, 1);
+        limbs::add_masked(number, &self.modulus, mask(below & !carry));
     }
 
     /// `number -= stream`, modulo the modulus; `stream` has a zero limb on top and is overwritten.
     pub(crate) fn subtract(&self, number: &mut [u64], stream: &mut [u64]) {
         self.reduce(stream);
         let (remainder, _) = stream.split_at(self.limbs());
-        if limbs::subtract_product(number, remainder, 1) {
-            limbs::add(number, &self.modulus);
-        }
+        let below = mask(limbs::subtract_product(number, remainder, 1));
+        limbs::add_masked(number, &self.modulus, below);
     }
 
     /// The number that big-endian numerals stand for.
@@ -96,7 +97,8 @@ impl LongRing {
 
     /// A quotient that is never too small; the limbs below these three may make it too large by one.
     fn quotient(&self, high: u128, low: u64) -> u64 {
-        if high >= self.divisor.normalized { u64::MAX } else { self.divisor.divide(high, low).0 }
+        let (quotient, _) = self.divisor.divide(high, low);
+        select_unpredictable(high >= self.divisor.normalized, u64::MAX, quotient)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Halves from 2^64 to below 2^128.
 
-use std::hint::select_unpredictable;
-
+use super::choice::choose;
 use super::digits::Digits;
 use super::divisor::WideDivisor;
 use super::{Ring, Stream};
@@ -58,13 +57,13 @@ impl Ring for WideRing {
     #[inline(always)]
     fn add(&self, number: u128, stream: Stream) -> u128 {
         let (sum, carry) = number.overflowing_add(self.reduce(stream));
-        select_unpredictable(carry | (sum >= self.modulus), sum.wrapping_sub(self.modulus), sum)
+        choose(carry | (sum >= self.modulus), sum.wrapping_sub(self.modulus), sum)
     }
 
     #[inline(always)]
     fn subtract(&self, number: u128, stream: Stream) -> u128 {
         let (difference, borrow) = number.overflowing_sub(self.reduce(stream));
-        select_unpredictable(borrow, difference.wrapping_add(self.modulus), difference)
+        choose(borrow, difference.wrapping_add(self.modulus), difference)
     }
 
     #[inline(always)]
