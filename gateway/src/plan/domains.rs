@@ -395,7 +395,8 @@ mod tests {
                 sizes.iter().map(|size| SizeReport::of(size, None, true)).collect();
             kinds(&spec.method, &sizes)
         };
-        let belgium = "which of: form xxxxxxxxxkk, born before 2000; form xxxxxxxxxkk, born from 2000 on";
+        let belgium =
+            "which of: form xxxxxxxxxkk, born before 2000; form xxxxxxxxxkk, born from 2000 on";
         assert_eq!(kinds_of("be_national_number").as_deref(), Some(belgium));
         assert_eq!(kinds_of("us_ssn"), None);
     }

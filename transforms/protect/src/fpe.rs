@@ -35,8 +35,8 @@ use crate::derived::Derived;
 use crate::table::{MOST_BYTES, MOST_TABLES, Tables};
 use crate::tweak::{self, Prf};
 use crate::{
-    Context, Domain, Fault, FaultRule, Mark, Scope, SpecError, TemplateSpec, Transform, VersionMode,
-    header,
+    Context, Domain, Fault, FaultRule, Mark, Scope, SpecError, TemplateSpec, Transform,
+    VersionMode, header,
 };
 use format::Fit;
 use plan::{Plan, Work};
@@ -133,9 +133,9 @@ impl Fpe {
             let holds = fit.slot == 0 && live.binary_search(&version).is_ok();
             return if holds { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) };
         }
-        let fit = self.fit(value, text).map_err(|rule| {
-            if header::is_marked(text) { FaultRule::BadMark } else { rule }
-        })?;
+        let fit = self
+            .fit(value, text)
+            .map_err(|rule| if header::is_marked(text) { FaultRule::BadMark } else { rule })?;
         match (self.mode, fit.slot, stated) {
             (VersionMode::Slack | VersionMode::Reserved, 1.., _) => {
                 Ok(Look::Protected(self.owner(fit.slot, live)?, fit))
