@@ -35,6 +35,10 @@ pub(super) fn run(verb: &Verb, out: &Out) -> Outcome {
     };
     let tally = tally.map_err(failed)?;
     out.document(&serde_json::json!({ "checked": tally.checked, "wrong": tally.wrong }));
+    if tally.checked == 0 {
+        out.say("nothing was checked");
+        return Ok(ExitCode::FAILURE);
+    }
     out.say(&format!("{} checked, {} wrong", tally.checked, tally.wrong.len()));
     Ok(if tally.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -28,7 +28,7 @@ pub struct DomainReport {
     /// How many different values were declared.
     pub distinct: Option<u64>,
     /// What who sees protected values only learns.
-    pub leaks: Vec<&'static str>,
+    pub leaks: Vec<String>,
     /// Where the key version is; `None` for methods without a key.
     pub version: Option<&'static str>,
     /// How many key versions can live at once; `None`: any number.
@@ -76,6 +76,16 @@ pub(super) fn slots(method: &Method) -> Option<u32> {
     }
 }
 
+/// How many key versions of a domain can live at once: what its values can tell apart, and
+/// whose tables have room; `None` for any number.
+pub(super) fn room(method: &Method) -> Option<u32> {
+    let tables = match method {
+        Method::Pure(transform) => transform.most_versions(),
+        Method::Stored(_) => None,
+    };
+    slots(method).into_iter().chain(tables).min()
+}
+
 /// A report for each domain, in the order in which classes name them.
 pub(super) fn reports(classes: &[ClassPlan]) -> Vec<DomainReport> {
     let mut reports: Vec<DomainReport> = Vec::new();
@@ -107,7 +117,9 @@ fn report(class: &ClassPlan, protected: &Protected) -> DomainReport {
             quota: deterministic.then(|| Quota::of(Some(declared.into()))),
         });
     }
-    let (version, live_versions) = versions(&spec.method, slots(&protected.method));
+    let mut leaks: Vec<String> = leaks(&spec.method).into_iter().map(str::to_owned).collect();
+    leaks.extend(kinds(&spec.method, &sizes));
+    let (version, live_versions) = versions(&spec.method, room(&protected.method));
     DomainReport {
         domain: protected.domain_name.clone(),
         classes: vec![class.name.to_string()],
@@ -115,7 +127,7 @@ fn report(class: &ClassPlan, protected: &Protected) -> DomainReport {
         sizes,
         refused,
         distinct: class.distinct,
-        leaks: leaks(&spec.method),
+        leaks,
         version,
         live_versions,
     }
@@ -153,12 +165,14 @@ impl Quota {
 }
 
 /// Where the key version is, and how many can live at once.
-fn versions(method: &MethodSpec, slots: Option<u32>) -> (Option<&'static str>, Option<u32>) {
+fn versions(method: &MethodSpec, room: Option<u32>) -> (Option<&'static str>, Option<u32>) {
     match method {
         MethodSpec::Fpe { version, .. } => {
             let live = match version {
-                VersionMode::Slack | VersionMode::Reserved => slots,
-                VersionMode::Header | VersionMode::Sidecar => None,
+                VersionMode::Slack
+                | VersionMode::Reserved
+                | VersionMode::Header
+                | VersionMode::Sidecar => room,
                 // The old one and the new one, while a rewrap runs.
                 VersionMode::Epoch => Some(2),
                 VersionMode::Pinned => Some(1),
@@ -235,7 +249,12 @@ fn leaks_of_template(template: &TemplateSpec) -> Vec<&'static str> {
             leaks
         }
         TemplateSpec::Phone => vec!["length", "country code"],
-        TemplateSpec::Iban => vec!["country", "positions of letters only"],
+        TemplateSpec::Iban => vec![
+            "country",
+            "positions of letters only",
+            "digit runs below 10^6",
+            "equality of either string",
+        ],
         TemplateSpec::Email { part } => {
             let kept = match part {
                 EmailPart::Local => "domain",
@@ -257,6 +276,22 @@ fn leaks_of_template(template: &TemplateSpec) -> Vec<&'static str> {
         | TemplateSpec::Ipv4 { .. }
         | TemplateSpec::Ipv6 { .. } => Vec::new(),
     }
+}
+
+/// The classes of an identifier, where they differ by more than separators: which of them
+/// a value is in shows.
+fn kinds(method: &MethodSpec, sizes: &[SizeReport]) -> Option<String> {
+    let MethodSpec::Fpe { template: TemplateSpec::National { .. }, .. } = method else {
+        return None;
+    };
+    let bare = |what: &str| what.replace([' ', '-', '.', '/'], "");
+    let mut kinds: Vec<&str> = Vec::new();
+    for size in sizes {
+        if !kinds.iter().any(|kind| bare(kind) == bare(&size.what)) {
+            kinds.push(&size.what);
+        }
+    }
+    (kinds.len() > 1).then(|| format!("which of: {}", kinds.join("; ")))
 }
 
 fn ends(keep: Keep, min: usize, max: usize) -> Vec<&'static str> {
@@ -349,6 +384,24 @@ mod tests {
     }
 
     #[test]
+    fn identifiers_of_several_kinds_show_which() {
+        let kinds_of = |id: &str| {
+            let template = TemplateSpec::National { id: id.to_owned() };
+            let method = MethodSpec::Fpe { template, version: VersionMode::Pinned };
+            let scope = allonym_protect::Scope::Global;
+            let spec = allonym_protect::Spec { revision: 1, method, scope };
+            let sizes = sizes(&spec).unwrap();
+            let sizes: Vec<SizeReport> =
+                sizes.iter().map(|size| SizeReport::of(size, None, true)).collect();
+            kinds(&spec.method, &sizes)
+        };
+        let belgium =
+            "which of: form xxxxxxxxxkk, born before 2000; form xxxxxxxxxkk, born from 2000 on";
+        assert_eq!(kinds_of("be_national_number").as_deref(), Some(belgium));
+        assert_eq!(kinds_of("us_ssn"), None);
+    }
+
+    #[test]
     fn versions_that_can_live() {
         let fpe = |version| MethodSpec::Fpe { template: TemplateSpec::Uuid, version };
         for (method, slots, version, live) in [
@@ -357,6 +410,7 @@ mod tests {
             (fpe(VersionMode::Pinned), None, Some("pinned"), Some(1)),
             (fpe(VersionMode::Epoch), None, Some("epoch"), Some(2)),
             (fpe(VersionMode::Sidecar), None, Some("sidecar"), None),
+            (fpe(VersionMode::Sidecar), Some(459), Some("sidecar"), Some(459)),
             (fpe(VersionMode::Header), None, Some("header"), None),
             (MethodSpec::Siv, None, Some("header"), None),
             (MethodSpec::Redact, None, None, None),

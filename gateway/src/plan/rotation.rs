@@ -7,7 +7,7 @@ use allonym_keyring::KeyState;
 use allonym_protect::{MethodSpec, VersionMode};
 use allonym_store::KeyInfo;
 
-use super::domains::slots;
+use super::domains::{room, slots};
 use super::{Plan, Protected};
 use crate::api::Problem;
 use crate::config::{Config, Rotate};
@@ -76,15 +76,26 @@ const fn only_by_rewrap(method: &MethodSpec) -> Option<&'static str> {
     }
 }
 
-/// A slot may come back only when the version that has it is destroyed.
+/// A slot may come back only when the version that has it is destroyed, and no more versions
+/// may live than there is room for.
 fn check_slot(class: &str, protected: &Protected, key: &KeyInfo, next: u32) -> Result<(), Problem> {
-    let Some(slots) = slots(&protected.method) else { return Ok(()) };
     let live: Vec<u32> = key
         .versions
         .iter()
         .filter(|version| version.state != KeyState::Destroyed)
         .map(|version| version.version.number())
         .collect();
+    let room = room(&protected.method);
+    check_room(room, live.len()).map_err(|room| {
+        Problem::new(
+            "rotation-slot-taken",
+            format!(
+                "class `{class}` has room for {room} live key versions, and there are {}: rewrap and destroy the oldest first",
+                live.len()
+            ),
+        )
+    })?;
+    let Some(slots) = slots(&protected.method) else { return Ok(()) };
     let slot = |version: u32| (version - 1) % slots;
     match live.iter().find(|version| slot(**version) == slot(next)) {
         Some(version) => Err(Problem::new(
@@ -93,6 +104,14 @@ fn check_slot(class: &str, protected: &Protected, key: &KeyInfo, next: u32) -> R
                 "class `{class}` has room for {slots} live key versions, and version {next} would have the mark of version {version}: rewrap and destroy that one first"
             ),
         )),
+        None => Ok(()),
+    }
+}
+
+/// Whether one version more has room; how many have, if not.
+fn check_room(room: Option<u32>, live: usize) -> Result<(), u32> {
+    match room.filter(|room| usize::try_from(*room).is_ok_and(|room| live >= room)) {
+        Some(room) => Err(room),
         None => Ok(()),
     }
 }
@@ -109,7 +128,7 @@ pub(super) fn slot_warning(plan: &Plan, config: &Config, key: &KeyInfo) -> Optio
         .iter()
         .filter_map(super::ClassPlan::method_of)
         .filter(|protected| protected.key_name == key.name)
-        .filter_map(|protected| slots(&protected.method))
+        .filter_map(|protected| room(&protected.method))
         .min()?;
     if live * 3 < slots * 2 {
         return None;
@@ -119,7 +138,7 @@ pub(super) fn slot_warning(plan: &Plan, config: &Config, key: &KeyInfo) -> Optio
     let refused = newest.checked_add(every.checked_mul(slots.saturating_sub(live) + 1)?)?;
     let days = refused.duration_since(UNIX_EPOCH).ok()?.as_secs() / 86_400;
     Some(format!(
-        "key `{}` has {live} live versions of the {slots} its values can tell apart: its rotation will be refused on {}; rewrap and destroy old versions before",
+        "key `{}` has {live} live versions of the {slots} there is room for: its rotation will be refused on {}; rewrap and destroy old versions before",
         key.name,
         date(days)
     ))
@@ -176,6 +195,19 @@ mod tests {
             (MethodSpec::Siv, false),
         ] {
             assert_eq!(only_by_rewrap(&method).is_some(), expected, "{method:?}");
+        }
+    }
+
+    #[test]
+    fn no_more_versions_live_than_have_room() {
+        for (room, live, expected) in [
+            (None, 10_000, Ok(())),
+            (Some(33), 0, Ok(())),
+            (Some(33), 32, Ok(())),
+            (Some(33), 33, Err(33)),
+            (Some(33), 34, Err(33)),
+        ] {
+            assert_eq!(check_room(room, live), expected, "{room:?} {live}");
         }
     }
 

@@ -35,7 +35,8 @@ use crate::derived::Derived;
 use crate::table::{MOST_BYTES, MOST_TABLES, Tables};
 use crate::tweak::{self, Prf};
 use crate::{
-    Context, Domain, Fault, FaultRule, Mark, Scope, SpecError, TemplateSpec, Transform, VersionMode,
+    Context, Domain, Fault, FaultRule, Mark, Scope, SpecError, TemplateSpec, Transform,
+    VersionMode, header,
 };
 use format::Fit;
 use plan::{Plan, Work};
@@ -132,7 +133,9 @@ impl Fpe {
             let holds = fit.slot == 0 && live.binary_search(&version).is_ok();
             return if holds { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) };
         }
-        let fit = self.fit(value, text)?;
+        let fit = self
+            .fit(value, text)
+            .map_err(|rule| if header::is_marked(text) { FaultRule::BadMark } else { rule })?;
         match (self.mode, fit.slot, stated) {
             (VersionMode::Slack | VersionMode::Reserved, 1.., _) => {
                 Ok(Look::Protected(self.owner(fit.slot, live)?, fit))
@@ -143,6 +146,7 @@ impl Fpe {
                 if known { Ok(Look::Protected(version, fit)) } else { Err(FaultRule::BadMark) }
             }
             (VersionMode::Epoch | VersionMode::Pinned, 0, _) => Ok(Look::Unmarked(fit)),
+            (_, 0, _) if header::is_marked(text) => Err(FaultRule::BadMark),
             (_, 0, _) if self.format.looks_masked(text) => Err(FaultRule::Masked),
             (_, 0, _) => Ok(Look::Plain(fit)),
         }
@@ -159,6 +163,7 @@ impl Fpe {
             Look::Plain(fit) => Ok(fit),
             Look::Protected(..) => Err(FaultRule::BadMark),
             Look::Unmarked(fit) => match value.as_str() {
+                Some(text) if header::is_marked(text) => Err(FaultRule::BadMark),
                 Some(text) if self.format.looks_masked(text) => Err(FaultRule::Masked),
                 _ => Ok(fit),
             },
@@ -392,16 +397,28 @@ impl Transform for Fpe {
         let carried = matches!(self.mode, VersionMode::Slack | VersionMode::Reserved);
         carried.then(|| self.format.slots())
     }
+
+    fn most_versions(&self) -> Option<u32> {
+        let (count, bytes) = all_tables(self.format.tables(), &self.tenants);
+        let room = MOST_TABLES.checked_div(count)?.min(MOST_BYTES.checked_div(bytes)?);
+        Some(u32::try_from(room).unwrap_or(u32::MAX))
+    }
+}
+
+/// How many tables one version has for all tenants, and how much memory they take.
+fn all_tables((count, bytes): (usize, usize), tenants: &[String]) -> (usize, usize) {
+    let all = |of_one: usize| of_one.saturating_mul(tenants.len().max(1));
+    (all(count), all(bytes))
 }
 
 /// Refuses tables for tenants nobody declared, and more than there is room for: those of
 /// two key versions must fit, or a rotation would make them anew with every batch.
 fn check_tables(
-    (count, bytes): (usize, usize),
+    tables: (usize, usize),
     scope: &Scope,
     tenants: &[String],
 ) -> Result<(), SpecError> {
-    if count == 0 {
+    if tables.0 == 0 {
         return Ok(());
     }
     if *scope != Scope::Global && tenants.is_empty() {
@@ -409,8 +426,8 @@ fn check_tables(
             "the format has fewer than 10^6 values of a kind, for which a table is made for each tenant: declare the tenants",
         ));
     }
-    let all = |of_one: usize| of_one.saturating_mul(tenants.len().max(1));
-    if all(bytes) > MOST_BYTES / 2 || all(count) > MOST_TABLES / 2 {
+    let (count, bytes) = all_tables(tables, tenants);
+    if bytes > MOST_BYTES / 2 || count > MOST_TABLES / 2 {
         return Err(SpecError::Invalid(
             "the tables of all tenants would be more than 512, or take more than 128 MiB: use a larger format, fewer tenants, or `method: token`",
         ));

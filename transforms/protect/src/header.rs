@@ -7,7 +7,7 @@ use allonym_record::Value;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::{FaultRule, mask};
+use crate::{FaultRule, mask, token};
 
 /// Text from which the value can be had back.
 pub(crate) const SIV: &str = "aln1.";
@@ -75,10 +75,15 @@ pub(crate) fn version(sealed: &[u8]) -> Option<(KeyVersion, usize)> {
     None
 }
 
-/// Whether text carries the mark of any domain of this installation.
+/// Whether text carries the mark of any domain of this installation: one of the prefixes,
+/// or the form of a stored token, plain or at the default token domain.
 pub(crate) fn is_marked(text: &str) -> bool {
-    [SIV, HASH, ENCRYPT, HEADED].iter().any(|prefix| text.starts_with(prefix))
-        || after_vaultless(text).is_some()
+    let prefixed = match text.as_bytes().first() {
+        Some(b'a') => [SIV, HASH, ENCRYPT, HEADED].iter().any(|prefix| text.starts_with(prefix)),
+        Some(b't' | b'T') => after_vaultless(text).is_some(),
+        _ => false,
+    };
+    prefixed || token::is_token(text)
 }
 
 /// What follows the mark of a computed token, in whatever case that is.
@@ -160,6 +165,16 @@ mod tests {
             ("tkv2_", false),
             ("tkvé_", false),
             (" tkv1_", false),
+            ("tok_0000000000000000000000000000", true),
+            ("ToK_0000000000000000000000000168", true),
+            ("tok_0000000000000000000000000001", false),
+            ("tok_000000000000000000000000000", false),
+            ("tok_", false),
+            ("000000000000000000@allonym.invalid", true),
+            ("000000000000000000@ALLONYM.Invalid", true),
+            ("000000000000000001@allonym.invalid", false),
+            ("someone@allonym.invalid", false),
+            ("000000000000000000@allonym.example", false),
             ("", false),
         ] {
             assert_eq!(is_marked(text), expected, "{text}");

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::Domain;
 
+pub(crate) use shape::is_token;
 pub use vaulted::{Vaulted, VaultedFault};
 
 /// Where vaulted tokens live. Everything is batched: one round trip for a batch.

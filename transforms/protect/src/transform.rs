@@ -64,6 +64,13 @@ pub trait Transform: Send + Sync {
     fn slots(&self) -> Option<u32> {
         None
     }
+
+    /// How many key versions can be live at once, where values go through tables: with more,
+    /// the tables of all versions have no room, and callers could have them made anew
+    /// without end. `None` if there are no tables.
+    fn most_versions(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// What a method needs besides the values.

@@ -17,6 +17,7 @@ mod siv;
 mod transformation;
 
 use serde::Deserialize;
+use serde_json::error::Category;
 
 /// Why a vector does not hold, or is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,15 +45,24 @@ pub fn check(line: &str) -> Result<(), VectorError> {
         "FF1" => cipher::ff1(&read(line)?),
         "AES-SIV" => cipher::aes_siv(&read(line)?),
         "allonym" => transformation::check(&read(line)?),
-        other => {
+        _ => {
             let known = "FF1, AES-SIV and allonym";
-            Err(VectorError::Unreadable(format!("`alg` is `{other}`; known are {known}")))
+            Err(VectorError::Unreadable(format!("`alg` is of no known kind; known are {known}")))
         }
     }
 }
 
+/// Says where a line cannot be read, and nothing of what it holds: it may be a file of
+/// secrets that was named by mistake.
 fn read<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, VectorError> {
-    serde_json::from_str(line).map_err(|error| VectorError::Unreadable(error.to_string()))
+    serde_json::from_str(line).map_err(|error| {
+        let what = match error.classify() {
+            Category::Syntax => "it is not JSON",
+            Category::Eof => "it ends too early",
+            Category::Data | Category::Io => "a member is missing, or of the wrong form",
+        };
+        VectorError::Unreadable(format!("{what} (column {})", error.column()))
+    })
 }
 
 fn wrong(what: impl Into<String>) -> VectorError {
@@ -102,15 +112,34 @@ mod tests {
             (line(KEY, 10, PLAIN, "6"), "as many numerals"),
             (line(KEY, 10, "0,1,2,3,4,5,6,7,8,10", CIPHER), "not below the radix"),
             (line(KEY, 10, "0,1,2,3,4,5,6,7,8,65536", CIPHER), "not below the radix"),
-            (line("2b7", 10, PLAIN, CIPHER), "pairs of hexadecimal digits"),
-            (line("zz", 10, PLAIN, CIPHER), "pairs of hexadecimal digits"),
-            ("{}".to_owned(), "missing field `alg`"),
-            ("{".to_owned(), "not a vector"),
+            (line("2b7", 10, PLAIN, CIPHER), "of the wrong form"),
+            (line("zz", 10, PLAIN, CIPHER), "of the wrong form"),
+            ("{}".to_owned(), "a member is missing"),
+            ("{".to_owned(), "ends too early (column 1)"),
+            ("{]".to_owned(), "not JSON (column 2)"),
             (r#"{"alg":"ROT13"}"#.to_owned(), "known are"),
-            (r#"{"alg":"FF1"}"#.to_owned(), "missing field"),
+            (r#"{"alg":"FF1"}"#.to_owned(), "a member is missing"),
         ] {
             let error = check(&line).unwrap_err().to_string();
             assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn errors_say_nothing_of_the_line() {
+        for line in [
+            r#""anna""#,
+            "anna",
+            r#"{"alg":"anna"}"#,
+            r#"{"alg":{"anna":1}}"#,
+            r#"{"alg":"FF1","key":"anna"}"#,
+            r#"{"alg":"FF1","key":"","tweak":"","radix":"anna","pt":[],"ct":[]}"#,
+            r#"{"alg":"AES-SIV","key":["anna"]}"#,
+            r#"{"alg":"allonym","spec":{"revision":1,"method":{"method":"anna"},"scope":"global"}}"#,
+            r#"{"alg":"allonym","spec":{"revision":1,"method":{"method":"siv","anna":1},"scope":"anna"}}"#,
+        ] {
+            let error = check(line).unwrap_err().to_string();
+            assert!(!error.contains("anna"), "{error}");
         }
     }
 

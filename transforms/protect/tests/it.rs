@@ -21,6 +21,8 @@ mod format_vectors;
 mod formats;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/marks.rs"]
+mod marks;
 #[path = "it/modes.rs"]
 mod modes;
 #[path = "it/one_way.rs"]

@@ -73,7 +73,7 @@ mod tests {
             sizes,
             refused: None,
             distinct: None,
-            leaks: vec!["equality", "length"],
+            leaks: vec!["equality".to_owned(), "length".to_owned()],
             version: Some("pinned"),
             live_versions: Some(1),
         }

@@ -9,12 +9,16 @@ use zeroize::Zeroizing;
 use self::dfa::Dfa;
 use self::nfa::Nfa;
 use super::{Class, Rank, Ranked};
+use crate::mask::has_run_of_x;
 use crate::{FaultRule, SpecError};
 
 /// Longest pattern, in bytes.
 const LONGEST_PATTERN: usize = 1_000;
 /// Longest text a pattern may be asked for.
 const LONGEST_TEXT: usize = 256;
+
+/// So many times X, or x, in a row are a mask.
+const MASK_RUN: usize = 4;
 
 /// What the sizes of all classes stop at: more values than can be numbered.
 const TOO_MANY: u128 = u128::MAX;
@@ -152,6 +156,11 @@ impl Regex {
 impl Ranked for Regex {
     fn classes(&self) -> &[Class] {
         &self.classes
+    }
+
+    /// One `*` alone may be what the pattern asks for.
+    fn looks_masked(&self, text: &str) -> bool {
+        text.contains("**") || has_run_of_x(text, MASK_RUN)
     }
 
     fn rank(&self, text: &str) -> Result<Rank, FaultRule> {

@@ -92,11 +92,22 @@ impl Shape {
             return Mark::Neither(FaultRule::Length);
         }
         match (self, value) {
+            (_, Value::Text(text)) if !self.is_own(text) && header::is_marked(text) => {
+                Mark::Neither(FaultRule::BadMark)
+            }
             (Self::Sequence(sequence), _) => sequence.mark(value),
-            (_, Value::Text(text)) if header::is_marked(text) => Mark::Neither(FaultRule::BadMark),
             (_, Value::Text(text)) => self.mark_text(text),
             (Self::Plain, _) => Mark::Plain,
             (Self::Email { .. }, _) => Mark::Neither(FaultRule::Kind),
+        }
+    }
+
+    /// Whether text has what all tokens of this shape have, and no others.
+    fn is_own(&self, text: &str) -> bool {
+        match self {
+            Self::Plain => after_ignoring_case(text, Self::PREFIX).is_some(),
+            Self::Email { suffix } => before_ignoring_case(text, suffix).is_some(),
+            Self::Sequence(_) => false,
         }
     }
 
@@ -129,6 +140,19 @@ impl Shape {
         }
     }
 }
+
+/// Whether text has the form of a token, in any case: a plain one, or an address at the
+/// default token domain. Those of other token domains are known to their own domain only.
+pub(crate) fn is_token(text: &str) -> bool {
+    if let Some(digits) = after_ignoring_case(text, Shape::PREFIX) {
+        return digits::is_well_formed(digits, Shape::PLAIN_DIGITS);
+    }
+    before_ignoring_case(text, DEFAULT_SUFFIX)
+        .is_some_and(|digits| digits::is_well_formed(digits, Shape::EMAIL_DIGITS))
+}
+
+/// What addresses at the default token domain end with.
+const DEFAULT_SUFFIX: &str = "@allonym.invalid";
 
 /// The system gives no randomness.
 pub(super) fn no_randomness() -> TokenError {
@@ -347,6 +371,33 @@ mod tests {
         for marked in ["aln1.x", "alh1.x", "ale1.x", "alf1.1.x", "TKV1_x"] {
             let bad = Mark::Neither(FaultRule::BadMark);
             assert_eq!(Shape::Plain.mark(&Value::text(marked)), bad, "{marked}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_shape_is_none() {
+        const PLAIN: &str = "TOK_0000000000000000000000000168";
+        const EMAIL: &str = "000000000000000000@Allonym.invalid";
+        let elsewhere = || Shape::Email { suffix: "@tokens.example".into() };
+        let alphanumeric = || {
+            let keep = crate::Keep::default();
+            Shape::new(&TokenTemplate::Alphanumeric { keep, min: 6, max: 40 }).unwrap()
+        };
+        let bad = Mark::Neither(FaultRule::BadMark);
+        for (shape, token, expected) in [
+            (Shape::Plain, PLAIN, Mark::Protected(None)),
+            (Shape::Plain, EMAIL, bad),
+            (email(), EMAIL, Mark::Protected(None)),
+            (email(), PLAIN, bad),
+            (elsewhere(), EMAIL, bad),
+            (elsewhere(), "000000000000000000@tokens.example", Mark::Protected(None)),
+            // Known to its own domain only.
+            (Shape::Plain, "000000000000000000@tokens.example", Mark::Plain),
+            (alphanumeric(), PLAIN, bad),
+            (alphanumeric(), EMAIL, bad),
+            (alphanumeric(), "tkv1_0000", bad),
+        ] {
+            assert_eq!(shape.mark(&Value::text(token)), expected, "{token}");
         }
     }
 }

@@ -2,6 +2,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use allonym_record::Value;
+use zeroize::Zeroizing;
 
 use super::entry::{pack, pack_text, unpack};
 use super::sequence::{SequenceKeys, writable};
@@ -278,7 +279,7 @@ impl Vaulted {
         let lookup = match (self.random, self.canonical, value) {
             (true, ..) => None,
             (false, Canonical::Lower, Value::Text(text)) => {
-                Some(pack_text(&text.to_lowercase(), tenant))
+                Some(pack_text(&Zeroizing::new(text.to_lowercase()), tenant))
             }
             (false, ..) => Some(packed.clone()),
         };

@@ -114,9 +114,7 @@ fn keys(version: KeyVersion, secret: [u8; 32]) -> KeySet {
 fn value(raw: &RawValue) -> Result<Value, VectorError> {
     let text = raw.get();
     match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str::<String>(text)
-            .map(Value::text)
-            .map_err(|error| VectorError::Unreadable(error.to_string())),
+        Some(b'"') => super::read::<String>(text).map(Value::text),
         Some(b't') => Ok(Value::Bool(true)),
         Some(b'f') => Ok(Value::Bool(false)),
         Some(b'n') => Ok(Value::Null),
