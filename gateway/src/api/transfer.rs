@@ -5,6 +5,7 @@ use std::io::Error;
 use std::sync::Arc;
 
 use allonym_contract::{Direction, Guard, Refusal};
+use allonym_protect::Vaulted;
 use allonym_tokens::{Exporter, ImportError, Imported, Importer, Summary};
 
 use super::answer::{NOT_ALLOWED, allowed, crossing, principal};
@@ -99,6 +100,9 @@ async fn pages(
     let vaulted = vaulted(pipeline.plan(), &transfer.class).map_err(Stopped::Failed)?;
     let keys = pipeline.newest_keys();
     let mut exporter = Exporter::new(gateway.vault(), vaulted, &*keys);
+    if let Some(tenant) = tenant(vaulted, crossing).map_err(Stopped::Failed)? {
+        exporter = exporter.of_tenant(tenant);
+    }
     let mut values = 0;
     while let Some(page) = exporter.page().await.map_err(|e| Stopped::Failed(token_problem(&e)))? {
         let lines = page.split(|byte| *byte == b'\n');
@@ -137,6 +141,7 @@ pub(super) async fn import(
     let pipeline = gateway.pipeline();
     let told = |refusal: Refusal| Problem::new(refusal.rule, refusal.detail);
     if let Err(refusal) = pipeline.may_import(&crossing, 0).await {
+        gateway.record_refusal(&operator.name, "tokens.import", refusal.rule).await;
         return Ok(Err(told(refusal)));
     }
     let named = [("class", &*transfer.class), ("principal", &*crossing.principal.name)];
@@ -146,6 +151,9 @@ pub(super) async fn import(
             let vaulted = vaulted(pipeline.plan(), &transfer.class)?;
             let keys = pipeline.newest_keys();
             let mut importer = Importer::new(gateway.vault(), vaulted, &*keys);
+            if let Some(tenant) = tenant(vaulted, &crossing)? {
+                importer = importer.of_tenant(tenant);
+            }
             let mut refused = Vec::new();
             let mut report = |line: u64, outcome: Imported| {
                 if let Some(why) = why(&outcome)
@@ -199,6 +207,19 @@ fn begin(
     let principal = principal(gateway, operator, transfer.token.as_deref())?;
     let purpose = transfer.purpose.as_deref();
     crossing(gateway, principal, &transfer.class, purpose, direction)
+}
+
+/// The tenant whose tokens the caller moves, where the scope of a class is one.
+fn tenant<'a>(
+    vaulted: &Vaulted,
+    crossing: &'a allonym_contract::Crossing,
+) -> Result<Option<&'a str>, Problem> {
+    let Some(claim) = vaulted.tenant_claim() else { return Ok(None) };
+    let tenant = crossing.principal.claims.get(claim).filter(|tenant| !tenant.is_empty());
+    tenant.map(|tenant| Some(tenant.as_str())).ok_or_else(|| {
+        let detail = "the scope of the class is a tenant, and the caller has no such claim";
+        Problem::new("no-tenant", detail)
+    })
 }
 
 fn why(outcome: &Imported) -> Option<String> {
