@@ -147,15 +147,17 @@ pub(super) async fn import(
     let named = [("class", &*transfer.class), ("principal", &*crossing.principal.name)];
     let mut gone = None;
     let outcome = gateway
-        .recorded(&operator.name, "tokens.import", &named, async |_| {
+        .recorded_told(&operator.name, "tokens.import", &named, async |_| {
+            let (mut tally, mut refused) = (Summary::default(), Vec::new());
+            let taken = async {
             let vaulted = vaulted(pipeline.plan(), &transfer.class)?;
             let keys = pipeline.newest_keys();
             let mut importer = Importer::new(gateway.vault(), vaulted, &*keys);
             if let Some(tenant) = tenant(vaulted, &crossing)? {
                 importer = importer.of_tenant(tenant);
             }
-            let mut refused = Vec::new();
             let mut report = |line: u64, outcome: Imported| {
+                *tallied(&mut tally, &outcome) += 1;
                 if let Some(why) = why(&outcome)
                     && refused.len() < NAMED
                 {
@@ -180,9 +182,21 @@ pub(super) async fn import(
                     break;
                 }
             }
-            let summary = importer.finish(&mut report).await;
-            let summary = summary.map_err(|error| import_problem(&error))?;
-            Ok((as_report(summary, refused), counts(summary)))
+            importer.finish(&mut report).await.map_err(|error| import_problem(&error))?;
+            Ok(())
+            };
+            // What was stored before it failed stays, so it is told.
+            let outcome = match taken.await {
+                Ok(()) => Ok(as_report(tally, refused)),
+                Err(Problem { rule, detail }) => {
+                    let Summary { imported, already, .. } = tally;
+                    let detail = format!(
+                        "{detail}; until then {imported} tokens were imported, {already} were there already"
+                    );
+                    Err(Problem { rule, detail })
+                }
+            };
+            (outcome, counts(tally))
         })
         .await;
     match gone {
@@ -228,6 +242,16 @@ fn why(outcome: &Imported) -> Option<String> {
         Imported::Conflict => Some("the value has another token, which stays".to_owned()),
         Imported::Taken => Some("the token is another value's".to_owned()),
         Imported::Invalid(rule) => Some(rule.clone()),
+    }
+}
+
+fn tallied<'a>(tally: &'a mut Summary, outcome: &Imported) -> &'a mut u64 {
+    match outcome {
+        Imported::Imported => &mut tally.imported,
+        Imported::Already => &mut tally.already,
+        Imported::Conflict => &mut tally.conflict,
+        Imported::Taken => &mut tally.taken,
+        Imported::Invalid(_) => &mut tally.invalid,
     }
 }
 

@@ -241,6 +241,24 @@ impl Gateway {
     where
         F: Future<Output = Told<T>>,
     {
+        let act = async |intent| match act(intent).await {
+            Ok((value, told)) => (Ok(value), told),
+            Err(problem) => (Err(problem), Vec::new()),
+        };
+        self.recorded_told(actor, action, named, act).await
+    }
+
+    /// The same, for acts of which something is to be told when they fail, too.
+    pub(crate) async fn recorded_told<T, F>(
+        &self,
+        actor: &str,
+        action: &str,
+        named: &[(&str, &str)],
+        act: impl FnOnce(u64) -> F,
+    ) -> Result<T, Problem>
+    where
+        F: Future<Output = (Result<T, Problem>, Vec<(&'static str, String)>)>,
+    {
         let event = named.iter().fold(
             Event::new(EventKind::Intent, format!("operator:{actor}"), action),
             |event, (name, what)| event.with_detail(*name, *what),
@@ -251,22 +269,20 @@ impl Gateway {
             let detail = format!("nothing is done that is not on the record: {error}");
             Problem::new("audit-unavailable", detail)
         })?;
-        let outcome = act(intent).await;
+        let (outcome, told) = act(intent).await;
         let mut result = Event { of: Some(intent), ..result };
         result.outcome = Some(if outcome.is_ok() { "done" } else { "failed" }.to_owned());
-        match &outcome {
-            Ok((_, told)) => {
-                for (name, what) in told {
-                    result.detail.insert((*name).to_owned(), what.clone());
-                }
-            }
-            Err(problem) => result.rule = Some(problem.rule.clone()),
+        for (name, what) in told {
+            result.detail.insert(name.to_owned(), what);
+        }
+        if let Err(problem) = &outcome {
+            result.rule = Some(problem.rule.clone());
         }
         // The act has happened: a record that fails now is an alert.
         if self.audit.accept(result, Durability::Power).await.is_err() {
             self.shared.metrics.audit_refused();
         }
-        outcome.map(|(value, _)| value)
+        outcome
     }
 
     /// Counts the tokens of every domain, as metrics.
