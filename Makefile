@@ -27,9 +27,10 @@ test: ## installs what it lacks and runs every test
 	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
 
-soak: ## the long runs: 50 kills under load
+soak: ## the long runs: 50 kills under load, 100 of the token store
 	@deploy/setup.sh test
 	ALLONYM_SOAK=1 cargo test --locked -p allonym-tests -- --nocapture
+	ALLONYM_SOAK=1 cargo test --locked -p allonym-tokens what_was_told_survives_kills -- --nocapture
 
 fmt: ## formats
 	cargo fmt --all

@@ -110,6 +110,9 @@ pub struct ErasureReceipt {
     pub deleted: u64,
     /// Domain by domain.
     pub domains: Vec<ErasedDomain>,
+    /// Domains that were not looked at: their scope is a tenant, and none was named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
 }
 
 /// What was deleted in one domain.

@@ -5,6 +5,7 @@ use std::io::Error;
 use std::sync::Arc;
 
 use allonym_contract::{Direction, Guard, Refusal};
+use allonym_protect::Vaulted;
 use allonym_tokens::{Exporter, ImportError, Imported, Importer, Summary};
 
 use super::answer::{NOT_ALLOWED, allowed, crossing, principal};
@@ -99,6 +100,9 @@ async fn pages(
     let vaulted = vaulted(pipeline.plan(), &transfer.class).map_err(Stopped::Failed)?;
     let keys = pipeline.newest_keys();
     let mut exporter = Exporter::new(gateway.vault(), vaulted, &*keys);
+    if let Some(tenant) = tenant(vaulted, crossing).map_err(Stopped::Failed)? {
+        exporter = exporter.of_tenant(tenant);
+    }
     let mut values = 0;
     while let Some(page) = exporter.page().await.map_err(|e| Stopped::Failed(token_problem(&e)))? {
         let lines = page.split(|byte| *byte == b'\n');
@@ -137,17 +141,23 @@ pub(super) async fn import(
     let pipeline = gateway.pipeline();
     let told = |refusal: Refusal| Problem::new(refusal.rule, refusal.detail);
     if let Err(refusal) = pipeline.may_import(&crossing, 0).await {
+        gateway.record_refusal(&operator.name, "tokens.import", refusal.rule).await;
         return Ok(Err(told(refusal)));
     }
     let named = [("class", &*transfer.class), ("principal", &*crossing.principal.name)];
     let mut gone = None;
     let outcome = gateway
-        .recorded(&operator.name, "tokens.import", &named, async |_| {
+        .recorded_told(&operator.name, "tokens.import", &named, async |_| {
+            let (mut tally, mut refused) = (Summary::default(), Vec::new());
+            let taken = async {
             let vaulted = vaulted(pipeline.plan(), &transfer.class)?;
             let keys = pipeline.newest_keys();
             let mut importer = Importer::new(gateway.vault(), vaulted, &*keys);
-            let mut refused = Vec::new();
+            if let Some(tenant) = tenant(vaulted, &crossing)? {
+                importer = importer.of_tenant(tenant);
+            }
             let mut report = |line: u64, outcome: Imported| {
+                *tallied(&mut tally, &outcome) += 1;
                 if let Some(why) = why(&outcome)
                     && refused.len() < NAMED
                 {
@@ -172,9 +182,21 @@ pub(super) async fn import(
                     break;
                 }
             }
-            let summary = importer.finish(&mut report).await;
-            let summary = summary.map_err(|error| import_problem(&error))?;
-            Ok((as_report(summary, refused), counts(summary)))
+            importer.finish(&mut report).await.map_err(|error| import_problem(&error))?;
+            Ok(())
+            };
+            // What was stored before it failed stays, so it is told.
+            let outcome = match taken.await {
+                Ok(()) => Ok(as_report(tally, refused)),
+                Err(Problem { rule, detail }) => {
+                    let Summary { imported, already, .. } = tally;
+                    let detail = format!(
+                        "{detail}; until then {imported} tokens were imported, {already} were there already"
+                    );
+                    Err(Problem { rule, detail })
+                }
+            };
+            (outcome, counts(tally))
         })
         .await;
     match gone {
@@ -201,12 +223,35 @@ fn begin(
     crossing(gateway, principal, &transfer.class, purpose, direction)
 }
 
+/// The tenant whose tokens the caller moves, where the scope of a class is one.
+fn tenant<'a>(
+    vaulted: &Vaulted,
+    crossing: &'a allonym_contract::Crossing,
+) -> Result<Option<&'a str>, Problem> {
+    let Some(claim) = vaulted.tenant_claim() else { return Ok(None) };
+    let tenant = crossing.principal.claims.get(claim).filter(|tenant| !tenant.is_empty());
+    tenant.map(|tenant| Some(tenant.as_str())).ok_or_else(|| {
+        let detail = "the scope of the class is a tenant, and the caller has no such claim";
+        Problem::new("no-tenant", detail)
+    })
+}
+
 fn why(outcome: &Imported) -> Option<String> {
     match outcome {
         Imported::Imported | Imported::Already => None,
         Imported::Conflict => Some("the value has another token, which stays".to_owned()),
         Imported::Taken => Some("the token is another value's".to_owned()),
         Imported::Invalid(rule) => Some(rule.clone()),
+    }
+}
+
+fn tallied<'a>(tally: &'a mut Summary, outcome: &Imported) -> &'a mut u64 {
+    match outcome {
+        Imported::Imported => &mut tally.imported,
+        Imported::Already => &mut tally.already,
+        Imported::Conflict => &mut tally.conflict,
+        Imported::Taken => &mut tally.taken,
+        Imported::Invalid(_) => &mut tally.invalid,
     }
 }
 

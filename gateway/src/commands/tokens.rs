@@ -58,12 +58,13 @@ pub enum Verb {
         #[arg(long, conflicts_with = "after")]
         never: bool,
     },
-    /// After a restore: lets tokens in the format of their values be issued again.
+    /// After any way back to an older store: moves the counters of tokens in the format of
+    /// their values on, so that none is issued twice.
     Resume {
         /// The data class; its whole domain goes on.
         class: String,
-        /// At least as many as were issued with the same kept part since the backup; too
-        /// many cost only numbers.
+        /// At least as many numbers as were taken of one counter since the backup: those of
+        /// tokens, and 1024 for each start of a gateway. Too many cost only numbers.
         #[arg(long)]
         skip: u64,
     },
@@ -246,6 +247,14 @@ fn erase(config: &Path, subject: Subject, to: Option<&Path>, out: &Out) -> Outco
     }
     for (class, token) in &shared {
         out.error(&format!("note: stays, since it is about others too: {class} {token}"));
+    }
+    for domain in &receipt.skipped {
+        out.error(&format!(
+            "note: domain `{domain}` was not looked at: its scope is a tenant, name it with --tenant"
+        ));
+    }
+    if !receipt.skipped.is_empty() {
+        return Ok(ExitCode::from(NOT_ALL));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -314,10 +314,13 @@ pub(super) fn fault_to_refusal(
         VaultedFault::Store(TokenError::Key(_)) => {
             Refusal::new(Fault::Unavailable, "key-unavailable", "no usable key version")
         }
-        VaultedFault::Store(error) => {
-            Refusal::new(Fault::Unavailable, "store-unavailable", error.to_string())
-        }
+        VaultedFault::Store(_) => store_away(),
     }
+}
+
+/// Callers are not told how the store failed.
+pub(super) fn store_away() -> Refusal {
+    Refusal::new(Fault::Unavailable, "store-unavailable", "the token store is not available")
 }
 
 /// Whether a value is what a masked reader was shown: a mask with `keep` may hide a single

@@ -8,7 +8,7 @@ use allonym_policy::{Outcome, ReadQuestion, Reason, Right};
 use allonym_protect::{Context, Mark, Mask, TokenError, VaultedFault};
 use allonym_record::Value;
 
-use super::inbound::{count, field, rules};
+use super::inbound::{count, field, rules, store_away};
 use super::{Pipeline, Selection, internal, method, spent};
 use crate::plan::{ClassPlan, PlacePlan, Protected, Stored, is_foreign};
 
@@ -268,9 +268,7 @@ fn unreadable(
         VaultedFault::Store(TokenError::Altered) => {
             Refusal::new(Fault::Upstream, "unreadable", "a stored value does not open")
         }
-        VaultedFault::Store(error) => {
-            Refusal::new(Fault::Unavailable, "store-unavailable", error.to_string())
-        }
+        VaultedFault::Store(_) => store_away(),
         VaultedFault::Fault(fault) => {
             let at = order.get(fault.index).and_then(|index| batch.get(*index));
             let whose = if fault.rule == allonym_protect::FaultRule::NoKey {

@@ -46,7 +46,8 @@ impl Gateway {
             // What is no token stands before all that are.
             let others = format!("{NO_TOKEN}\u{10ffff}");
             let after = after.map_or_else(|| others.clone(), |after| after.max(others.clone()));
-            let rows = self.store.token_page(id, Some(after), limit.clamp(1, MOST)).await;
+            let limit = limit.clamp(1, MOST);
+            let rows = self.store.token_page(id, Some(after), limit).await;
             let rows = rows.map_err(|error| store_problem(&error))?;
             let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
             let keys = self.shared.newest.load_full();
@@ -144,11 +145,12 @@ impl Gateway {
         .await
     }
 
-    /// Lets the counters of a class's domain go on after a restore, so many numbers on.
+    /// Moves the counters of a class's domain so many numbers on, and lets them go on if
+    /// they wait after a restore.
     ///
     /// # Errors
-    /// When the class has no vaulted tokens, nothing waits, this process may not write, or
-    /// the store or the record is away.
+    /// When the class has no vaulted tokens, this process may not write, or the store or
+    /// the record is away.
     pub async fn resume_tokens(
         &self,
         actor: &str,
@@ -160,13 +162,11 @@ impl Gateway {
         self.shared.tenure.check()?;
         let skipped = skip.to_string();
         self.recorded(actor, "tokens.resume", &[("class", class), ("skip", &skipped)], async |_| {
-            let resumed = self.store.counters_resume(id, skip).await;
-            if !resumed.map_err(|error| store_problem(&error))? {
-                let detail = format!("the counters of `{class}` wait for nothing");
-                return Err(Problem::new("nothing-waits", detail));
-            }
-            let done = format!("tokens of `{class}` are issued again, {skip} numbers further on");
-            Ok((done, Vec::new()))
+            let resumed = self.vault.resume(id, skip).await;
+            let waited = resumed.map_err(|error| token_problem(&error))?;
+            let again = if waited { " again" } else { "" };
+            let done = format!("tokens of `{class}` are issued{again}, {skip} numbers further on");
+            Ok((done, vec![("waited", waited.to_string())]))
         })
         .await
     }
@@ -191,7 +191,16 @@ impl Gateway {
         let named: Vec<_> = class.map(|class| ("class", class)).into_iter().collect();
         self.recorded(actor, "tokens.erase", &named, async |audit| {
             let (mut erased, mut shared) = (Vec::new(), Vec::new());
+            let mut skipped = Vec::new();
             for (domain, classes, vaulted) in &domains {
+                let owner = match (vaulted.tenant_claim(), owner.tenant) {
+                    (None, _) => Owner { tenant: "", ..owner },
+                    (Some(_), "") => {
+                        skipped.push(domain.clone());
+                        continue;
+                    }
+                    (Some(_), _) => owner,
+                };
                 let erasure = self.vault.erase(vaulted.domain(), owner).await;
                 let erasure = erasure.map_err(|error| token_problem(&error))?;
                 let class = classes.first().cloned().unwrap_or_default();
@@ -212,8 +221,9 @@ impl Gateway {
                 ("deleted", deleted.to_string()),
                 ("shared", shared.len().to_string()),
                 ("domains", erased.len().to_string()),
+                ("skipped", skipped.len().to_string()),
             ];
-            let receipt = ErasureReceipt { audit, deleted, domains: erased };
+            let receipt = ErasureReceipt { audit, deleted, domains: erased, skipped };
             Ok((Erased { receipt, shared }, told))
         })
         .await
@@ -231,6 +241,24 @@ impl Gateway {
     where
         F: Future<Output = Told<T>>,
     {
+        let act = async |intent| match act(intent).await {
+            Ok((value, told)) => (Ok(value), told),
+            Err(problem) => (Err(problem), Vec::new()),
+        };
+        self.recorded_told(actor, action, named, act).await
+    }
+
+    /// The same, for acts of which something is to be told when they fail, too.
+    pub(crate) async fn recorded_told<T, F>(
+        &self,
+        actor: &str,
+        action: &str,
+        named: &[(&str, &str)],
+        act: impl FnOnce(u64) -> F,
+    ) -> Result<T, Problem>
+    where
+        F: Future<Output = (Result<T, Problem>, Vec<(&'static str, String)>)>,
+    {
         let event = named.iter().fold(
             Event::new(EventKind::Intent, format!("operator:{actor}"), action),
             |event, (name, what)| event.with_detail(*name, *what),
@@ -241,22 +269,20 @@ impl Gateway {
             let detail = format!("nothing is done that is not on the record: {error}");
             Problem::new("audit-unavailable", detail)
         })?;
-        let outcome = act(intent).await;
+        let (outcome, told) = act(intent).await;
         let mut result = Event { of: Some(intent), ..result };
         result.outcome = Some(if outcome.is_ok() { "done" } else { "failed" }.to_owned());
-        match &outcome {
-            Ok((_, told)) => {
-                for (name, what) in told {
-                    result.detail.insert((*name).to_owned(), what.clone());
-                }
-            }
-            Err(problem) => result.rule = Some(problem.rule.clone()),
+        for (name, what) in told {
+            result.detail.insert(name.to_owned(), what);
+        }
+        if let Err(problem) = &outcome {
+            result.rule = Some(problem.rule.clone());
         }
         // The act has happened: a record that fails now is an alert.
         if self.audit.accept(result, Durability::Power).await.is_err() {
             self.shared.metrics.audit_refused();
         }
-        outcome.map(|(value, _)| value)
+        outcome
     }
 
     /// Counts the tokens of every domain, as metrics.

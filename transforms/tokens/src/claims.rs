@@ -1,7 +1,7 @@
 //! Whom a token is about, so that it can be erased.
 //!
-//! A row names the one subject that every protection of its value with a subject named.
-//! When another is named, the row becomes shared: it names nobody any more, and for each
+//! A row names the one subject that it was issued for. When another is named, or it was
+//! issued for nobody and one is named later, the row becomes shared: it names nobody any more, and for each
 //! of those who were named a claim is stored, a row of its own that says so. Erasure of
 //! one of them leaves the token to the others and says that it did.
 //!
@@ -25,6 +25,8 @@ use crate::vault::{VaultStore, store_failed};
 pub(crate) const SHARED: [u8; 16] = [0xff; 16];
 /// What a claim begins with; no token does.
 const MARK: char = '\u{1}';
+/// What a row begins with that says that a token is spent. No claim does.
+const SPENT: &str = "\u{1}spent\u{1}";
 /// Claims that are read at a time.
 const PAGE: usize = 1000;
 
@@ -113,16 +115,10 @@ impl VaultStore {
         }
         let (mut claims, mut changes) = (Vec::new(), Vec::new());
         for Claim { token, subject: from } in found {
-            let to = match from {
-                None => Some(subject),
-                Some(from) => {
-                    claims.push(claim_of(subject, &token));
-                    if from != SHARED {
-                        claims.push(claim_of(from, &token));
-                    }
-                    Some(SHARED)
-                }
-            };
+            // Whoever named nobody has been told the token all the same, and keeps it.
+            claims.push(claim_of(subject, &token));
+            claims.extend(from.filter(|from| *from != SHARED).map(|from| claim_of(from, &token)));
+            let to = Some(SHARED);
             if from != to {
                 changes.push(SubjectChange { token, from, to });
             }
@@ -226,6 +222,19 @@ async fn claims_after(
 /// Whether what stands in the place of a token is a claim.
 pub(crate) fn is_claim(token: &str) -> bool {
     token.starts_with(MARK)
+}
+
+/// What is kept of a token from elsewhere whose number a counter may still come to: it
+/// stays when the token goes, so that it is never another value's. `None` for tokens that
+/// are drawn at random: those have other characters too.
+pub(crate) fn spent_of(token: &str) -> Option<String> {
+    let counted = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    counted.then(|| format!("{SPENT}{token}"))
+}
+
+/// Whether it says that a token is spent.
+pub(crate) fn is_spent(row: &str) -> bool {
+    row.starts_with(SPENT)
 }
 
 /// The claim of a subject to a token.

@@ -9,9 +9,11 @@ use futures_util::future::join_all;
 
 use crate::vault::store_failed;
 
-/// Counters of which numbers are held. Beyond it all that are held are left out: they
-/// are not used again.
+/// Counters of which numbers are held. Beyond it those of one are left out for each that
+/// comes: they are not used again.
 const COUNTERS: usize = 16_384;
+/// How many of them are looked at for one that holds nothing.
+const LOOKED_AT: usize = 16;
 /// Counters that are remembered as nearly spent.
 const PRESSED: usize = 1024;
 /// Most numbers that are taken beyond what is wanted now, and of how many at least one.
@@ -86,9 +88,14 @@ impl Counters {
     /// Takes back numbers that surely were not used.
     pub(crate) fn give_back(&self, domain: DomainId, part: [u8; 16], numbers: Vec<u64>) {
         let mut held = self.held();
-        let held = held.entry((domain, part)).or_default();
+        let held = room_for(&mut held, (domain, part));
         held.numbers.extend(numbers);
         held.numbers.truncate(GIVEN_BACK.max(AHEAD as usize));
+    }
+
+    /// Leaves out what is held of a domain: others may have taken the same numbers.
+    pub(crate) fn forget(&self, domain: DomainId) {
+        self.held().retain(|(of, _), _| *of != domain);
     }
 
     /// The counters of which four fifths are used, as far as this process took from them.
@@ -104,13 +111,10 @@ impl Counters {
         wanted: &'a [Numbers],
     ) -> (Vec<Vec<u64>>, Vec<Short<'a>>) {
         let mut counters = self.held();
-        if counters.len() >= COUNTERS {
-            counters.clear();
-        }
         let mut short = Vec::new();
         let mut given = Vec::with_capacity(wanted.len());
         for (at, wanted) in wanted.iter().enumerate() {
-            let held = counters.entry((domain, wanted.part)).or_default();
+            let held = room_for(&mut counters, (domain, wanted.part));
             let have = held.numbers.len().min(usize::try_from(wanted.count).unwrap_or(usize::MAX));
             let numbers: Vec<u64> = held.numbers.drain(..have).collect();
             let need = wanted.count.saturating_sub(numbers.len() as u64);
@@ -140,7 +144,7 @@ impl Counters {
             given.extend(numbers.by_ref().take(need));
         }
         let mut counters = self.held();
-        counters.entry((domain, short.wanted.part)).or_default().numbers.extend(numbers);
+        room_for(&mut counters, (domain, short.wanted.part)).numbers.extend(numbers);
     }
 
     fn note(&self, domain: DomainId, wanted: &Numbers, used: u64) {
@@ -160,10 +164,51 @@ impl Counters {
     }
 }
 
+/// What is held of a counter. One that holds nothing makes way before one that does.
+fn room_for(counters: &mut HashMap<Counter, Held>, counter: Counter) -> &mut Held {
+    if counters.len() >= COUNTERS && !counters.contains_key(&counter) {
+        let mut some = counters.iter().take(LOOKED_AT);
+        let empty = some.find(|(_, held)| held.numbers.is_empty()).map(|(counter, _)| *counter);
+        if let Some(out) = empty.or_else(|| counters.keys().next().copied()) {
+            counters.remove(&out);
+        }
+    }
+    counters.entry(counter).or_default()
+}
+
 /// A counter of which too few numbers are held.
 struct Short<'a> {
     at: usize,
     wanted: &'a Numbers,
     need: u64,
     ahead: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beyond the bound one counter loses what is held of it, and not all of them.
+    #[test]
+    fn one_counter_makes_way_for_one() {
+        let counters = Counters::default();
+        let domain = DomainId::from_bytes([7; 16]);
+        let part = |number: usize| {
+            let mut part = [0; 16];
+            part[..8].copy_from_slice(&number.to_be_bytes());
+            part
+        };
+        for number in 0..COUNTERS + 10 {
+            counters.give_back(domain, part(number), vec![1, 2, 3]);
+        }
+        let held = counters.held();
+        assert_eq!(held.len(), COUNTERS);
+        assert!(held.values().all(|held| held.numbers.len() == 3));
+        assert!(held.contains_key(&(domain, part(COUNTERS + 9))));
+        drop(held);
+        counters.forget(DomainId::from_bytes([8; 16]));
+        assert_eq!(counters.held().len(), COUNTERS);
+        counters.forget(domain);
+        assert!(counters.held().is_empty());
+    }
 }

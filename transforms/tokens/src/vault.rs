@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use allonym_keyring::{KeyVersion, Keyring, Purpose, Secret};
+use allonym_keyring::{DomainId, KeyVersion, Keyring, Purpose, Secret};
 use allonym_protect::{
     Candidate, Found, Issue, Issued, Numbers, TokenDomain, TokenError, TokenStore,
 };
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use crate::cache::{Cache, CacheCounts, KnownToken, KnownValue, Moment};
-use crate::claims::{Claim, is_claim};
+use crate::claims::{Claim, is_claim, spent_of};
 use crate::counters::{Counters, Pressure};
 use crate::domains::{Domains, Known};
 use crate::sealing::{Lookup, Sealer, fixed_key, subject_hash};
@@ -110,6 +110,19 @@ impl VaultStore {
         Ok(tokens.len())
     }
 
+    /// Moves the counters of a domain `skip` numbers on, and lets them go on if they wait
+    /// after a restore; whether they did. What this process holds is left out: it may
+    /// have been issued before.
+    ///
+    /// # Errors
+    /// When the store is away, or does not know the domain.
+    pub async fn resume(&self, domain: DomainId, skip: u64) -> Result<bool, TokenError> {
+        self.counters.forget(domain);
+        let resumed = self.store.counters_resume(domain, skip).await.map_err(store_failed);
+        self.counters.forget(domain);
+        resumed
+    }
+
     /// The tokens of a batch; none if some that were found are gone again.
     async fn tokens(&self, batch: &Batch<'_>) -> Result<Option<Vec<Issued>>, TokenError> {
         let mut issued = self.remembered(batch);
@@ -172,6 +185,7 @@ impl VaultStore {
         let TokenDomain { domain, .. } = batch.domain;
         let open = batch.candidates.iter().zip(&batch.found_by).zip(issued);
         let open: Vec<_> = open.filter(|(_, issued)| issued.is_none()).collect();
+        let open = self.not_spent(batch, open).await?;
         if open.is_empty() {
             return Ok(());
         }
@@ -208,6 +222,30 @@ impl VaultStore {
             });
         }
         Ok(())
+    }
+
+    /// Without those whose token came from elsewhere once: it is taken for good.
+    async fn not_spent<'b, 's>(
+        &self,
+        batch: &Batch<'_>,
+        open: Vec<Open<'b, 's>>,
+    ) -> Result<Vec<Open<'b, 's>>, TokenError> {
+        let spent = |((candidate, _), _): &Open<'_, '_>| spent_of(&candidate.token);
+        let asked: Vec<String> = open.iter().filter_map(spent).collect();
+        if asked.is_empty() {
+            return Ok(open);
+        }
+        let rows = self.store.token_by_token(batch.domain.domain.id, asked).await;
+        let mut rows = rows.map_err(store_failed)?.into_iter();
+        let mut left = Vec::with_capacity(open.len());
+        for open in open {
+            if spent(&open).is_some() && rows.next().flatten().is_some() {
+                *open.1 = Some(Issued::Taken);
+            } else {
+                left.push(open);
+            }
+        }
+        Ok(left)
     }
 
     /// What the row of a value says; nothing if its time is over.
@@ -397,6 +435,9 @@ impl TokenStore for VaultStore {
         self.counters.give_back(domain.domain.id, part, numbers);
     }
 }
+
+/// A candidate without a token, how it is looked up, and where its outcome goes.
+type Open<'b, 's> = ((&'b Candidate, &'b Option<[u8; 16]>), &'s mut Option<Issued>);
 
 /// A row with all that is sealed in it under another version.
 pub(crate) fn reseal_row(

@@ -160,13 +160,18 @@ impl Session {
         // Only that schema from now on: nobody slips a table or function in before ours.
         let about = "SELECT n.oid::bigint, current_setting('server_version_num')::bigint,
                  current_setting('server_encoding'), current_setting('synchronous_commit'),
-                 set_config('search_path', quote_ident(n.nspname) || ', pg_temp', false)
+                 set_config('search_path', quote_ident(n.nspname) || ', pg_temp', false),
+                 n.nspname LIKE 'pg\\_%'
              FROM pg_catalog.pg_namespace n WHERE n.nspname = current_schema()";
         let rows = self.within(self.client.query(about, &[])).await?;
         let refused = |why: &str| Failure::from(StoreError::Refused(why.to_owned()));
         let row = rows.first().ok_or_else(|| {
             refused("no schema of its search_path exists, or the role has no USAGE on it")
         })?;
+        // What is made in the schema of a session is gone with it.
+        if row.try_get::<_, bool>(5)? {
+            return Err(refused("the first schema of its search_path is PostgreSQL's own (pg_…)"));
+        }
         let (number, version): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let (encoding, commit): (String, String) = (row.try_get(2)?, row.try_get(3)?);
         if version < OLDEST {

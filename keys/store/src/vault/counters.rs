@@ -70,29 +70,29 @@ impl Store {
         self.look_at_tokens(domain, Lane::Gets, used).await
     }
 
-    /// Lets the counters of a domain go on after a restore, every one of them, new ones
-    /// too, `skip` numbers further on. `skip` is at least what was taken of any since the
-    /// backup: a number that came twice would give one token to two values. Whether the
-    /// domain waited for it.
+    /// Moves the counters of a domain, every one of them, new ones too, `skip` numbers
+    /// further on, and lets them go on if they wait after a restore. `skip` is at least
+    /// what was taken of any since the backup: a number that came twice would give one
+    /// token to two values. Asked again, it moves them again. Whether the domain waited.
     ///
     /// # Errors
     /// When the domain is not known, or the disk says no.
     pub async fn counters_resume(&self, domain: DomainId, skip: u64) -> Result<bool, StoreError> {
         let skip = i64::try_from(skip).unwrap_or(i64::MAX).min(MOST_SKIPPED);
         let resume = move |transaction: &Transaction<'_>, at: At| {
-            if floor(transaction, at)?.is_some() {
-                return Ok(Ok(false));
-            }
+            let held = floor_row(transaction, at)?;
             // A sum that does not fit is as good as the end of every counter.
             let others = "UPDATE counters
                  SET next = CASE WHEN next > 9223372036854775807 - ?4 THEN 9223372036854775807 ELSE next + ?4 END
                  WHERE namespace = ?1 AND domain = ?2 AND part <> ?3";
             let row = params![at.namespace, at.domain, &FLOOR, skip];
             transaction.execute(others, row)?;
-            let own = "UPDATE counters SET next = -1 - next + ?4
-                 WHERE namespace = ?1 AND domain = ?2 AND part = ?3";
-            transaction.execute(own, row)?;
-            Ok(Ok(true))
+            let before = if held < 0 { -1 - held } else { held };
+            let floor = before.saturating_add(skip);
+            let own = "INSERT INTO counters (namespace, domain, part, next) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (namespace, domain, part) DO UPDATE SET next = excluded.next";
+            transaction.execute(own, params![at.namespace, at.domain, &FLOOR, floor])?;
+            Ok(Ok(held < 0))
         };
         self.change_tokens(domain, 1, resume).await
     }
@@ -115,8 +115,13 @@ pub(crate) fn forget(transaction: &Transaction<'_>, namespace: i64) -> Result<()
 
 /// Where new counters begin; `None` while nobody knows.
 fn floor(transaction: &Transaction<'_>, at: At) -> Result<Option<i64>, StoreError> {
+    let floor = floor_row(transaction, at)?;
+    Ok((floor >= 0).then_some(floor))
+}
+
+/// What the row of the floor holds, 0 where there is none.
+fn floor_row(transaction: &Transaction<'_>, at: At) -> Result<i64, StoreError> {
     let sql = "SELECT next FROM counters WHERE namespace = ?1 AND domain = ?2 AND part = ?3";
     let row = transaction.first(sql, params![at.namespace, at.domain, &FLOOR])?;
-    let floor: i64 = row.map_or(Ok(0), |row| row.get(0))?;
-    Ok((floor >= 0).then_some(floor))
+    row.map_or(Ok(0), |row| row.get(0))
 }

@@ -294,9 +294,68 @@ impl Vaulted {
                 }
             }
             if let Some(index) = spent {
-                return Err(Fault { index, rule: FaultRule::Exhausted }.into());
+                return self.draw_spare((sequence, keys), values, groups, (drawn, spare), index);
             }
         }
+    }
+
+    /// Of a counter that is spent, what did not suit one value may suit another of the
+    /// batch: one without a token, or one that gives its own to such a one. `index` is
+    /// of a value that has none.
+    fn draw_spare(
+        &self,
+        (sequence, keys): (&Sequence, &SequenceKeys),
+        values: &[Open<'_>],
+        groups: &[Group<'_>],
+        (drawn, spare): (&mut [Option<Drawn>], &mut Spare),
+        index: usize,
+    ) -> Result<(), VaultedFault> {
+        let token = |at: usize, number: u64| -> Result<Option<String>, VaultedFault> {
+            let (Some((index, value)), Some(group)) = (values.get(at), groups.get(at)) else {
+                return Ok(None);
+            };
+            let text = value.as_str().unwrap_or_default();
+            let token = sequence.token(keys, group, text, number);
+            let token = token.map_err(|rule| Fault { index: *index, rule })?;
+            Ok(sequence.suits(value, &token).then_some(token))
+        };
+        let exhausted = || VaultedFault::from(Fault { index, rule: FaultRule::Exhausted });
+        for at in 0..drawn.len() {
+            let Some(part) = groups.get(at).map(|group| group.part) else { continue };
+            if drawn.get(at).is_none_or(Option::is_some) {
+                continue;
+            }
+            let numbers = spare.entry(part).or_default();
+            let mut found = None;
+            for (place, number) in numbers.iter().enumerate() {
+                if let Some(token) = token(at, *number)? {
+                    found = Some((place, token));
+                    break;
+                }
+            }
+            if let Some((place, token)) = found {
+                let number = numbers.swap_remove(place);
+                set(drawn, at, Some(Drawn { token, part, number }));
+                continue;
+            }
+            // One that has a token takes a spare number and leaves its own.
+            let mut swap = None;
+            'swap: for (other, had) in drawn.iter().enumerate() {
+                let Some(had) = had.as_ref().filter(|had| had.part == part) else { continue };
+                let Some(mine) = token(at, had.number)? else { continue };
+                for (place, number) in numbers.iter().enumerate() {
+                    if let Some(theirs) = token(other, *number)? {
+                        swap = Some((other, had.number, mine, place, theirs));
+                        break 'swap;
+                    }
+                }
+            }
+            let (other, mine_number, mine, place, theirs) = swap.ok_or_else(exhausted)?;
+            let number = numbers.swap_remove(place);
+            set(drawn, other, Some(Drawn { token: theirs, part, number }));
+            set(drawn, at, Some(Drawn { token: mine, part, number: mine_number }));
+        }
+        Ok(())
     }
 
     /// The values of which none equals another, and for each value which of them it is.

@@ -199,6 +199,15 @@ impl Vaulted {
         &self.domain
     }
 
+    /// The claim that names the tenant of a caller; `None` for a global scope.
+    #[must_use]
+    pub fn tenant_claim(&self) -> Option<&str> {
+        match &self.scope {
+            Scope::Global => None,
+            Scope::Tenant(claim) => Some(claim),
+        }
+    }
+
     /// The token that a value has the form of, as it was issued, whatever became of its
     /// case on the way; `None` for what can be no token of this domain.
     #[must_use]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{FORMAT, Header, Line, Trailer, VERSION};
-use crate::claims::{SHARED, claimed, hex};
+use crate::claims::{SHARED, claimed, hex, is_spent};
 use crate::upkeep::open_metadata;
 use crate::vault::{Sealers, VaultStore, store_failed};
 
@@ -20,6 +20,7 @@ pub struct Exporter<'a> {
     keys: &'a dyn Keyring,
     lines: u64,
     at: At,
+    tenant: Option<String>,
 }
 
 enum At {
@@ -32,7 +33,14 @@ impl<'a> Exporter<'a> {
     /// An export from the first token on.
     #[must_use]
     pub fn new(vault: &'a VaultStore, method: &'a Vaulted, keys: &'a dyn Keyring) -> Self {
-        Self { vault, method, keys, lines: 0, at: At::Beginning }
+        Self { vault, method, keys, lines: 0, at: At::Beginning, tenant: None }
+    }
+
+    /// The same, of the tokens of one tenant only.
+    #[must_use]
+    pub fn of_tenant(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.to_owned());
+        self
     }
 
     /// The next lines, each with its line feed; nothing after the last, which is the
@@ -65,12 +73,51 @@ impl<'a> Exporter<'a> {
             return Ok(Some(page));
         };
         let mut sealers = Sealers::new(self.method.domain(), self.keys);
-        for row in rows {
+        let ours = self.ours(&mut sealers, &rows).await?;
+        for (row, ours) in rows.into_iter().zip(ours) {
+            // What is said of spent tokens means nothing elsewhere.
+            if !ours || is_spent(&row.token) {
+                continue;
+            }
             write(&mut page, &line(&mut sealers, row)?)?;
             self.lines += 1;
         }
         self.at = At::After(Some(last));
         Ok(Some(page))
+    }
+}
+
+impl Exporter<'_> {
+    /// Which rows are of the tenant whose tokens are asked for: a claim is where its
+    /// token is.
+    async fn ours(
+        &self,
+        sealers: &mut Sealers<'_>,
+        rows: &[TokenRow],
+    ) -> Result<Vec<bool>, TokenError> {
+        let Some(wanted) = &self.tenant else { return Ok(vec![true; rows.len()]) };
+        let claimed: Vec<Option<&str>> =
+            rows.iter().map(|row| claimed(&row.token).map(|(_, token)| token)).collect();
+        let asked: Vec<String> = claimed.iter().flatten().map(|token| (*token).into()).collect();
+        let id = self.method.domain().domain.id;
+        let named = self.vault.store.token_by_token(id, asked).await.map_err(store_failed)?;
+        let mut named = named.into_iter();
+        let mut ours = Vec::with_capacity(rows.len());
+        for (row, claimed) in rows.iter().zip(claimed) {
+            let named = claimed.map(|_| named.next().flatten());
+            let row = match &named {
+                None => row,
+                Some(Some(named)) => named,
+                Some(None) => {
+                    ours.push(false);
+                    continue;
+                }
+            };
+            let opened = sealers.of(row.version)?.open(&row.token, &row.sealed)?;
+            let (_, tenant) = Vaulted::opened(&opened).ok_or(TokenError::Altered)?;
+            ours.push(tenant == wanted);
+        }
+        Ok(ours)
     }
 }
 

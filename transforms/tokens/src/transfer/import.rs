@@ -6,7 +6,7 @@ use allonym_store::{PutOutcome, TokenRow};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{FORMAT, Header, Line, VERSION};
-use crate::claims::{SHARED, claim_of};
+use crate::claims::{SHARED, claim_of, spent_of};
 use crate::sealing::{Sealer, subject_hash};
 use crate::upkeep::write_metadata;
 use crate::vault::{Sealers, VaultStore, store_failed};
@@ -34,6 +34,7 @@ pub struct Importer<'a> {
     found_by: HashSet<[u8; 16]>,
     pending_bytes: usize,
     summary: Summary,
+    tenant: Option<String>,
 }
 
 enum State {
@@ -119,7 +120,21 @@ impl<'a> Importer<'a> {
             found_by: HashSet::new(),
             pending_bytes: 0,
             summary: Summary::default(),
+            tenant: None,
         }
+    }
+
+    /// The same, of which lines of other tenants are refused as invalid.
+    #[must_use]
+    pub fn of_tenant(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.to_owned());
+        self
+    }
+
+    /// How many lines became what until now.
+    #[must_use]
+    pub const fn summary(&self) -> Summary {
+        self.summary
     }
 
     /// Takes the next bytes, wherever they are cut. Lines are reported some time after
@@ -233,6 +248,9 @@ impl<'a> Importer<'a> {
             let row = self.vault.claim_row(domain, self.keys, claim_of(subject, &line.token))?;
             return Ok(Ok(Entry { number, row, value: None }));
         }
+        if self.tenant.as_ref().is_some_and(|tenant| *tenant != line.tenant) {
+            return Ok(Err(invalid("it is of another tenant")));
+        }
         let Some(value) = line.value() else {
             return Ok(Err(invalid("it has no value of its kind")));
         };
@@ -300,6 +318,7 @@ impl<'a> Importer<'a> {
         }
         let rows = pending.iter().map(|entry| entry.row.clone()).collect();
         let id = self.method.domain().domain.id;
+        self.spend(&pending).await?;
         let put = self.vault.store.token_import(id, rows).await.map_err(store_failed)?;
         if put.len() != pending.len() {
             return Err(TokenError::Altered.into());
@@ -316,6 +335,20 @@ impl<'a> Importer<'a> {
         self.tell_equal(&pending, &mut outcomes).await?;
         for (entry, outcome) in pending.iter().zip(outcomes) {
             self.tell(report, entry.number, outcome);
+        }
+        Ok(())
+    }
+
+    /// Keeps, before the tokens are stored, that no counter may ever issue them.
+    async fn spend(&self, pending: &[Entry]) -> Result<(), ImportError> {
+        let domain = self.method.domain();
+        let tokens = pending.iter().filter(|entry| entry.value.is_some());
+        let rows = tokens
+            .filter_map(|entry| spent_of(&entry.row.token))
+            .map(|spent| self.vault.claim_row(domain, self.keys, spent))
+            .collect::<Result<Vec<_>, _>>()?;
+        if !rows.is_empty() {
+            self.vault.store.token_import(domain.domain.id, rows).await.map_err(store_failed)?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ conformance!(
     a_number_and_its_text_are_one_value,
     a_number_never_gets_a_leading_zero,
     every_token_is_issued_and_then_no_more,
+    what_does_not_suit_one_value_is_anothers,
     numbers_are_not_used_twice,
     a_token_from_elsewhere_is_passed_over,
     searching_takes_no_number,
@@ -182,6 +183,17 @@ async fn every_token_is_issued_and_then_no_more(world: World) {
         let found = reveal(&method, &token, &context(&keys)).await.unwrap();
         assert!(found == [Value::text(format!("7{number:02}3"))]);
     }
+}
+
+/// As many values as numbers, of which some stand for a value itself.
+async fn what_does_not_suit_one_value_is_anothers(world: World) {
+    let (method, keys) = (world.format("tiny", digits(1, 1, 4, 4)), world.keys());
+    let values: Vec<Value> = (1..10)
+        .flat_map(|first| (0..100).map(move |n| Value::text(format!("{first}{n:02}3"))))
+        .collect();
+    let tokens = protect(&method, &values, &context(&keys)).await;
+    assert_eq!(texts(&tokens).into_iter().collect::<HashSet<_>>().len(), 900);
+    assert!(values.iter().zip(&tokens).all(|(value, token)| value != token));
 }
 
 /// Many at once, over two nodes, with a restart in between.

@@ -89,9 +89,10 @@ async fn who_named_nobody_has_no_claim(world: World) {
     let same = protect(&method, &values[..1], &about(&keys, "a")).await;
     assert!(same[0] == tokens[0]);
     assert!(protect(&method, &values, &context(&keys)).await == tokens);
+    // Others have the token, whom nobody named.
     let receipt = erase(&world, "note", "a").await.receipt;
-    assert_eq!((receipt.deleted, receipt.shared), (1, 0));
-    assert!(reveal(&method, &tokens[1..], &context(&keys)).await.unwrap() == values[1..]);
+    assert_eq!((receipt.deleted, receipt.shared), (0, 1));
+    assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
     let empty = Context { subject: Some(""), ..context(&keys) };
     protect(&method, &values, &empty).await;
     assert_eq!(world.row("note", &tokens[1]).await.subject, None);

@@ -10,6 +10,8 @@ conformance!(
     lines_are_reported_one_by_one,
     an_import_goes_on_where_it_ended,
     random_tokens_are_there_already,
+    a_tenant_moves_only_its_own,
+    what_was_imported_is_never_issued_again,
     a_file_that_is_cut_is_noticed,
     what_is_no_such_file_is_refused,
 );
@@ -170,7 +172,8 @@ async fn lines_are_reported_one_by_one(world: World) {
             assert!(right, "line {at}: {line}: {told:?}");
         }
     }
-    assert_eq!(world.count("account").await, 3);
+    // With what is kept of the four tokens that no counter may issue.
+    assert_eq!(world.count("account").await, 7);
     let tokens = [Value::text("199991"), Value::number("999999999")];
     let values = [Value::text("100001"), Value::number("100003")];
     assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
@@ -277,4 +280,50 @@ async fn what_is_no_such_file_is_refused(world: World) {
     let long = format!("{HEADER}\n{}", "x".repeat(3 << 20));
     assert_eq!(import(&world, &method, &long, 1 << 16).await.0, Err(ImportError::Long(2)));
     assert_eq!(world.count("note").await, 0);
+}
+
+async fn a_tenant_moves_only_its_own(world: World) {
+    let keys = world.keys();
+    let scope = Scope::Tenant("tenant".into());
+    let method = world.method("note", TokenTemplate::Plain, false, Canonical::Exact, scope);
+    for tenant in ["a", "b"] {
+        for subject in ["17", "18"] {
+            let context = Context { tenant: Some(tenant), ..about(&keys, subject) };
+            protect(&method, &emails(3), &context).await;
+        }
+    }
+    let mut exporter = Exporter::new(&world.vault, &method, &keys).of_tenant("a");
+    let mut text = String::new();
+    while let Some(page) = exporter.page().await.unwrap() {
+        text.push_str(std::str::from_utf8(&page).unwrap());
+    }
+    // Three tokens, and a claim of each subject to each.
+    assert!(text.ends_with("{\"end\":true,\"lines\":9}\n"));
+    assert!(!text.contains("\"tenant\":\"b\""));
+    for (tenant, already, invalid) in [("a", 9, 0), ("b", 6, 3)] {
+        let mut importer = Importer::new(&world.vault, &method, &keys).of_tenant(tenant);
+        importer.push(text.as_bytes(), &mut |_, _| {}).await.unwrap();
+        let summary = importer.finish(&mut |_, _| {}).await;
+        assert_eq!(summary, Ok(Summary { already, invalid, ..Summary::default() }));
+    }
+}
+
+async fn what_was_imported_is_never_issued_again(world: World) {
+    let method = world.format("tiny", {
+        TokenTemplate::Digits { keep: Keep { first: 1, last: 1 }, min: 4, max: 4 }
+    });
+    let (keys, domain) = (world.keys(), world.domain("tiny"));
+    let elsewhere: Vec<String> = (0..50).map(|n| format!("7{n:02}3")).collect();
+    let lines: Vec<String> = (0..50)
+        .map(|n| format!("{{\"token\":\"7{n:02}3\",\"value\":\"7{:02}3\"}}\n", n + 50))
+        .collect();
+    let text = format!("{HEADER}\n{}{{\"end\":true,\"lines\":50}}\n", lines.concat());
+    let (end, _) = import(&world, &method, &text, 1000).await;
+    assert_eq!(end, Ok(Summary { imported: 50, ..Summary::default() }));
+    let gone: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
+    assert_eq!(world.vault.delete(&domain, &gone).await, Ok(vec![true; 50]));
+    assert_eq!(export(&world, &method).await.lines().count(), 2);
+    let values: Vec<Value> = (0..45).map(|n| Value::text(format!("7{n:02}3"))).collect();
+    let tokens = protect(&method, &values, &context(&keys)).await;
+    assert!(texts(&tokens).iter().all(|token| !gone.contains(token)));
 }
