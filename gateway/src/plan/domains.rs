@@ -108,7 +108,8 @@ fn report(class: &ClassPlan, protected: &Protected) -> DomainReport {
     let deterministic = is_deterministic(&spec.method);
     let mut sizes: Vec<SizeReport> =
         sizes.iter().map(|size| SizeReport::of(size, class.distinct, deterministic)).collect();
-    if let (true, Some(declared)) = (sizes.is_empty(), class.distinct) {
+    let enciphered = sizes.iter().any(|size| size.class != Some("tokens"));
+    if let (false, Some(declared)) = (enciphered, class.distinct) {
         sizes.push(SizeReport {
             what: "as declared".to_owned(),
             values: Some(declared.to_string()),
@@ -145,8 +146,10 @@ impl SizeReport {
                 SizeClass::Table => "table",
                 SizeClass::Short => "short",
                 SizeClass::Full => "full",
+                SizeClass::Counter => "tokens",
             }),
-            quota: deterministic.then(|| Quota::of(fewest)),
+            // Tokens say nothing of their values: what they hide is as large as the class.
+            quota: (deterministic && size.cipher != SizeClass::Counter).then(|| Quota::of(fewest)),
         }
     }
 }
@@ -307,6 +310,7 @@ pub(super) fn low_entropy(class: &ClassPlan) -> Option<Warning> {
         return None;
     }
     let smallest = sizes(&protected.spec).unwrap_or_default().into_iter();
+    let smallest = smallest.filter(|size| size.cipher != SizeClass::Counter);
     let smallest = smallest.filter_map(|size| size.values).min();
     let values = few(smallest, class.distinct)?;
     Some(Warning {
@@ -381,6 +385,21 @@ mod tests {
         {
             assert_eq!(SizeReport::of(&size(cipher), None, true).class, Some(class));
         }
+    }
+
+    #[test]
+    fn tokens_of_a_format_are_as_many_as_their_counter_has() {
+        let keep = Keep { first: 6, last: 4 };
+        let luhn = allonym_protect::Luhn::Fails;
+        let template = TokenTemplate::Pan { keep, min: 16, max: 16, luhn };
+        let canonical = allonym_protect::Canonical::Exact;
+        let method = MethodSpec::Token { template, random: false, canonical };
+        let scope = allonym_protect::Scope::Global;
+        let sizes = sizes(&allonym_protect::Spec { revision: 1, method, scope }).unwrap();
+        let report = SizeReport::of(&sizes[0], None, true);
+        assert_eq!(report.values.as_deref(), Some("1000000"));
+        assert_eq!((report.class, report.quota.is_none()), (Some("tokens"), true));
+        assert_eq!(report.what, "length 16, of one kept part");
     }
 
     #[test]

@@ -85,25 +85,21 @@ fn check_slot(class: &str, protected: &Protected, key: &KeyInfo, next: u32) -> R
         .filter(|version| version.state != KeyState::Destroyed)
         .map(|version| version.version.number())
         .collect();
-    let room = room(&protected.method);
-    check_room(room, live.len()).map_err(|room| {
-        Problem::new(
-            "rotation-slot-taken",
-            format!(
-                "class `{class}` has room for {room} live key versions, and there are {}: rewrap and destroy the oldest first",
-                live.len()
-            ),
-        )
-    })?;
-    let Some(slots) = slots(&protected.method) else { return Ok(()) };
-    let slot = |version: u32| (version - 1) % slots;
-    match live.iter().find(|version| slot(**version) == slot(next)) {
-        Some(version) => Err(Problem::new(
-            "rotation-slot-taken",
-            format!(
-                "class `{class}` has room for {slots} live key versions, and version {next} would have the mark of version {version}: rewrap and destroy that one first"
-            ),
-        )),
+    let taken = slots(&protected.method).and_then(|slots| {
+        let slot = |version: u32| (version - 1) % slots;
+        let version = live.iter().find(|version| slot(**version) == slot(next))?;
+        Some(format!(
+            "class `{class}` has room for {slots} live key versions, and version {next} would have the mark of version {version}: rewrap and destroy that one first"
+        ))
+    });
+    let crowded = || {
+        let (room, live) = (check_room(room(&protected.method), live.len()).err()?, live.len());
+        Some(format!(
+            "class `{class}` has room for {room} live key versions, and there are {live}: rewrap and destroy the oldest first"
+        ))
+    };
+    match taken.or_else(crowded) {
+        Some(why) => Err(Problem::new("rotation-slot-taken", why)),
         None => Ok(()),
     }
 }

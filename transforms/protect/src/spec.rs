@@ -80,7 +80,7 @@ pub enum MethodSpec {
         /// What is left.
         keep: Keep,
     },
-    /// One-way: a date or timestamp moves by a keyed number of days.
+    /// One-way: a date moves by a keyed number of days.
     DateShift {
         /// How the date is written.
         format: DateFormat,

@@ -10,10 +10,17 @@ use allonym_keyring::{Keyring, Purpose, Secret};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use crate::Domain;
+use crate::{Domain, SpecError, TokenTemplate};
 
 pub(crate) use shape::is_token;
 pub use vaulted::{Vaulted, VaultedFault};
+
+/// How many tokens there are for values of each length with the same kept parts, where
+/// tokens have the format of their values.
+pub(crate) fn rooms(template: &TokenTemplate) -> Result<Vec<(usize, u64)>, SpecError> {
+    let shape = shape::Shape::new(template)?;
+    Ok(shape.sequence().map_or_else(Vec::new, |sequence| sequence.rooms().collect()))
+}
 
 /// Where vaulted tokens live. Everything is batched: one round trip for a batch.
 #[async_trait]

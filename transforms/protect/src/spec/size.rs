@@ -1,5 +1,6 @@
 use super::{MethodSpec, Spec, SpecError};
 use crate::fpe::Format;
+use crate::token;
 
 /// From how many values on FF1 has its full strength (10^13, halves of 22 bits and more).
 const FULL: u128 = 10_000_000_000_000;
@@ -26,6 +27,8 @@ pub enum SizeClass {
     Short,
     /// FF1 at its full strength.
     Full,
+    /// Not enciphered: so many tokens can be issued to values with the same kept parts.
+    Counter,
 }
 
 impl Size {
@@ -46,8 +49,13 @@ impl Size {
 /// # Errors
 /// When the specification cannot be had.
 pub fn sizes(spec: &Spec) -> Result<Vec<Size>, SpecError> {
-    let MethodSpec::Fpe { template, .. } = &spec.method else {
-        return Ok(Vec::new());
+    let template = match &spec.method {
+        MethodSpec::Fpe { template, .. } => template,
+        MethodSpec::Token { template, .. } => {
+            let rooms = token::rooms(template)?;
+            return Ok(rooms.into_iter().map(|(length, room)| of_counter(length, room)).collect());
+        }
+        _ => return Ok(Vec::new()),
     };
     Ok(match Format::build(template)? {
         Format::Positional(template) => template.layouts().iter().filter_map(of_layout).collect(),
@@ -71,6 +79,11 @@ fn of_layout(layout: &crate::template::Layout) -> Option<Size> {
     }
     let values = run.size().map(|size| size / u128::from(layout.given_away));
     Some(Size::new(what, values, values.map_or_else(|| run.bits(), bits)))
+}
+
+fn of_counter(length: usize, room: u64) -> Size {
+    let (what, values) = (format!("length {length}, of one kept part"), u128::from(room));
+    Size { what, values: Some(values), bits: bits(values), cipher: SizeClass::Counter }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a report shows a few digits")]

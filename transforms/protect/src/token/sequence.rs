@@ -94,6 +94,11 @@ impl Sequence {
         Self::spanning(Alphabet::Base62, keep, min, max)
     }
 
+    /// How many tokens one counter has, for each length.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.spans.iter().map(|span| (span.length, span.limit))
+    }
+
     fn spanning(alphabet: Alphabet, keep: Keep, min: usize, max: usize) -> Result<Self, SpecError> {
         if min == 0 || min > max || max > LONGEST {
             return Err(SpecError::Invalid("lengths must be from 1 to 256, the shortest first"));
