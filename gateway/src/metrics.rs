@@ -27,6 +27,7 @@ pub struct Metrics {
     tidied: Family<DomainLabels, Counter>,
     cache_hits: Counter,
     cache_misses: Counter,
+    token_store_failures: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -80,6 +81,7 @@ impl Default for Metrics {
             tidied: Family::default(),
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
+            token_store_failures: Counter::default(),
         };
         metrics.store_held.set(1);
         metrics.with_registry(|registry| {
@@ -109,6 +111,9 @@ impl Default for Metrics {
             registry.register("allonym_token_cache_hits", "Found without the store", hits);
             let misses = metrics.cache_misses.clone();
             registry.register("allonym_token_cache_misses", "Asked of the store", misses);
+            let failures = metrics.token_store_failures.clone();
+            let what = "Times the token store failed";
+            registry.register("allonym_token_store_failures", what, failures);
         });
         metrics
     }
@@ -185,6 +190,11 @@ impl Metrics {
     pub fn token_cache(&self, hits: u64, misses: u64) {
         self.cache_hits.inc_by(hits.saturating_sub(self.cache_hits.get()));
         self.cache_misses.inc_by(misses.saturating_sub(self.cache_misses.get()));
+    }
+
+    /// How often the token store failed, in all.
+    pub fn token_store_failed(&self, times: u64) {
+        self.token_store_failures.inc_by(times.saturating_sub(self.token_store_failures.get()));
     }
 
     /// How much of a domain's fullest counter is used.

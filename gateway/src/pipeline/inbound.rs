@@ -314,6 +314,11 @@ pub(super) fn fault_to_refusal(
         VaultedFault::Store(TokenError::Key(_)) => {
             Refusal::new(Fault::Unavailable, "key-unavailable", "no usable key version")
         }
+        VaultedFault::Store(TokenError::Waiting) => Refusal::new(
+            Fault::Unavailable,
+            "tokens-waiting",
+            "the store was restored, and new tokens of this class wait for its operator (`allonym tokens resume`)",
+        ),
         VaultedFault::Store(_) => store_away(),
     }
 }

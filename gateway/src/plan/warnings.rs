@@ -1,10 +1,12 @@
 //! What a reviewer and an operator should know.
 
+use std::collections::HashSet;
 use std::time::SystemTime;
 
 use allonym_contract::Tokens;
 use allonym_http::{TlsChoice, Unlisted};
 use allonym_policy::{Outcome, ReadQuestion, Right};
+use allonym_protect::MethodSpec;
 use allonym_store::Store;
 
 use super::{Plan, domains, rotation};
@@ -169,10 +171,35 @@ pub fn installation_warnings(store: &Store, plan: &Plan, config: &Config) -> Vec
     if matches!(store.restored_since(), Ok(Some(info)) if !info.unrotated.is_empty()) {
         add(true, "the store was restored from a backup: versions made after it are gone, and a key rotates only with `--from-version` (the audit log knows the numbers)".to_owned());
     }
+    for class in waiting(store, plan) {
+        add(
+            true,
+            format!(
+                "the store was restored from a backup: new tokens of class `{class}` are refused until somebody says how many may have been issued since (`allonym tokens resume {class} --skip N`)"
+            ),
+        );
+    }
     for key in store.keys().unwrap_or_default() {
         if let Some(text) = rotation::slot_warning(plan, config, &key) {
             add(true, text);
         }
     }
     warnings
+}
+
+/// For each domain whose counters wait after a restore the first class that takes from
+/// them.
+fn waiting<'a>(store: &Store, plan: &'a Plan) -> Vec<&'a str> {
+    let waiting = store.counters_waiting().unwrap_or_default();
+    let mut seen = HashSet::new();
+    let classes = plan.classes.iter().filter_map(|class| Some((class, class.method_of()?)));
+    let counted = classes.filter(|(_, protected)| match &protected.spec.method {
+        MethodSpec::Token { template, .. } => template.is_counted(),
+        _ => false,
+    });
+    counted
+        .filter(|(_, protected)| waiting.contains(&protected.domain.id))
+        .filter(|(_, protected)| seen.insert(protected.domain.id))
+        .map(|(class, _)| &*class.name)
+        .collect()
 }

@@ -23,6 +23,8 @@ const TIDY: usize = 1_000;
 const TIDIES: usize = 50;
 /// How often tokens are counted.
 const MEASURED: Duration = Duration::from_secs(60);
+/// How often it is said at most that the token store fails.
+const TELL: Duration = Duration::from_secs(60);
 /// After which time a domain that was resealed is looked at again: a request that began
 /// before a rotation may have stored a value under the older version after it.
 const AGAIN: Duration = Duration::from_secs(3600);
@@ -42,6 +44,7 @@ impl Gateway {
     ) -> Result<(), StartError> {
         let (mut resealed, mut pressed) = (Resealed::new(), HashSet::new());
         let (mut measured, mut unread): (Option<Instant>, Option<String>) = (None, None);
+        let mut told: Option<(u64, Instant)> = None;
         loop {
             // An anchor must not be ahead of the log: it is dropped a round later, when
             // what it names has long been on the disk.
@@ -69,6 +72,7 @@ impl Gateway {
             unread = why;
             let counts = self.vault.cache_counts();
             self.shared.metrics.token_cache(counts.hits, counts.misses);
+            self.tell_outage(&mut told, &said);
             self.reseal(&mut resealed, &shutdown).await;
             self.tidy(&shutdown).await;
             if measured.is_none_or(|at| at.elapsed() >= MEASURED) {
@@ -81,6 +85,20 @@ impl Gateway {
                     said(&format!("warning: {}", pressure_warning(&domain, used)));
                 }
             }
+        }
+    }
+
+    /// Says how the token store failed, which callers are not told: at once, then at most
+    /// once a minute. `told` is how often it had failed when that was said last, and when.
+    fn tell_outage(&self, told: &mut Option<(u64, Instant)>, said: &impl Fn(&str)) {
+        let outage = self.vault.outage();
+        self.shared.metrics.token_store_failed(outage.times);
+        let Some(last) = outage.last else { return };
+        let (before, quiet) = told.map_or((0, true), |(times, at)| (times, at.elapsed() >= TELL));
+        if outage.times > before && quiet {
+            let times = outage.times - before;
+            said(&format!("warning: the token store failed (times: {times}): {last}"));
+            *told = Some((outage.times, Instant::now()));
         }
     }
 

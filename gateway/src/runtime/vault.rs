@@ -20,6 +20,8 @@ use crate::plan::Plan;
 pub(crate) const MOST: usize = 10_000;
 /// What the store keeps beside tokens, as if they were some, begins with it; no token does.
 const NO_TOKEN: char = '\u{1}';
+/// Before every token, and after all that is kept beside them.
+const FIRST_TOKEN: &str = "\u{2}";
 /// The end of a token may lie so far away, in seconds: a hundred years.
 const LONGEST: u64 = 36_500 * 86_400;
 
@@ -365,17 +367,7 @@ fn domains<'a>(plan: &'a Plan, class: Option<&str>) -> Result<Vec<Domain<'a>>, P
 
 /// How many tokens a domain has, without what is kept beside them.
 async fn count(store: &Store, domain: DomainId) -> Result<u64, StoreError> {
-    let rows = store.token_count(domain).await?;
-    let (mut others, mut after) = (0_u64, None);
-    loop {
-        let page = store.token_page(domain, after, 1_000).await?;
-        let here = page.iter().take_while(|row| row.token.starts_with(NO_TOKEN)).count();
-        others += here as u64;
-        after = page.last().map(|row| row.token.clone());
-        if here < page.len() || page.is_empty() {
-            return Ok(rows.saturating_sub(others));
-        }
-    }
+    store.token_count_from(domain, FIRST_TOKEN).await
 }
 
 /// When tokens end that are given another end.
@@ -393,6 +385,7 @@ pub(crate) fn token_problem(error: &TokenError) -> Problem {
     let rule = match error {
         TokenError::Key(_) => "key-unavailable",
         TokenError::Altered => "unreadable",
+        TokenError::Waiting => "tokens-waiting",
         TokenError::Unavailable(_) | TokenError::Taken => "store-unavailable",
     };
     Problem::new(rule, error.to_string())

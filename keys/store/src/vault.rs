@@ -179,9 +179,19 @@ impl Store {
     /// # Errors
     /// When the domain is not known, or the disk says no.
     pub async fn token_count(&self, domain: DomainId) -> Result<u64, StoreError> {
-        let count = |transaction: &Transaction<'_>, at: At| {
-            let sql = "SELECT count(*) FROM tokens WHERE namespace = ?1 AND domain = ?2";
-            let row = transaction.first(sql, params![at.namespace, at.domain])?;
+        self.token_count_from(domain, "").await
+    }
+
+    /// How many tokens a domain has from this one on, in the order of their bytes.
+    ///
+    /// # Errors
+    /// When the domain is not known, or the disk says no.
+    pub async fn token_count_from(&self, domain: DomainId, from: &str) -> Result<u64, StoreError> {
+        let from = from.to_owned();
+        let count = move |transaction: &Transaction<'_>, at: At| {
+            let sql = "SELECT count(*) FROM tokens
+                 WHERE namespace = ?1 AND domain = ?2 AND token >= ?3";
+            let row = transaction.first(sql, params![at.namespace, at.domain, &from])?;
             row.map_or(Ok(0), |row| row.get(0))
         };
         self.look_at_tokens(domain, Lane::Scans, count).await

@@ -169,6 +169,13 @@ pub enum TokenError {
     /// The store cannot be reached, is full, or read-only.
     #[error("the token store is not available: {0}")]
     Unavailable(String),
+    /// The store was made out of a backup, and nobody said yet which numbers were issued
+    /// since.
+    #[error(
+        "the token store was made out of a backup: say how many tokens may have been issued \
+         since (`allonym tokens resume CLASS --skip N`)"
+    )]
+    Waiting,
     /// A sealed value does not open: it was altered, or moved from another row.
     #[error("a stored value does not open: it was altered")]
     Altered,

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use allonym_keyring::{DomainId, KeyVersion, Keyring, Purpose, Secret};
@@ -13,6 +13,7 @@ use crate::cache::{Cache, CacheCounts, KnownToken, KnownValue, Moment};
 use crate::claims::{Claim, is_claim, spent_of};
 use crate::counters::{Counters, Pressure};
 use crate::domains::{Domains, Known};
+use crate::outages::{Outage, Outages};
 use crate::sealing::{Lookup, Sealer, fixed_key, subject_hash};
 use crate::settings::Settings;
 
@@ -28,6 +29,7 @@ pub struct VaultStore {
     pub(crate) domains: Domains,
     pub(crate) cache: Cache,
     counters: Counters,
+    outages: Outages,
 }
 
 /// One batch of values that want tokens.
@@ -41,6 +43,8 @@ struct Batch<'a> {
     insert: bool,
     ttl: Option<Duration>,
     subject: Option<[u8; 16]>,
+    /// Candidates that were stored before the batch was begun anew.
+    stored: HashSet<String>,
     now: i64,
     moment: Moment,
 }
@@ -57,13 +61,20 @@ impl VaultStore {
     pub fn with(store: Store, settings: Settings) -> Self {
         let cache = Cache::new(settings.cache);
         let (domains, counters) = (Domains::default(), Counters::default());
-        Self { store, settings, domains, cache, counters }
+        Self { store, settings, domains, cache, counters, outages: Outages::default() }
     }
 
     /// How often the memory in front of the store had what was asked for.
     #[must_use]
     pub fn cache_counts(&self) -> CacheCounts {
         self.cache.counts()
+    }
+
+    /// How often the store failed whoever asked for tokens or values, and how it did last:
+    /// those are not told.
+    #[must_use]
+    pub fn outage(&self) -> Outage {
+        self.outages.so_far()
     }
 
     /// The counters of format-preserving tokens of which four fifths are used, as far
@@ -123,13 +134,58 @@ impl VaultStore {
         resumed
     }
 
+    async fn issue(
+        &self,
+        domain: &TokenDomain,
+        keys: &dyn Keyring,
+        batch: &[Candidate],
+        issue: Issue<'_>,
+    ) -> Result<Vec<Issued>, TokenError> {
+        let known = self.domains.of(&self.store, domain)?;
+        let owner = issue.owner.map(|owner| subject_hash(&known.subject, owner));
+        let subject = owner.transpose()?;
+        let mut tokens = Vec::with_capacity(batch.len());
+        for part in batch.chunks(ROWS) {
+            let hash = |candidate: &Candidate| {
+                candidate.lookup.as_ref().map(|value| known.lookup.of(value)).transpose()
+            };
+            let mut batch = Batch {
+                domain,
+                known: &known,
+                keys,
+                candidates: part,
+                found_by: part.iter().map(hash).collect::<Result<_, _>>()?,
+                insert: issue.insert,
+                ttl: issue.ttl,
+                subject,
+                stored: HashSet::new(),
+                now: 0,
+                moment: self.cache.moment(),
+            };
+            let mut round = 0;
+            tokens.extend(loop {
+                (batch.now, batch.moment) = (self.settings.now(), self.cache.moment());
+                match self.tokens(&mut batch).await? {
+                    Some(issued) => break issued,
+                    None if round < ROUNDS => round += 1,
+                    None => return Err(TokenError::Unavailable("its tokens change".into())),
+                }
+            });
+        }
+        Ok(tokens)
+    }
+
     /// The tokens of a batch; none if some that were found are gone again.
-    async fn tokens(&self, batch: &Batch<'_>) -> Result<Option<Vec<Issued>>, TokenError> {
+    async fn tokens(&self, batch: &mut Batch<'_>) -> Result<Option<Vec<Issued>>, TokenError> {
         let mut issued = self.remembered(batch);
         let mut claims = Vec::new();
         self.look_up(batch, &mut issued, &mut claims).await?;
         if batch.insert {
             self.insert(batch, &mut issued, &mut claims).await?;
+            // A batch that names nobody is never begun anew.
+            if batch.subject.is_some() {
+                batch.note_stored(&issued)?;
+            }
         }
         if let Some(subject) = batch.subject
             && !self.claim((batch.domain, batch.keys), subject, claims).await?
@@ -319,6 +375,24 @@ impl VaultStore {
 }
 
 impl Batch<'_> {
+    /// Keeps which candidates are stored. One that was stored in an earlier round, was
+    /// deleted since and is another token now may have been seen by others: whoever
+    /// asked must not take it for unused, so the whole batch fails.
+    fn note_stored(&mut self, issued: &[Option<Issued>]) -> Result<(), TokenError> {
+        for (candidate, issued) in self.candidates.iter().zip(issued) {
+            match issued {
+                Some(Issued::Token(token)) if *token == candidate.token => {
+                    self.stored.insert(token.clone());
+                }
+                _ if self.stored.contains(&candidate.token) => {
+                    return Err(TokenError::Unavailable("its tokens change".into()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Whether somebody is named whom the token is not about yet.
     fn claims(&self, subject: Option<[u8; 16]>) -> bool {
         self.insert && self.subject.is_some() && self.subject != subject
@@ -358,37 +432,7 @@ impl TokenStore for VaultStore {
         batch: Vec<Candidate>,
         issue: Issue<'_>,
     ) -> Result<Vec<Issued>, TokenError> {
-        let known = self.domains.of(&self.store, domain)?;
-        let owner = issue.owner.map(|owner| subject_hash(&known.subject, owner));
-        let subject = owner.transpose()?;
-        let mut tokens = Vec::with_capacity(batch.len());
-        for part in batch.chunks(ROWS) {
-            let hash = |candidate: &Candidate| {
-                candidate.lookup.as_ref().map(|value| known.lookup.of(value)).transpose()
-            };
-            let mut batch = Batch {
-                domain,
-                known: &known,
-                keys,
-                candidates: part,
-                found_by: part.iter().map(hash).collect::<Result<_, _>>()?,
-                insert: issue.insert,
-                ttl: issue.ttl,
-                subject,
-                now: 0,
-                moment: self.cache.moment(),
-            };
-            let mut round = 0;
-            tokens.extend(loop {
-                (batch.now, batch.moment) = (self.settings.now(), self.cache.moment());
-                match self.tokens(&batch).await? {
-                    Some(issued) => break issued,
-                    None if round < ROUNDS => round += 1,
-                    None => return Err(TokenError::Unavailable("its tokens change".into())),
-                }
-            });
-        }
-        Ok(tokens)
+        self.outages.note(self.issue(domain, keys, &batch, issue).await)
     }
 
     async fn values_for(
@@ -399,7 +443,7 @@ impl TokenStore for VaultStore {
     ) -> Result<Vec<Found>, TokenError> {
         let mut values = Vec::with_capacity(tokens.len());
         for part in tokens.chunks(ROWS) {
-            values.extend(self.values(domain, keys, part).await?);
+            values.extend(self.outages.note(self.values(domain, keys, part).await)?);
         }
         Ok(values)
     }
@@ -411,7 +455,7 @@ impl TokenStore for VaultStore {
         keys: &dyn Keyring,
         limit: usize,
     ) -> Result<usize, TokenError> {
-        self.reseal_under(domain, keys, limit, None).await
+        self.outages.note(self.reseal_under(domain, keys, limit, None).await)
     }
 
     async fn fixed_key(
@@ -428,7 +472,7 @@ impl TokenStore for VaultStore {
         domain: &TokenDomain,
         wanted: &[Numbers],
     ) -> Result<Vec<Vec<u64>>, TokenError> {
-        self.counters.take(&self.store, domain.domain.id, wanted).await
+        self.outages.note(self.counters.take(&self.store, domain.domain.id, wanted).await)
     }
 
     fn give_back(&self, domain: &TokenDomain, part: [u8; 16], numbers: Vec<u64>) {
@@ -459,6 +503,7 @@ pub(crate) fn reseal_row(
 pub(crate) fn store_failed(error: StoreError) -> TokenError {
     match error {
         StoreError::Altered(_) => TokenError::Altered,
+        StoreError::CountersUnknown(_) => TokenError::Waiting,
         other => TokenError::Unavailable(other.to_string()),
     }
 }

@@ -96,6 +96,23 @@ impl Store {
         };
         self.change_tokens(domain, 1, resume).await
     }
+
+    /// The domains whose counters wait after a restore, for [`Store::counters_resume`].
+    /// Domains without counters are among them.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn counters_waiting(&self) -> Result<Vec<DomainId>, StoreError> {
+        let hierarchy = &self.inner.hierarchy;
+        self.look(|transaction| {
+            let sql = "SELECT domains.id FROM counters
+                 JOIN domains ON domains.number = counters.domain
+                 WHERE counters.namespace = ?1 AND counters.part = ?2 AND counters.next < 0
+                 ORDER BY domains.id";
+            let rows = transaction.query(sql, params![hierarchy.namespace, &FLOOR])?;
+            rows.iter().map(|row| Ok(DomainId::from_bytes(row.get(0)?))).collect()
+        })
+    }
 }
 
 /// Records that the numbers taken since a backup are not known, in any domain.

@@ -77,4 +77,10 @@ impl TokenTemplate {
             Self::Alphanumeric { .. } => "alphanumeric",
         }
     }
+
+    /// Whether its tokens come of a counter; else they are drawn at random.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        !matches!(self, Self::Plain | Self::Email { .. })
+    }
 }

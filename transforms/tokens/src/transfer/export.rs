@@ -73,14 +73,24 @@ impl<'a> Exporter<'a> {
             return Ok(Some(page));
         };
         let mut sealers = Sealers::new(self.method.domain(), self.keys);
-        let ours = self.ours(&mut sealers, &rows).await?;
-        for (row, ours) in rows.into_iter().zip(ours) {
+        let mut tenants = self.tenants_of_claims(&mut sealers, &rows).await?.into_iter();
+        for row in rows {
             // What is said of spent tokens means nothing elsewhere.
-            if !ours || is_spent(&row.token) {
+            if is_spent(&row.token) {
                 continue;
             }
-            write(&mut page, &line(&mut sealers, row)?)?;
-            self.lines += 1;
+            let line = match claimed(&row.token) {
+                None => token_line(&mut sealers, row)?,
+                Some((subject, token)) => match tenants.next().flatten() {
+                    Some(tenant) => claim_line(subject, token, tenant),
+                    // Nor does a claim to a token that is gone.
+                    None => continue,
+                },
+            };
+            if self.tenant.as_ref().is_none_or(|wanted| *wanted == line.tenant) {
+                write(&mut page, &line)?;
+                self.lines += 1;
+            }
         }
         self.at = At::After(Some(last));
         Ok(Some(page))
@@ -88,57 +98,53 @@ impl<'a> Exporter<'a> {
 }
 
 impl Exporter<'_> {
-    /// Which rows are of the tenant whose tokens are asked for: a claim is where its
-    /// token is.
-    async fn ours(
+    /// For each claim among the rows the tenant of its token; nothing where that is gone.
+    async fn tenants_of_claims(
         &self,
         sealers: &mut Sealers<'_>,
         rows: &[TokenRow],
-    ) -> Result<Vec<bool>, TokenError> {
-        let Some(wanted) = &self.tenant else { return Ok(vec![true; rows.len()]) };
-        let claimed: Vec<Option<&str>> =
-            rows.iter().map(|row| claimed(&row.token).map(|(_, token)| token)).collect();
-        let asked: Vec<String> = claimed.iter().flatten().map(|token| (*token).into()).collect();
+    ) -> Result<Vec<Option<String>>, TokenError> {
+        let asked: Vec<String> = rows
+            .iter()
+            .filter_map(|row| claimed(&row.token))
+            .map(|(_, token)| token.to_owned())
+            .collect();
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
         let id = self.method.domain().domain.id;
         let named = self.vault.store.token_by_token(id, asked).await.map_err(store_failed)?;
-        let mut named = named.into_iter();
-        let mut ours = Vec::with_capacity(rows.len());
-        for (row, claimed) in rows.iter().zip(claimed) {
-            let named = claimed.map(|_| named.next().flatten());
-            let row = match &named {
-                None => row,
-                Some(Some(named)) => named,
-                Some(None) => {
-                    ours.push(false);
-                    continue;
-                }
-            };
+        let tenant = |row: Option<TokenRow>| {
+            let Some(row) = row else { return Ok(None) };
             let opened = sealers.of(row.version)?.open(&row.token, &row.sealed)?;
             let (_, tenant) = Vaulted::opened(&opened).ok_or(TokenError::Altered)?;
-            ours.push(tenant == wanted);
-        }
-        Ok(ours)
+            Ok(Some(tenant.to_owned()))
+        };
+        named.into_iter().map(tenant).collect()
     }
 }
 
-fn line(sealers: &mut Sealers<'_>, row: TokenRow) -> Result<Line, TokenError> {
-    let mut line = Line::default();
-    if let Some((subject, token)) = claimed(&row.token) {
-        line.claim = Some(subject.to_owned());
-        line.token = token.to_owned();
-        return Ok(line);
-    }
+fn claim_line(subject: &str, token: &str, tenant: String) -> Line {
+    let (claim, token) = (Some(subject.to_owned()), token.to_owned());
+    Line { claim, token, tenant, ..Line::default() }
+}
+
+fn token_line(sealers: &mut Sealers<'_>, row: TokenRow) -> Result<Line, TokenError> {
     let opened = sealers.of(row.version)?.open(&row.token, &row.sealed)?;
     let (value, tenant) = Vaulted::opened(&opened).ok_or(TokenError::Altered)?;
+    let shared = row.subject == Some(SHARED);
+    let mut line = Line {
+        tenant: tenant.to_owned(),
+        meta: open_metadata(sealers, &row.token, &row)?,
+        created: (row.created > 0).then_some(row.created),
+        expires: row.expires,
+        disabled: row.disabled,
+        shared,
+        subject_hash: row.subject.filter(|_| !shared).map(|subject| hex(&subject)),
+        token: row.token,
+        ..Line::default()
+    };
     line.set_value(&value);
-    line.tenant = tenant.to_owned();
-    line.meta = open_metadata(sealers, &row.token, &row)?;
-    line.created = (row.created > 0).then_some(row.created);
-    line.expires = row.expires;
-    line.disabled = row.disabled;
-    line.shared = row.subject == Some(SHARED);
-    line.subject_hash = row.subject.filter(|_| !line.shared).map(|subject| hex(&subject));
-    line.token = row.token;
     Ok(line)
 }
 

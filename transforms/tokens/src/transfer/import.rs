@@ -237,6 +237,9 @@ impl<'a> Importer<'a> {
         ours: bool,
     ) -> Result<Result<Entry, Imported>, TokenError> {
         let domain = self.method.domain();
+        if self.tenant.as_ref().is_some_and(|tenant| *tenant != line.tenant) {
+            return Ok(Err(invalid("it is of another tenant")));
+        }
         let foreign = line.subject_hash.is_some() || line.shared || line.claim.is_some();
         if foreign && !ours {
             return Ok(Err(invalid("whom it is about is known in the domain it comes from only")));
@@ -247,9 +250,6 @@ impl<'a> Importer<'a> {
             };
             let row = self.vault.claim_row(domain, self.keys, claim_of(subject, &line.token))?;
             return Ok(Ok(Entry { number, row, value: None }));
-        }
-        if self.tenant.as_ref().is_some_and(|tenant| *tenant != line.tenant) {
-            return Ok(Err(invalid("it is of another tenant")));
         }
         let Some(value) = line.value() else {
             return Ok(Err(invalid("it has no value of its kind")));
@@ -316,33 +316,62 @@ impl<'a> Importer<'a> {
         if pending.is_empty() {
             return Ok(());
         }
-        let rows = pending.iter().map(|entry| entry.row.clone()).collect();
-        let id = self.method.domain().domain.id;
-        self.spend(&pending).await?;
-        let put = self.vault.store.token_import(id, rows).await.map_err(store_failed)?;
-        if put.len() != pending.len() {
-            return Err(TokenError::Altered.into());
+        let mut outcomes = self.known(&pending).await?;
+        let fresh: Vec<&Entry> = pending
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| outcome.is_none())
+            .map(|(entry, _)| entry)
+            .collect();
+        self.spend(&fresh).await?;
+        let mut put = self.put(&fresh).await?.into_iter();
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
+            *outcome = put.next();
         }
-        let mut outcomes = Vec::with_capacity(pending.len());
-        for (entry, put) in pending.iter().zip(put) {
-            outcomes.push(match put {
-                PutOutcome::Inserted => Imported::Imported,
-                PutOutcome::Existing(row) if row.token == entry.row.token => Imported::Already,
-                PutOutcome::Existing(_) => Imported::Conflict,
-                PutOutcome::TokenTaken => Imported::Taken,
-            });
-        }
-        self.tell_equal(&pending, &mut outcomes).await?;
         for (entry, outcome) in pending.iter().zip(outcomes) {
-            self.tell(report, entry.number, outcome);
+            self.tell(report, entry.number, outcome.ok_or(TokenError::Altered)?);
         }
         Ok(())
     }
 
+    /// What is known of entries whose value has a token already: nothing of them is
+    /// stored, so no number is lost over them.
+    async fn known(&self, pending: &[Entry]) -> Result<Vec<Option<Imported>>, ImportError> {
+        let id = self.method.domain().domain.id;
+        let asked = pending.iter().filter_map(|entry| entry.row.lookup).collect();
+        let rows = self.vault.store.token_by_lookup(id, asked).await.map_err(store_failed)?;
+        let mut rows = rows.into_iter();
+        let known = |entry: &Entry| {
+            let row = entry.row.lookup.and_then(|_| rows.next().flatten())?;
+            Some(existing(&row, entry))
+        };
+        Ok(pending.iter().map(known).collect())
+    }
+
+    async fn put(&self, fresh: &[&Entry]) -> Result<Vec<Imported>, ImportError> {
+        if fresh.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = fresh.iter().map(|entry| entry.row.clone()).collect();
+        let id = self.method.domain().domain.id;
+        let put = self.vault.store.token_import(id, rows).await.map_err(store_failed)?;
+        if put.len() != fresh.len() {
+            return Err(TokenError::Altered.into());
+        }
+        let outcome = |(entry, put): (&&Entry, PutOutcome)| match put {
+            PutOutcome::Inserted => Imported::Imported,
+            PutOutcome::Existing(row) => existing(&row, entry),
+            PutOutcome::TokenTaken => Imported::Taken,
+        };
+        let mut outcomes: Vec<Imported> = fresh.iter().zip(put).map(outcome).collect();
+        self.tell_equal(fresh, &mut outcomes).await?;
+        Ok(outcomes)
+    }
+
     /// Keeps, before the tokens are stored, that no counter may ever issue them.
-    async fn spend(&self, pending: &[Entry]) -> Result<(), ImportError> {
+    async fn spend(&self, fresh: &[&Entry]) -> Result<(), ImportError> {
         let domain = self.method.domain();
-        let tokens = pending.iter().filter(|entry| entry.value.is_some());
+        let tokens = fresh.iter().filter(|entry| entry.value.is_some());
         let rows = tokens
             .filter_map(|entry| spent_of(&entry.row.token))
             .map(|spent| self.vault.claim_row(domain, self.keys, spent))
@@ -357,12 +386,11 @@ impl<'a> Importer<'a> {
     /// value is compared with it.
     async fn tell_equal(
         &self,
-        pending: &[Entry],
+        fresh: &[&Entry],
         outcomes: &mut [Imported],
     ) -> Result<(), ImportError> {
         let domain = self.method.domain();
-        let taken =
-            pending.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Imported::Taken);
+        let taken = fresh.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Imported::Taken);
         let taken: Vec<_> = taken.filter(|(entry, _)| entry.row.lookup.is_none()).collect();
         let asked = taken.iter().map(|(entry, _)| entry.row.token.clone()).collect();
         let rows = self.vault.store.token_by_token(domain.domain.id, asked).await;
@@ -393,6 +421,11 @@ impl<'a> Importer<'a> {
         *count += 1;
         report(number, outcome);
     }
+}
+
+/// What an entry is whose value has this token.
+fn existing(row: &TokenRow, entry: &Entry) -> Imported {
+    if row.token == entry.row.token { Imported::Already } else { Imported::Conflict }
 }
 
 fn invalid(rule: &str) -> Imported {
