@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::roles::{CONFIG, customer};
-use crate::stand::Stand;
+use crate::stand::{Stand, text};
 
 /// A signer whose key is made and used by the `openssl` command.
 struct Issuer<'a>(&'a Stand);
@@ -108,4 +108,73 @@ fn roles_and_purpose_come_from_the_token() {
     }
     let forged = format!("{}AAAA", &billing[..billing.len() - 4]);
     assert_eq!(call(&forged, "GET", "/v1/customers/c1", None).status, 401);
+}
+
+/// The same value has a token of its own in each tenant, one tenant's protected values
+/// mean nothing to another, and who has no tenant has no values at all.
+#[test]
+fn a_tenant_is_a_world_of_its_own() {
+    let config = CONFIG
+        .replace(
+            "callers: { anonymous: read, purpose_header: X-Purpose }",
+            "callers:\n      anonymous: read\n      jwt: { issuer: 'https://id.example', audience: customers, jwks: { file: FOLDER/jwks.json }, roles_claim: groups, purpose_claim: purpose, tenant_claims: [org] }",
+        )
+        .replace(
+            "reference:   { method: token, key: contact }",
+            "reference:   { method: token, key: contact, scope: { tenant: org } }",
+        )
+        .replace(
+            "full_name:   { method: siv, key: contact, mask: { keep: { first: 1 } } }",
+            "full_name:   { method: siv, key: contact, scope: { tenant: org } }",
+        );
+    let mut stand = Stand::without_gateway(&config);
+    let keys = Issuer(&stand).key_set();
+    fs::write(stand.folder.join("jwks.json"), keys).unwrap();
+    stand.start();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let issuer = Issuer(&stand);
+    let signed = |role: &str, org: Option<&str>| {
+        let mut claims = json!({ "iss": "https://id.example", "aud": "customers", "sub": "zoe", "exp": now + 60, "groups": [role], "purpose": "chargeback" });
+        if let Some(org) = org {
+            claims["org"] = json!(org);
+        }
+        format!("Authorization: Bearer {}", issuer.sign(&claims))
+    };
+    let body = |id: &str| json!({ "id": id, "full_name": "Zoë", "reference": 17 });
+    for org in ["acme", "bolt"] {
+        let sent = body(org).to_string();
+        let headers = [&*signed("shop", Some(org))];
+        let answer = stand.curl("POST", "/v1/customers", &headers, Some(&sent));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    }
+    let (acme, bolt) = (stand.stored("acme"), stand.stored("bolt"));
+    for field in ["full_name", "reference"] {
+        assert_ne!(acme[field], bolt[field], "{field}");
+        assert_ne!(acme[field], body("acme")[field], "{field}");
+    }
+    let sent = body("none").to_string();
+    for none in [None, Some("")] {
+        let refused = stand.curl("POST", "/v1/customers", &[&*signed("shop", none)], Some(&sent));
+        assert!(matches!(refused.status, 401 | 403 | 422), "{none:?}: {}", refused.body);
+    }
+    let read = |id: &str, org: Option<&str>| {
+        stand.curl("GET", &format!("/v1/customers/{id}"), &[&*signed("billing", org)], None)
+    };
+    assert_eq!(read("acme", Some("acme")).json(), body("acme"));
+    for (id, org) in [("acme", Some("bolt")), ("bolt", Some("acme")), ("acme", None)] {
+        let seen = read(id, org);
+        assert!(!seen.body.contains("Zoë") && !seen.body.contains("17"), "{org:?}: {}", seen.body);
+    }
+
+    // What is about a subject is looked for in the domains that can be looked at.
+    let erase = ["tokens", "erase", "--subject", "customer-17"];
+    let output = stand.allonym(&erase);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let receipt: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(receipt["skipped"], json!(["reference"]), "{receipt}");
+    assert!(text(&output).contains("name it with --tenant"), "{}", text(&output));
+    let output = stand.allonym(&[&erase[..], &["--tenant", "acme"]].concat());
+    assert!(output.status.success(), "{}", text(&output));
+    let receipt: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(receipt["skipped"], Value::Null, "{receipt}");
 }

@@ -357,3 +357,55 @@ fn token_administration_needs_its_right() {
         metrics(&stand).body.contains("allonym_tokens{domain=\"email\"} 0")
     });
 }
+
+/// A number that came twice would give one token to two values, so after a restore new
+/// tokens of a counter wait for somebody who says how far it was.
+#[test]
+fn counted_tokens_wait_after_a_restore() {
+    let config = CONFIG.replace(
+        "account:     { method: fpe, template: digits, lengths: 8..12, version: pinned, key: phone }",
+        "account:     { method: token, template: digits, lengths: 8..12, key: phone }",
+    );
+    let mut stand = Stand::new(&config);
+    let credential = stand.folder.join("shop.token");
+    fs::write(&credential, stand.token("shop")).unwrap();
+    let protect = |stand: &Stand, values: &str| {
+        let arguments = ["protect", "account", "--token-file", credential.to_str().unwrap()];
+        stand.allonym_with(&arguments, values)
+    };
+    let token = protect(&stand, "123456789\n");
+    assert!(token.status.success(), "{}", text(&token));
+    assert!(!text(&stand.allonym(&["check"])).contains("tokens resume"));
+    let backup = stand.folder.join("allonym.backup");
+    done(&stand, &["backup", backup.to_str().unwrap()]);
+    let lost = protect(&stand, "987654321\n");
+    assert!(lost.status.success(), "{}", text(&lost));
+
+    stand.stop();
+    fs::remove_dir_all(stand.folder.join("data")).unwrap();
+    fs::create_dir_all(stand.folder.join("data")).unwrap();
+    done(&stand, &["restore", backup.to_str().unwrap()]);
+    let warned = text(&stand.allonym(&["check"]));
+    assert!(warned.contains("allonym tokens resume account --skip"), "without a gateway: {warned}");
+    stand.start();
+    let warned = text(&stand.allonym(&["check"]));
+    assert!(warned.contains("allonym tokens resume account --skip"), "of a gateway: {warned}");
+    assert_eq!(protect(&stand, "123456789\n").stdout, token.stdout, "what is there is there");
+    let refused = protect(&stand, "111111111\n");
+    let said = text(&refused);
+    assert!(!refused.status.success() && said.contains("tokens-waiting"), "{said}");
+    assert!(said.contains("tokens resume") && !said.contains("111111111"), "{said}");
+    let body = json!({ "id": "c1", "account": "111111111" }).to_string();
+    let shop = fs::read_to_string(&credential).unwrap();
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&body));
+    assert_eq!((answer.status, &answer.json()["rule"]), (503, &json!("tokens-waiting")));
+    assert!(done(&stand, &["tokens", "resume", "account", "--skip", "2000"]).contains("again"));
+    assert!(!text(&stand.allonym(&["check"])).contains("tokens resume"));
+    let mut tokens = vec![token.stdout, lost.stdout];
+    for number in 0..100 {
+        let fresh = protect(&stand, &format!("2{number:08}\n"));
+        assert!(fresh.status.success(), "{}", text(&fresh));
+        assert!(!tokens.contains(&fresh.stdout), "one token for two values");
+        tokens.push(fresh.stdout);
+    }
+}

@@ -191,15 +191,17 @@ pub fn installation_warnings(store: &Store, plan: &Plan, config: &Config) -> Vec
 /// them.
 fn waiting<'a>(store: &Store, plan: &'a Plan) -> Vec<&'a str> {
     let waiting = store.counters_waiting().unwrap_or_default();
-    let mut seen = HashSet::new();
+    let named = store.domains().unwrap_or_default().into_iter();
+    // By name: a plan that was compiled to be looked at has ids of its own.
+    let named = named.filter(|domain| waiting.contains(&domain.id)).map(|domain| domain.name);
+    let mut waiting: HashSet<String> = named.collect();
     let classes = plan.classes.iter().filter_map(|class| Some((class, class.method_of()?)));
     let counted = classes.filter(|(_, protected)| match &protected.spec.method {
         MethodSpec::Token { template, .. } => template.is_counted(),
         _ => false,
     });
     counted
-        .filter(|(_, protected)| waiting.contains(&protected.domain.id))
-        .filter(|(_, protected)| seen.insert(protected.domain.id))
+        .filter(|(_, protected)| waiting.remove(&protected.domain_name))
         .map(|(class, _)| &*class.name)
         .collect()
 }

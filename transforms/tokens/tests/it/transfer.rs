@@ -1,5 +1,7 @@
 //! Tokens move in and out.
 
+use std::collections::HashSet;
+
 use allonym_tokens::{Exporter, ImportError, Imported, Importer, Metadata, Summary};
 
 use super::*;
@@ -12,6 +14,7 @@ conformance!(
     random_tokens_are_there_already,
     a_tenant_moves_only_its_own,
     what_was_imported_is_never_issued_again,
+    a_line_that_conflicts_takes_no_token_away,
     a_file_that_is_cut_is_noticed,
     what_is_no_such_file_is_refused,
 );
@@ -326,4 +329,28 @@ async fn what_was_imported_is_never_issued_again(world: World) {
     let values: Vec<Value> = (0..45).map(|n| Value::text(format!("7{n:02}3"))).collect();
     let tokens = protect(&method, &values, &context(&keys)).await;
     assert!(texts(&tokens).iter().all(|token| !gone.contains(token)));
+}
+
+/// Of a line that changes nothing nothing is kept: the last free token is not lost to it.
+async fn a_line_that_conflicts_takes_no_token_away(world: World) {
+    let method = world.format("tiny", {
+        TokenTemplate::Digits { keep: Keep { first: 1, last: 1 }, min: 4, max: 4 }
+    });
+    let keys = world.keys();
+    let values: Vec<Value> = (0..99).map(|n| Value::text(format!("7{n:02}3"))).collect();
+    let tokens = protect(&method, &values, &context(&keys)).await;
+    let taken: HashSet<&str> = texts(&tokens).into_iter().collect();
+    let free = (0..100).map(|n| format!("7{n:02}3")).find(|token| !taken.contains(&**token));
+    let free = free.unwrap();
+    let rows = world.count("tiny").await;
+    let line = format!("{{\"token\":\"{free}\",\"value\":\"7003\"}}\n");
+    let text = format!("{HEADER}\n{line}{{\"end\":true,\"lines\":1}}\n");
+    let (end, _) = import(&world, &method, &text, 1000).await;
+    assert_eq!(end, Ok(Summary { conflict: 1, ..Summary::default() }));
+    assert_eq!(world.count("tiny").await, rows);
+    // A value is never its own token.
+    if free != "7993" {
+        let last = protect(&method, &[Value::text("7993")], &context(&keys)).await;
+        assert_eq!(texts(&last), [free]);
+    }
 }
