@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use allonym_protect::vectors;
+use allonym_tokens::vectors;
 use clap::Subcommand;
 
 use super::{Failure, Out, Outcome};
@@ -16,8 +16,8 @@ const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 /// Vectors of ciphers and transformations.
 #[derive(Subcommand)]
 pub enum Verb {
-    /// Holds this build to vectors, one JSON object a line: FF1, AES-SIV or whole
-    /// transformations (docs/vectors/README.md says how they are written).
+    /// Holds this build to vectors, one JSON object a line: FF1, AES-SIV, whole
+    /// transformations or rows of the token store (docs/vectors/README.md says how they are written).
     Check {
         /// The file, or `-` for standard input.
         file: PathBuf,

@@ -19,12 +19,17 @@ mod transformation;
 use serde::Deserialize;
 use serde_json::error::Category;
 
+pub use transformation::{domain, keys, secret, value};
+
 /// Why a vector does not hold, or is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VectorError {
     /// The line is no vector.
     #[error("not a vector: {0}")]
     Unreadable(String),
+    /// The line is of none of these kinds.
+    #[error("not a vector: `alg` is of no known kind; known are {0}")]
+    UnknownKind(&'static str),
     /// This build gives something else.
     #[error("{0}")]
     Wrong(String),
@@ -45,16 +50,16 @@ pub fn check(line: &str) -> Result<(), VectorError> {
         "FF1" => cipher::ff1(&read(line)?),
         "AES-SIV" => cipher::aes_siv(&read(line)?),
         "allonym" => transformation::check(&read(line)?),
-        _ => {
-            let known = "FF1, AES-SIV and allonym";
-            Err(VectorError::Unreadable(format!("`alg` is of no known kind; known are {known}")))
-        }
+        _ => Err(VectorError::UnknownKind("FF1, AES-SIV and allonym")),
     }
 }
 
-/// Says where a line cannot be read, and nothing of what it holds: it may be a file of
-/// secrets that was named by mistake.
-fn read<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, VectorError> {
+/// The members of a line.
+///
+/// # Errors
+/// Where it cannot be read, and nothing of what it holds: it may be a file of secrets that
+/// was named by mistake.
+pub fn read<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, VectorError> {
     serde_json::from_str(line).map_err(|error| {
         let what = match error.classify() {
             Category::Syntax => "it is not JSON",
@@ -70,7 +75,7 @@ fn wrong(what: impl Into<String>) -> VectorError {
 }
 
 /// Bytes written as two hexadecimal digits each.
-struct Hex(Vec<u8>);
+pub struct Hex(pub Vec<u8>);
 
 impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -26,6 +26,7 @@ mod settings;
 mod transfer;
 mod upkeep;
 mod vault;
+pub mod vectors;
 
 pub use cache::CacheCounts;
 pub use claims::{Erasure, Receipt};

@@ -48,20 +48,13 @@ enum Ways {
 
 /// A whole transformation, as configured: specification and key in, stored value out.
 pub(super) fn check(vector: &Vector<'_>) -> Result<(), VectorError> {
-    let unreadable = |what: &str| VectorError::Unreadable(what.to_owned());
-    let id =
-        vector.domain.0.as_slice().try_into().map_err(|_| unreadable("`domain` has 16 bytes"))?;
-    let secret: [u8; 32] =
-        vector.secret.0.as_slice().try_into().map_err(|_| unreadable("`secret` has 32 bytes"))?;
-    let version =
-        KeyVersion::new(vector.version).ok_or_else(|| unreadable("`version` is from 1 on"))?;
-    let domain = Domain { namespace: NamespaceId::DEFAULT, id: DomainId::from_bytes(id), key: KEY };
+    let (keys, version) = keys(vector.version, &vector.secret)?;
+    let domain = domain(&vector.domain)?;
     let means = Means { tenants: vector.tenant.iter().cloned().collect(), ..Means::default() };
     let method = build(&vector.spec, domain, means).map_err(|error| wrong(error.to_string()))?;
     let Method::Pure(transform) = method else {
         return Err(unreadable("a vaulted token has no vector of this form"));
     };
-    let keys = keys(version, secret);
     let context = Context {
         pinned: &keys,
         newest: &keys,
@@ -103,15 +96,41 @@ fn ways(
     Ok(())
 }
 
-/// A key set of this one version.
-fn keys(version: KeyVersion, secret: [u8; 32]) -> KeySet {
-    let secret = Arc::new(Secret::new(Zeroizing::new(secret)));
+/// The domain of a vector, in the default namespace.
+///
+/// # Errors
+/// When its id does not have 16 bytes.
+pub fn domain(id: &Hex) -> Result<Domain, VectorError> {
+    let id = id.0.as_slice().try_into().map_err(|_| unreadable("`domain` has 16 bytes"))?;
+    Ok(Domain { namespace: NamespaceId::DEFAULT, id: DomainId::from_bytes(id), key: KEY })
+}
+
+/// The secret of a key version or a domain; the error names the member.
+///
+/// # Errors
+/// When it does not have 32 bytes.
+pub fn secret(name: &str, bytes: &Hex) -> Result<Secret, VectorError> {
+    let length = |_| VectorError::Unreadable(format!("`{name}` has 32 bytes"));
+    bytes.0.as_slice().try_into().map_err(length).map(Zeroizing::new).map(Secret::new)
+}
+
+/// The key of a vector's domain: this version, and no other.
+///
+/// # Errors
+/// When there is no such version, or its secret does not have 32 bytes.
+pub fn keys(version: u32, bytes: &Hex) -> Result<(KeySet, KeyVersion), VectorError> {
+    let secret = Arc::new(secret("secret", bytes)?);
+    let version = KeyVersion::new(version).ok_or_else(|| unreadable("`version` is from 1 on"))?;
     let versions = BTreeMap::from([(version, (KeyState::Active, Some(secret)))]);
-    KeySet::new(HashMap::from([(KEY, KeyEntry { name: "vector".to_owned(), versions })]))
+    let entry = KeyEntry { name: "vector".to_owned(), versions };
+    Ok((KeySet::new(HashMap::from([(KEY, entry)])), version))
 }
 
 /// A JSON value as it was written: numbers digit for digit.
-fn value(raw: &RawValue) -> Result<Value, VectorError> {
+///
+/// # Errors
+/// When it is a list or an object.
+pub fn value(raw: &RawValue) -> Result<Value, VectorError> {
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'"') => super::read::<String>(text).map(Value::text),
@@ -119,8 +138,12 @@ fn value(raw: &RawValue) -> Result<Value, VectorError> {
         Some(b'f') => Ok(Value::Bool(false)),
         Some(b'n') => Ok(Value::Null),
         Some(b'{' | b'[') | None => {
-            Err(VectorError::Unreadable("a value is text, a number, true, false or null".into()))
+            Err(unreadable("a value is text, a number, true, false or null"))
         }
         Some(_) => Ok(Value::number(text)),
     }
+}
+
+fn unreadable(what: &str) -> VectorError {
+    VectorError::Unreadable(what.to_owned())
 }

@@ -37,6 +37,7 @@ const FROZEN: &[(&str, usize, &str)] = &[
     ("redact.jsonl", 5, "6238fc1dcd4659d4080454514788eb92e6594def91496e0722e3df9e42e0f520"),
     ("replace.jsonl", 6, "9c09c37cdee680496d455a81541f9e2cf3548a47dc261ed83b632358e8599704"),
     ("siv.jsonl", 45, "fe59f92ae6ca74eff49d740e75cb9503b6650179327457705872e88f2d4739d2"),
+    ("token.jsonl", 69, "b49d1162eb6b28f91273f7d508394aaab99201e2138dcff69051ea75a3529f0a"),
     ("truncate.jsonl", 7, "0e3f3537738ab61b707bf45107e4e2b4b94f85966af002920087a9cb210e8ddf"),
     ("vaultless.jsonl", 21, "50e084deb2f332d06b0f28c064ace6af3a6260d60cfd6a0403a0c774b5c879ca"),
 ];
@@ -78,10 +79,11 @@ fn no_line_was_changed_or_deleted() {
     }
 }
 
+/// Those of vaulted tokens are held to by `transforms/tokens/tests/it/published.rs`.
 #[test]
 fn every_line_holds() {
     let mut wrong = Vec::new();
-    for (place, line) in lines() {
+    for (place, line) in lines().into_iter().filter(|(place, _)| !place.starts_with("token.")) {
         if let Err(error) = vectors::check(&line) {
             wrong.push(format!("{place}: {error}"));
         }
@@ -89,7 +91,7 @@ fn every_line_holds() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whatever can be computed from value and key alone has a vector.
+/// Whatever a stored value is made by has a vector.
 #[test]
 fn every_method_template_and_mode_has_one() {
     let mut seen = BTreeSet::new();
@@ -102,8 +104,8 @@ fn every_method_template_and_mode_has_one() {
         seen.extend(text(&method["template"]["template"]).map(|name| format!("template {name}")));
         seen.extend(text(&method["version"]).map(|name| format!("version {name}")));
     }
-    let methods = "FF1 AES-SIV allonym fpe siv encrypt hash vaultless mask redact replace truncate date_shift generalize";
-    let templates = "pan digits alphanumeric phone iban string email integer decimal date timestamp uuid ipv4 ipv6 national regex";
+    let methods = "FF1 AES-SIV allonym allonym-token allonym-token-subject fpe token siv encrypt hash vaultless mask redact replace truncate date_shift generalize";
+    let templates = "plain pan digits alphanumeric phone iban string email integer decimal date timestamp uuid ipv4 ipv6 national regex";
     let modes = "slack header reserved sidecar epoch pinned";
     let wanted = (methods.split(' ').map(str::to_owned))
         .chain(templates.split(' ').map(|name| format!("template {name}")))

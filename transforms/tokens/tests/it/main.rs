@@ -23,6 +23,7 @@ macro_rules! conformance {
 mod crashes;
 mod lives;
 mod memory;
+mod published;
 mod sequences;
 #[path = "../../../../keys/store/tests/it/server.rs"]
 #[expect(dead_code, reason = "the tests of the store use more of it")]
