@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fmt lint bench miri dudect docs setup setup-test
+.PHONY: help demo test soak fmt lint bench miri dudect aarch64 docs setup setup-test
 
 # One target folder for all checkouts saves minutes; in CI it lives in a cache folder.
 ifeq ($(CI),true)
@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export ALLONYM_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/allonym/tools
 
 help: ## lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-6s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 demo: ## builds, then runs the main job end to end and stays up (ONCE=1 exits)
 	@deploy/setup.sh build
@@ -50,6 +50,12 @@ miri: ## the portable FF1 engine under Miri, on a few cases; installs Miri if it
 
 dudect: ## does the time of FF1 depend on the value? prints t for every engine; no gate
 	cargo run --release --locked -p allonym-ff1 --example dudect
+
+aarch64: ## the FF1 tests on AArch64, under emulation; needs qemu-aarch64-static and aarch64-linux-gnu-gcc
+	rustup target add aarch64-unknown-linux-gnu
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu" \
+	cargo test --target aarch64-unknown-linux-gnu --locked -p allonym-ff1
 
 docs: ## the API documentation
 	cargo doc --workspace --no-deps --locked
