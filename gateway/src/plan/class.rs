@@ -134,6 +134,13 @@ impl Protected {
         matches!(self.method, Method::Pure(_))
     }
 
+    /// Whether protected values show what they are by their format alone: whoever spells one
+    /// otherwise (spaces in a card number, another form of a date) takes even that away.
+    #[must_use]
+    pub const fn has_format(&self) -> bool {
+        matches!(self.spec.method, MethodSpec::Fpe { .. })
+    }
+
     /// The method's name, with its template.
     #[must_use]
     pub fn method_name(&self) -> String {

@@ -383,6 +383,7 @@ fn places(
                 fields,
                 tokens: place.spec.tokens,
                 on_unprotected: place.spec.on_unprotected,
+                holds_protected_only: place.spec.holds_protected_only,
                 only_reads: place.only_reads,
             },
         );
