@@ -114,7 +114,7 @@ impl Fpe {
             }
             _ => return Err(FaultRule::Kind),
         }
-        let fit = self.format.fit(text)?;
+        let fit = self.format.fit(value, text)?;
         writable(value)?;
         Ok(fit)
     }
