@@ -116,8 +116,9 @@ impl Pipeline {
         if writing.plain.is_empty() {
             return Ok(());
         }
-        for rule in rules(batch, &writing.plain) {
-            self.pin(place, &crossing.place, rule).await?;
+        // A token is stored when it is made; what is computed is in use when it leaves.
+        if !protected.is_computed() {
+            self.pin_all(crossing, place, batch, &writing.plain).await?;
         }
         let first = writing.plain.first().and_then(|position| batch.get(*position));
         self.may_protect(protected, place, first.map(|selection| selection.rule))?;
@@ -127,7 +128,24 @@ impl Pipeline {
         method::protect(&protected.method, batch, &writing.plain, &context)
             .await
             .map_err(|fault| fault_to_refusal(&fault, place, batch, &writing.plain))?;
+        if protected.is_computed() {
+            self.pin_all(crossing, place, batch, &writing.plain).await?;
+        }
         crossing.ledger.count(&class.name, "protected", count(writing.plain.len()));
+        Ok(())
+    }
+
+    /// Remembers that the fields these values are in are in use.
+    pub(super) async fn pin_all(
+        &self,
+        crossing: &Crossing,
+        place: &PlacePlan,
+        batch: &[Selection],
+        positions: &[usize],
+    ) -> Result<(), Refusal> {
+        for rule in rules(batch, positions) {
+            self.pin(place, &crossing.place, rule).await?;
+        }
         Ok(())
     }
 

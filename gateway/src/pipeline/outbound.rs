@@ -206,13 +206,16 @@ impl Pipeline {
             return Ok(());
         };
         let order: Vec<usize> = (0..batch.len()).collect();
-        for rule in rules(batch, &order) {
-            self.pin(place, &crossing.place, rule).await?;
+        if !protected.is_computed() {
+            self.pin_all(crossing, place, batch, &order).await?;
         }
         self.may_protect(protected, place, batch.first().map(|selection| selection.rule))?;
         method::protect(&protected.method, batch, &order, context)
             .await
             .map_err(|fault| unreadable(&fault, place, batch, &order))?;
+        if protected.is_computed() {
+            self.pin_all(crossing, place, batch, &order).await?;
+        }
         crossing.ledger.count(&class.name, "protected", count(batch.len()));
         Ok(())
     }

@@ -181,6 +181,11 @@ pub(super) const fn stands_alone(method: &MethodSpec) -> bool {
     !matches!(method, MethodSpec::Fpe { version: VersionMode::Sidecar | VersionMode::Epoch, .. })
 }
 
+/// Whether all values of a method are under one key version, whichever live besides.
+pub(super) const fn has_one_version(method: &MethodSpec) -> bool {
+    matches!(method, MethodSpec::Fpe { version: VersionMode::Pinned, .. })
+}
+
 /// Whether protected values of a method can be told from plain ones by themselves. Those
 /// of sidecar are told by what is kept beside them.
 #[must_use]

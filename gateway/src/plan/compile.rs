@@ -269,7 +269,7 @@ fn try_build(config: &Config, vault: &Arc<VaultStore>) -> Result<(), ConfigError
 }
 
 /// A domain that is nobody's.
-const fn nobody() -> Domain {
+pub(super) const fn nobody() -> Domain {
     Domain {
         namespace: NamespaceId::DEFAULT,
         id: allonym_keyring::DomainId::from_bytes([0; 16]),

@@ -226,6 +226,12 @@ impl Fpe {
         if slot > 0 && self.live(context).iter().any(taken) {
             return Err(FaultRule::NoKey);
         }
+        // Tables that have no room would be made anew with every batch.
+        let live = self.live(context).len();
+        let crowded = || self.most_versions().is_some_and(|most| live > most as usize);
+        if key.table.is_some() && crowded() {
+            return Err(FaultRule::NoKey);
+        }
         Ok((version, key))
     }
 
