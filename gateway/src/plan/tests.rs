@@ -314,3 +314,31 @@ fn classes_of_a_domain_have_one_method() {
         assert_eq!(same(one, other), expected, "{one} {other}");
     }
 }
+
+/// What the documentation names as an alphabet, and blocks of scripts in full: they have
+/// characters that can be in none.
+#[test]
+fn alphabets_of_scripts_can_be_had() {
+    let page = include_str!("../../../docs/configuration.md");
+    let row = page.lines().find(|line| line.starts_with("| `string` | `alphabet` |")).unwrap();
+    let named: Vec<&str> =
+        row.split('`').filter(|code| code.starts_with(['"', '\'']) && code.len() > 4).collect();
+    assert!(named.len() >= 3, "{row}");
+    let scripts = [
+        r"'[\p{Latin}]'",
+        r"'[\p{Cyrillic}]'",
+        r"'[\p{Arabic}]'",
+        r"'[\p{Devanagari}]'",
+        r"'[\p{Hangul}]'",
+        r"'[\u{600}-\u{6FF}]'",
+        r"'[!-~]'",
+        r"'[\p{L}&&[^\p{Han}\p{Hangul}]]'",
+    ];
+    for alphabet in named.into_iter().chain(scripts) {
+        let class = format!(
+            "a: {{ method: fpe, template: string, alphabet: {alphabet}, lengths: 6..40, version: pinned, key: k }}"
+        );
+        let plan = compile(&text(&[&class], "$.a: a, holds: protected"));
+        assert!(plan.is_ok(), "{alphabet}: {}", plan.err().unwrap_or_default());
+    }
+}
