@@ -333,9 +333,15 @@ fn a_class_with_values_keeps_its_key() {
     let stand = Stand::new(&config);
     let token = stand.folder.join("shop.token");
     fs::write(&token, stand.token("shop")).unwrap();
-    let made =
-        stand.allonym_with(&["protect", "spare", "--token-file", token.to_str().unwrap()], "5\n");
+    let protect = |value: &str| {
+        let arguments = ["protect", "spare", "--token-file", token.to_str().unwrap()];
+        stand.allonym_with(&arguments, &format!("{value}\n"))
+    };
+    let made = protect("5");
     assert!(made.status.success(), "{}", text(&made));
+    let again = protect(String::from_utf8_lossy(&made.stdout).trim());
+    let expected = "already protected, or mistyped (it lies in a range of protected ones)";
+    assert!(!again.status.success() && text(&again).contains(expected), "{}", text(&again));
     let refused = stand.allonym(&["keys", "rotate", "contact"]);
     assert!(
         !refused.status.success()

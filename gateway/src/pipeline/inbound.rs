@@ -196,11 +196,12 @@ impl Pipeline {
         selection: &Selection,
     ) -> Result<(), Refusal> {
         if place.tokens == Tokens::Refuse || class.protected().is_none() {
-            let detail = if class.is_marked_by_check_digits() {
-                "the value is already protected, or mistyped (its check digits are those of a protected one): send the field only when you change it"
-            } else {
-                "the value is already protected: send the field only when you change it"
-            };
+            let mistyped = class.mistakable_mark();
+            let mistyped =
+                mistyped.map_or_else(String::new, |why| format!(", or mistyped ({why})"));
+            let detail = format!(
+                "the value is already protected{mistyped}: send the field only when you change it"
+            );
             let refusal = Refusal::new(Fault::Unacceptable, "token-refused", detail);
             return Err(refusal.at(field(place, selection)));
         }

@@ -83,14 +83,18 @@ impl ClassPlan {
         }
     }
 
-    /// Whether the mark of protected values is in their check digits, where a slip of the
-    /// pen can put one too.
+    /// Where the mark of protected values is, if a slip of the pen can put one there too.
     #[must_use]
-    pub fn is_marked_by_check_digits(&self) -> bool {
-        let slack = |protected: &Protected| {
-            matches!(protected.spec.method, MethodSpec::Fpe { version: VersionMode::Slack, .. })
-        };
-        self.method_of().is_some_and(slack)
+    pub fn mistakable_mark(&self) -> Option<&'static str> {
+        match self.method_of()?.spec.method {
+            MethodSpec::Fpe { version: VersionMode::Slack, .. } => {
+                Some("its check digits are those of a protected one")
+            }
+            MethodSpec::Fpe { version: VersionMode::Reserved, .. } => {
+                Some("it lies in a range of protected ones")
+            }
+            _ => None,
+        }
     }
 
     /// Whether protected values of the class can be told from plain ones by themselves.
