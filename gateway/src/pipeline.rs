@@ -292,8 +292,10 @@ impl Pipeline {
         let local = field.is_local || class.protected().is_none();
         let (shared, snapshot) = (Arc::clone(&self.shared), Arc::clone(&self.pinned));
         let transform = match &protected.method {
-            Method::Pure(transform) => Some(Arc::clone(transform)),
-            Method::Stored(_) => None,
+            Method::Pure(transform) if !protected.used.load(Ordering::Acquire) => {
+                Some(Arc::clone(transform))
+            }
+            _ => None,
         };
         let pinned = tokio::task::spawn_blocking(move || {
             let _first_use = shared.first_use.lock().unwrap_or_else(PoisonError::into_inner);

@@ -195,6 +195,9 @@ fn check_room(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
         let Some(name) = protection.key.as_ref().map(|key| key.value.as_str()) else { continue };
         let Some(id) = key_id(config, name, held) else { continue };
         let Some(key) = held.keys.iter().find(|key| key.id == id) else { continue };
+        if key.versions.len() < 2 {
+            continue;
+        }
         let domain = held.domains.iter().find(|d| d.name == names(class, protection, held).0);
         let used = domain.is_some_and(|domain| domain.used);
         let was_accepted = domain.is_some_and(|d| d.key == id && d.spec == text(&spec(protection)));
