@@ -187,7 +187,7 @@ fn value_of(template: &TemplateSpec, seed: u128) -> Value {
 /// A valid identifier, with separators every other time.
 fn identifier(id: &str, seed: u128) -> String {
     let number = |shift: u32, from: u128, to: u128| from + (seed >> shift) % (to - from + 1);
-    let spaced = seed.count_ones() % 2 == 0;
+    let spaced = seed.count_ones().is_multiple_of(2);
     let bare = match id {
         "us_ssn" => {
             format!("{:03}{:02}{:04}", number(0, 1, 665), number(20, 1, 99), number(40, 1, 9_999))
