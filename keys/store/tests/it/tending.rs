@@ -218,23 +218,26 @@ async fn no_text_holds_a_nul(home: Home) {
 
 async fn a_counter_gives_each_number_once(home: Home) {
     let (store, domain) = with_domain(&home);
-    let take = async |part: u8, count, limit| {
-        store.counter_take(domain, [part; 16], count, limit).await.unwrap()
+    let take = async |part: u8, need, ahead, limit| {
+        store.counter_take(domain, [part; 16], need, ahead, limit).await.unwrap()
     };
     assert_eq!(store.counter_used(domain, [1; 16]).await, Ok(0));
-    assert_eq!(take(1, 10, 25).await, 0..10);
-    assert_eq!(take(1, 10, 25).await, 10..20);
-    assert_eq!(take(2, 3, 25).await, 0..3, "of each part by itself");
-    assert_eq!(take(1, 10, 25).await, 20..25);
-    assert!(take(1, 10, 25).await.is_empty());
-    assert!(take(1, 10, 5).await.is_empty(), "a lower limit takes nothing back");
-    assert_eq!(take(1, 0, 99).await, 25..25);
-    assert_eq!(take(1, 1, 99).await, 25..26);
+    assert_eq!(take(1, 10, 0, 25).await, 0..10);
+    assert_eq!(take(1, 4, 6, 25).await, 10..20);
+    assert_eq!(take(2, 3, 0, 25).await, 0..3, "of each part by itself");
+    assert!(take(1, 6, 0, 25).await.is_empty(), "fewer than are needed: none");
+    assert!(take(1, u64::MAX, u64::MAX, 25).await.is_empty());
+    assert_eq!(store.counter_used(domain, [1; 16]).await, Ok(20));
+    assert_eq!(take(1, 4, 6, 25).await, 20..25, "what is needed, and what is left");
+    assert!(take(1, 10, 0, 25).await.is_empty());
+    assert!(take(1, 10, 10, 5).await.is_empty(), "a lower limit takes nothing back");
+    assert_eq!(take(1, 0, 0, 99).await, 25..25);
+    assert_eq!(take(1, 1, 0, 99).await, 25..26);
     assert_eq!(store.counter_used(domain, [1; 16]).await, Ok(26));
-    assert_eq!(take(3, u64::MAX, u64::MAX).await, 0..i64::MAX as u64);
-    assert!(take(3, u64::MAX, u64::MAX).await.is_empty());
+    assert_eq!(take(3, 1, u64::MAX, u64::MAX).await, 0..i64::MAX as u64);
+    assert!(take(3, 1, u64::MAX, u64::MAX).await.is_empty());
     let nothing = DomainId::from_bytes([1; 16]);
-    let unknown = store.counter_take(nothing, [1; 16], 1, 2).await;
+    let unknown = store.counter_take(nothing, [1; 16], 1, 0, 2).await;
     assert_eq!(unknown, Err(StoreError::UnknownDomain(nothing)));
 }
 
@@ -246,7 +249,7 @@ async fn sixteen_takers_share_a_counter(home: Home) {
             tokio::spawn(async move {
                 let mut numbers = Vec::new();
                 for _ in 0..10 {
-                    let taken = store.counter_take(domain, [1; 16], taker + 1, 1000).await;
+                    let taken = store.counter_take(domain, [1; 16], 1, taker, 1000).await;
                     numbers.extend(taken.unwrap());
                 }
                 numbers
