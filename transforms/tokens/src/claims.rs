@@ -51,6 +51,9 @@ pub struct Receipt {
     pub shared: u64,
     /// When, in milliseconds since 1970.
     pub at: i64,
+    /// It ended early: asked again, it deletes what is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 /// What an erasure did.
@@ -61,29 +64,29 @@ pub struct Erasure {
     /// The tokens that stay because they are about others too: whoever decides that
     /// they go all the same deletes them by name.
     pub shared: Vec<String>,
+    /// Why it ended early, if it did: the receipt is of what was deleted until then.
+    pub failed: Option<TokenError>,
 }
 
 impl VaultStore {
-    /// Deletes what is about a data subject: every token that was issued for it alone.
-    /// Asked again after an interruption it deletes the rest, and the receipt is of that.
+    /// Deletes what is about a data subject: every token that was issued for it alone, in
+    /// steps. One that fails ends it early: what the steps before it deleted is in the
+    /// receipt, and asked again it deletes the rest, with a receipt of that.
     ///
     /// # Errors
-    /// When the store is away, or does not know the domain. Some may be deleted then.
+    /// When the store does not know the domain: then nothing was begun.
     pub async fn erase(
         &self,
         domain: &TokenDomain,
         owner: Owner<'_>,
     ) -> Result<Erasure, TokenError> {
         let known = self.domains.of(&self.store, domain)?;
-        let (id, subject) = (domain.domain.id, subject_hash(&known.subject, owner)?);
-        let mut deleted = Vec::new();
-        loop {
-            let some = self.store.token_delete_subject(id, subject).await.map_err(store_failed)?;
-            if some.is_empty() {
-                break;
-            }
-            self.cache.forget(known.number, &some);
-            deleted.extend(some);
+        let subject = subject_hash(&known.subject, owner)?;
+        let (mut deleted, mut shared) = (Vec::new(), Vec::new());
+        let failed = self.erase_all(domain, subject, (&mut deleted, &mut shared)).await.err();
+        if failed.is_some() {
+            // The step that failed may have been carried out all the same.
+            self.cache.forget_all(known.number);
         }
         deleted.sort_unstable();
         let mut digest = Sha256::new();
@@ -91,15 +94,33 @@ impl VaultStore {
             digest.update(u32::try_from(token.len()).unwrap_or(u32::MAX).to_be_bytes());
             digest.update(token);
         }
-        let shared = self.shared(domain, subject).await?;
         let receipt = Receipt {
-            domain: id.to_string(),
+            domain: domain.domain.id.to_string(),
             deleted: deleted.len() as u64,
             digest: hex(&digest.finalize()),
             shared: shared.len() as u64,
             at: self.settings.now(),
+            incomplete: failed.is_some(),
         };
-        Ok(Erasure { receipt, shared })
+        Ok(Erasure { receipt, shared, failed })
+    }
+
+    /// Deletes and looks for what is shared, as far as it comes.
+    async fn erase_all(
+        &self,
+        domain: &TokenDomain,
+        subject: [u8; 16],
+        (deleted, shared): (&mut Vec<String>, &mut Vec<String>),
+    ) -> Result<(), TokenError> {
+        let (id, known) = (domain.domain.id, self.domains.of(&self.store, domain)?);
+        loop {
+            let some = self.store.token_delete_subject(id, subject).await.map_err(store_failed)?;
+            if some.is_empty() {
+                return self.shared(domain, subject, shared).await;
+            }
+            self.cache.forget(known.number, &some);
+            deleted.extend(some);
+        }
     }
 
     /// Sees to it that each token is about this subject, or about it too. `false` if
@@ -177,15 +198,15 @@ impl VaultStore {
         &self,
         domain: &TokenDomain,
         subject: [u8; 16],
-    ) -> Result<Vec<String>, TokenError> {
+        shared: &mut Vec<String>,
+    ) -> Result<(), TokenError> {
         let id = domain.domain.id;
         let before = claim_of(subject, "");
         let mut after = before.clone();
-        let mut shared = Vec::new();
         loop {
             let page = claims_after(&self.store, domain, &before, after).await?;
             let Some(last) = page.last() else {
-                return Ok(shared);
+                return Ok(());
             };
             after = last.clone();
             let tokens: Vec<String> = page
