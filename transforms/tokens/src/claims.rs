@@ -34,6 +34,8 @@ const PAGE: usize = 1000;
 pub(crate) struct Claim {
     pub(crate) token: String,
     pub(crate) subject: Option<[u8; 16]>,
+    /// Who claims it; nobody where it is known to be about several, and not whom.
+    pub(crate) by: Option<[u8; 16]>,
 }
 
 /// That what is about a data subject was deleted from a domain. Names no value and no
@@ -123,22 +125,21 @@ impl VaultStore {
         }
     }
 
-    /// Sees to it that each token is about this subject, or about it too. `false` if
-    /// something changed meanwhile: then they have to be looked up again.
+    /// Sees to it that each token is about who claims it too. `false` if something
+    /// changed meanwhile: then they have to be looked up again.
     pub(crate) async fn claim(
         &self,
         (domain, keys): (&TokenDomain, &dyn Keyring),
-        subject: [u8; 16],
         found: Vec<Claim>,
     ) -> Result<bool, TokenError> {
         if found.is_empty() {
             return Ok(true);
         }
         let (mut claims, mut changes) = (Vec::new(), Vec::new());
-        for Claim { token, subject: from } in found {
+        for Claim { token, subject: from, by } in found {
             // Whoever named nobody has been told the token all the same, and keeps it.
-            claims.push(claim_of(subject, &token));
-            claims.extend(from.filter(|from| *from != SHARED).map(|from| claim_of(from, &token)));
+            let both = [by, from].into_iter().flatten().filter(|subject| *subject != SHARED);
+            claims.extend(both.map(|subject| claim_of(subject, &token)));
             let to = Some(SHARED);
             if from != to {
                 changes.push(SubjectChange { token, from, to });

@@ -20,7 +20,7 @@ use crate::settings::Settings;
 /// How many rows go to the store at a time.
 pub(crate) const ROWS: usize = 8192;
 /// How often a batch is begun anew because tokens it found were deleted meanwhile.
-const ROUNDS: usize = 8;
+pub(crate) const ROUNDS: usize = 8;
 
 /// Vaulted tokens in the store.
 pub struct VaultStore {
@@ -187,9 +187,7 @@ impl VaultStore {
                 batch.note_stored(&issued)?;
             }
         }
-        if let Some(subject) = batch.subject
-            && !self.claim((batch.domain, batch.keys), subject, claims).await?
-        {
+        if !self.claim((batch.domain, batch.keys), claims).await? {
             return Ok(None);
         }
         Ok(Some(issued.into_iter().map(|issued| issued.unwrap_or(Issued::Absent)).collect()))
@@ -320,7 +318,7 @@ impl VaultStore {
         }
         let TokenRow { token, subject, expires, lookup, .. } = row;
         if batch.claims(subject) {
-            claims.push(Claim { token: token.clone(), subject });
+            claims.push(Claim { token: token.clone(), subject, by: batch.subject });
         } else if let Some(lookup) = lookup {
             let known = KnownToken { token: token.clone(), subject, expires, since: batch.now };
             self.cache.know_token(batch.moment, batch.known.number, &lookup, known);
