@@ -123,7 +123,7 @@ impl Gateway {
                 // What failed is left for the next round.
                 let Ok(tidied) = tidied else { break };
                 self.shared.metrics.tidied(&protected.domain_name, tidied as u64);
-                if tidied < TIDY {
+                if tidied == 0 {
                     break;
                 }
             }

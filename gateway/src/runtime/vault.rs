@@ -43,31 +43,48 @@ impl Gateway {
     ) -> Result<TokenPage, Problem> {
         let plan = self.plan();
         let vaulted = vaulted(&plan, class)?;
-        let id = vaulted.domain().domain.id;
         self.recorded(actor, "tokens.list", &[("class", class)], async |_| {
             // What is no token stands before all that are.
             let others = format!("{NO_TOKEN}\u{10ffff}");
-            let after = after.map_or_else(|| others.clone(), |after| after.max(others.clone()));
+            let mut after = after.map_or_else(|| others.clone(), |after| after.max(others.clone()));
             let limit = limit.clamp(1, MOST);
-            let rows = self.store.token_page(id, Some(after), limit).await;
-            let rows = rows.map_err(|error| store_problem(&error))?;
-            let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
-            let keys = self.shared.newest.load_full();
-            let metadata = self.vault.metadata(vaulted.domain(), &*keys, &tokens).await;
-            let metadata = metadata.map_err(|error| token_problem(&error))?;
-            let view = |(row, metadata): (&allonym_store::TokenRow, Option<_>)| TokenView {
-                token: row.token.clone(),
-                created: row.created,
-                expires: row.expires,
-                disabled: row.disabled,
-                metadata: metadata.unwrap_or_default(),
-            };
-            let views: Vec<TokenView> = rows.iter().zip(metadata).map(view).collect();
-            let next = (views.len() == limit).then(|| views.last().map(|view| view.token.clone()));
+            let mut views: Vec<TokenView> = Vec::new();
+            // A page ends where it would be too large: only an empty one is the end.
+            while views.len() < limit {
+                let page = self.some_tokens(vaulted, &after, limit - views.len()).await?;
+                let Some(last) = page.last() else { break };
+                after.clone_from(&last.token);
+                views.extend(page);
+            }
+            let next = (views.len() == limit).then_some(after);
             let told = vec![("tokens", views.len().to_string())];
-            Ok((TokenPage { tokens: views, next: next.flatten() }, told))
+            Ok((TokenPage { tokens: views, next }, told))
         })
         .await
+    }
+
+    /// The next tokens of a method's domain, at least one unless there are none.
+    async fn some_tokens(
+        &self,
+        vaulted: &Vaulted,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<TokenView>, Problem> {
+        let id = vaulted.domain().domain.id;
+        let rows = self.store.token_page(id, Some(after.to_owned()), limit).await;
+        let rows = rows.map_err(|error| store_problem(&error))?;
+        let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
+        let keys = self.shared.newest.load_full();
+        let metadata = self.vault.metadata(vaulted.domain(), &*keys, &tokens).await;
+        let metadata = metadata.map_err(|error| token_problem(&error))?;
+        let view = |(row, metadata): (&allonym_store::TokenRow, Option<_>)| TokenView {
+            token: row.token.clone(),
+            created: row.created,
+            expires: row.expires,
+            disabled: row.disabled,
+            metadata: metadata.unwrap_or_default(),
+        };
+        Ok(rows.iter().zip(metadata).map(view).collect())
     }
 
     /// How many tokens each class has; classes that share a domain have the same ones.

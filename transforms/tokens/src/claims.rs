@@ -25,10 +25,12 @@ use crate::vault::{VaultStore, store_failed};
 pub(crate) const SHARED: [u8; 16] = [0xff; 16];
 /// What a claim begins with; no token does.
 const MARK: char = '\u{1}';
+/// What follows it, in the order of bytes.
+const AFTER_MARK: char = '\u{2}';
 /// What a row begins with that says that a token is spent. No claim does.
 const SPENT: &str = "\u{1}spent\u{1}";
-/// Claims that are read at a time.
-const PAGE: usize = 1000;
+/// Claims that are read at a time: with each the row of its token, however large.
+const PAGE: usize = 64;
 
 /// A token that was found for a subject, and whom it is about until now.
 pub(crate) struct Claim {
@@ -236,9 +238,10 @@ async fn claims_after(
     before: &str,
     after: String,
 ) -> Result<Vec<String>, TokenError> {
-    let page = store.token_page(domain.domain.id, Some(after), PAGE).await.map_err(store_failed)?;
-    let claims = page.into_iter().map(|row| row.token);
-    Ok(claims.take_while(|claim| claim.starts_with(before)).collect())
+    // The mark at its end is followed by no claim of another subject.
+    let end = format!("{}{AFTER_MARK}", before.trim_end_matches(MARK));
+    let page = store.token_page_before(domain.domain.id, Some(after), end, PAGE).await;
+    Ok(page.map_err(store_failed)?.into_iter().map(|row| row.token).collect())
 }
 
 /// Whether what stands in the place of a token is a claim.
