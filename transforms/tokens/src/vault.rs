@@ -29,7 +29,7 @@ pub struct VaultStore {
     pub(crate) domains: Domains,
     pub(crate) cache: Cache,
     counters: Counters,
-    outages: Outages,
+    pub(crate) outages: Outages,
 }
 
 /// One batch of values that want tokens.
@@ -70,8 +70,8 @@ impl VaultStore {
         self.cache.counts()
     }
 
-    /// How often the store failed whoever asked for tokens or values, and how it did last:
-    /// those are not told.
+    /// How often the store failed whoever asked for tokens or values, or a reseal or a
+    /// tidying, and how it did last: nobody else is told.
     #[must_use]
     pub fn outage(&self) -> Outage {
         self.outages.so_far()
@@ -90,6 +90,16 @@ impl VaultStore {
     /// # Errors
     /// As for [`TokenStore::reseal`]; when the lease is lost.
     pub async fn reseal_under(
+        &self,
+        domain: &TokenDomain,
+        keys: &dyn Keyring,
+        limit: usize,
+        lease: Option<&Lease>,
+    ) -> Result<usize, TokenError> {
+        self.outages.note_own(self.reseal_some(domain, keys, limit, lease).await)
+    }
+
+    async fn reseal_some(
         &self,
         domain: &TokenDomain,
         keys: &dyn Keyring,
@@ -373,28 +383,36 @@ impl VaultStore {
 }
 
 impl Batch<'_> {
-    /// Keeps which candidates are stored. One that was stored in an earlier round, was
-    /// deleted since and is another token now may have been seen by others: whoever
-    /// asked must not take it for unused, so the whole batch fails.
     fn note_stored(&mut self, issued: &[Option<Issued>]) -> Result<(), TokenError> {
-        for (candidate, issued) in self.candidates.iter().zip(issued) {
-            match issued {
-                Some(Issued::Token(token)) if *token == candidate.token => {
-                    self.stored.insert(token.clone());
-                }
-                _ if self.stored.contains(&candidate.token) => {
-                    return Err(TokenError::Unavailable("its tokens change".into()));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        note_stored(&mut self.stored, self.candidates, issued)
     }
 
     /// Whether somebody is named whom the token is not about yet.
     fn claims(&self, subject: Option<[u8; 16]>) -> bool {
         self.insert && self.subject.is_some() && self.subject != subject
     }
+}
+
+/// Keeps which candidates are stored. One that was stored in an earlier round, was
+/// deleted since and is another token now may have been seen by others: whoever asked
+/// must not take it for unused, so the whole batch fails.
+fn note_stored(
+    stored: &mut HashSet<String>,
+    candidates: &[Candidate],
+    issued: &[Option<Issued>],
+) -> Result<(), TokenError> {
+    for (candidate, issued) in candidates.iter().zip(issued) {
+        match issued {
+            Some(Issued::Token(token)) if *token == candidate.token => {
+                stored.insert(token.clone());
+            }
+            _ if stored.contains(&candidate.token) => {
+                return Err(TokenError::Unavailable("its tokens change".into()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The sealers a batch needs: one for each key version in it.
@@ -453,7 +471,7 @@ impl TokenStore for VaultStore {
         keys: &dyn Keyring,
         limit: usize,
     ) -> Result<usize, TokenError> {
-        self.outages.note(self.reseal_under(domain, keys, limit, None).await)
+        self.reseal_under(domain, keys, limit, None).await
     }
 
     async fn fixed_key(
@@ -503,5 +521,39 @@ pub(crate) fn store_failed(error: StoreError) -> TokenError {
         StoreError::Altered(_) => TokenError::Altered,
         StoreError::CountersUnknown(_) => TokenError::Waiting,
         other => TokenError::Unavailable(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A round says what each of two candidates got; whether the batch may go on.
+    #[test]
+    fn a_candidate_that_was_stored_and_is_gone_fails_the_batch() {
+        let candidate = |token: &str| Candidate {
+            lookup: None,
+            value: Zeroizing::new(Vec::new()),
+            token: token.to_owned(),
+        };
+        let candidates = [candidate("a"), candidate("b")];
+        let got = |token: &str| Some(Issued::Token(token.to_owned()));
+        for (what, rounds, fails) in [
+            ("stored once, and still", vec![[got("a"), got("x")], [got("a"), got("x")]], false),
+            ("stored later", vec![[got("x"), None], [got("a"), got("b")]], false),
+            ("never stored", vec![[got("x"), Some(Issued::Taken)], [None, got("y")]], false),
+            ("another token since", vec![[got("a"), got("b")], [got("a"), got("y")]], true),
+            ("taken since", vec![[got("a"), None], [Some(Issued::Taken), None]], true),
+            ("disabled since", vec![[got("a"), None], [Some(Issued::Disabled), None]], true),
+            ("nothing since", vec![[None, got("b")], [None, None]], true),
+        ] {
+            let mut stored = HashSet::new();
+            let last = rounds.len() - 1;
+            for (round, issued) in rounds.iter().enumerate() {
+                let noted = note_stored(&mut stored, &candidates, issued);
+                let expected = fails && round == last;
+                assert_eq!(noted.is_err(), expected, "{what}: round {round}");
+            }
+        }
     }
 }
