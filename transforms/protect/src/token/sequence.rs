@@ -252,7 +252,8 @@ impl Sequence {
 
     /// Whether a token can stand for some values: for numbers, or for texts.
     pub(super) fn suits_some(&self, numbers: bool, token: &str) -> bool {
-        !self.looks_masked(token) && !(numbers && token.starts_with('0'))
+        let is_writable = !numbers || !token.starts_with('0');
+        is_writable && !self.looks_masked(token)
     }
 }
 

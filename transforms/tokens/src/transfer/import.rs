@@ -1,3 +1,5 @@
+mod found;
+
 use std::collections::HashSet;
 
 use allonym_keyring::Keyring;
@@ -6,11 +8,12 @@ use allonym_record::Value;
 use allonym_store::{PutOutcome, TokenRow};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use self::found::existing;
 use super::{FORMAT, Header, Line, VERSION};
-use crate::claims::{Claim, SHARED, claim_of, spent_of};
+use crate::claims::{SHARED, claim_of, spent_of};
 use crate::sealing::{Sealer, subject_hash};
 use crate::upkeep::write_metadata;
-use crate::vault::{ROUNDS, Sealers, VaultStore, store_failed};
+use crate::vault::{VaultStore, store_failed};
 
 /// Longest line, in bytes: the longest value with every character escaped, and more.
 const LONGEST_LINE: usize = 2 << 20;
@@ -409,59 +412,6 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    /// A taken token that is this value's is there already: what is not found by its
-    /// value is compared with it.
-    async fn tell_equal<'e>(
-        &self,
-        fresh: &[&'e Entry],
-        outcomes: &mut [Imported],
-        shared: &mut Vec<(&'e Entry, TokenRow)>,
-    ) -> Result<(), ImportError> {
-        let domain = self.method.domain();
-        let taken =
-            fresh.iter().copied().zip(outcomes).filter(|(_, outcome)| **outcome == Imported::Taken);
-        let taken: Vec<_> = taken.filter(|(entry, _)| entry.row.lookup.is_none()).collect();
-        let asked = taken.iter().map(|(entry, _)| entry.row.token.clone()).collect();
-        let rows = self.vault.store.token_by_token(domain.domain.id, asked).await;
-        let mut sealers = Sealers::new(domain, self.keys);
-        for ((entry, outcome), row) in taken.into_iter().zip(rows.map_err(store_failed)?) {
-            let Some(row) = row else { continue };
-            let equal = match &entry.value {
-                None => true,
-                Some(value) => {
-                    *sealers.of(row.version)?.open(&entry.row.token, &row.sealed)? == **value
-                }
-            };
-            if equal {
-                *outcome = existing(row, entry, shared);
-            }
-        }
-        Ok(())
-    }
-
-    /// What is there, and is about others than its line says, is about several from now
-    /// on: an erasure of one of them leaves it to the others.
-    async fn share(&self, mut found: Vec<(&Entry, TokenRow)>) -> Result<(), ImportError> {
-        let domain = self.method.domain();
-        for _ in 0..ROUNDS {
-            let claim = |(entry, row): &(&Entry, TokenRow)| Claim {
-                token: row.token.clone(),
-                subject: row.subject,
-                by: entry.row.subject,
-            };
-            let claims = found.iter().map(claim).collect();
-            if self.vault.claim((domain, self.keys), claims).await? {
-                return Ok(());
-            }
-            let asked = found.iter().map(|(_, row)| row.token.clone()).collect();
-            let rows = self.vault.store.token_by_token(domain.domain.id, asked).await;
-            let rows = rows.map_err(store_failed)?.into_iter();
-            let entries = found.into_iter().map(|(entry, _)| entry);
-            found = entries.zip(rows).filter_map(|(entry, row)| Some((entry, row?))).collect();
-        }
-        Err(TokenError::Unavailable("its tokens change".into()).into())
-    }
-
     fn tell(&mut self, report: Report<'_>, number: u64, outcome: Imported) {
         let count = match &outcome {
             Imported::Imported => &mut self.summary.imported,
@@ -473,28 +423,6 @@ impl<'a> Importer<'a> {
         *count += 1;
         report(number, outcome);
     }
-}
-
-/// What an entry is whose value has this token. What is about others than it says is
-/// kept apart.
-fn existing<'e>(
-    row: TokenRow,
-    entry: &'e Entry,
-    shared: &mut Vec<(&'e Entry, TokenRow)>,
-) -> Imported {
-    if row.token != entry.row.token {
-        return Imported::Conflict;
-    }
-    if entry.value.is_none() {
-        return Imported::Already;
-    }
-    if (row.disabled, row.expires) != (entry.row.disabled, entry.row.expires) {
-        return Imported::Conflict;
-    }
-    if entry.row.subject.is_some() && entry.row.subject != row.subject {
-        shared.push((entry, row));
-    }
-    Imported::Already
 }
 
 fn invalid(rule: &str) -> Imported {
