@@ -306,12 +306,12 @@ pub(super) fn rules(batch: &[Selection], positions: &[usize]) -> Vec<usize> {
 
 /// A value that may not be written here.
 pub(super) fn outside(place: &PlacePlan, selection: &Selection, rule: FaultRule) -> Refusal {
-    Refusal::new(
-        Fault::Unacceptable,
-        "outside-template",
-        format!("{rule}: send the field only when you change it, as a plain value"),
-    )
-    .at(field(place, selection))
+    let detail = match rule {
+        // No other value of the format would fare better.
+        FaultRule::Exhausted => rule.to_string(),
+        _ => format!("{rule}: send the field only when you change it, as a plain value"),
+    };
+    Refusal::new(Fault::Unacceptable, "outside-template", detail).at(field(place, selection))
 }
 
 /// A method's fault as a refusal. `order` maps the method's indices to the batch's.
