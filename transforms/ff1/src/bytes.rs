@@ -3,9 +3,8 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Tweaks;
-use crate::scratch::room;
 
-/// The numerals that are staged at a time; a longer value is staged in the caller's room.
+/// The numerals that are staged at a time; a longer value is staged on the heap.
 const STAGE: usize = 1024;
 
 /// Runs checked values through `run`, some of them at a time.
@@ -14,13 +13,12 @@ pub(crate) fn stage(
     length: usize,
     first: u8,
     bytes: &mut [u8],
-    long: &mut Zeroizing<Vec<u16>>,
     mut run: impl FnMut(Tweaks<'_>, &mut [u16]),
 ) {
     let values = STAGE / length;
     if values == 0 {
-        room(long, bytes.len());
-        return through(tweaks, first, bytes, long, &mut run);
+        let mut stage = Zeroizing::new(vec![0; bytes.len()]);
+        return through(tweaks, first, bytes, &mut stage, &mut run);
     }
     let mut stage = [0; STAGE];
     let used = STAGE.min(bytes.len());

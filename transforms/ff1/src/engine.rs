@@ -46,7 +46,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) direction: Direction,
     pub(crate) tweaks: Tweaks<'a>,
     pub(crate) numerals: &'a mut [u16],
-    pub(crate) scratch: &'a mut Scratch,
+    /// Made where it is needed and missing: to wipe one costs more than a short value.
+    pub(crate) scratch: Option<&'a mut Scratch>,
 }
 
 impl Work for Batch<'_> {
@@ -60,7 +61,13 @@ impl Work for Batch<'_> {
             }
             Shape::Long(halves) => {
                 let Self { direction, tweaks, numerals, scratch, .. } = self;
-                long::run(backend, halves, direction, tweaks, numerals, scratch)
+                match scratch {
+                    Some(own) => long::run(backend, halves, direction, tweaks, numerals, own),
+                    None => {
+                        let own = &mut Scratch::new();
+                        long::run(backend, halves, direction, tweaks, numerals, own);
+                    }
+                }
             }
         }
     }

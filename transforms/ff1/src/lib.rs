@@ -118,7 +118,7 @@ impl Ff1 {
         length: usize,
         numerals: &mut [u16],
     ) -> Result<(), Ff1Error> {
-        self.encrypt_batch_in(&mut Scratch::new(), tweaks, length, numerals)
+        self.run(Direction::Encrypt, tweaks, length, numerals, None)
     }
 
     /// Does what [`Ff1::encrypt_batch`] does, in room that the caller keeps: it is needed for halves over 256 bits only, and
@@ -133,7 +133,7 @@ impl Ff1 {
         length: usize,
         numerals: &mut [u16],
     ) -> Result<(), Ff1Error> {
-        self.run(Direction::Encrypt, tweaks, length, numerals, scratch)
+        self.run(Direction::Encrypt, tweaks, length, numerals, Some(scratch))
     }
 
     /// Decrypts `numerals.len() / length` values in place, laid out as for [`Ff1::encrypt_batch`].
@@ -146,7 +146,7 @@ impl Ff1 {
         length: usize,
         numerals: &mut [u16],
     ) -> Result<(), Ff1Error> {
-        self.decrypt_batch_in(&mut Scratch::new(), tweaks, length, numerals)
+        self.run(Direction::Decrypt, tweaks, length, numerals, None)
     }
 
     /// Does what [`Ff1::decrypt_batch`] does, in room that the caller keeps, as for [`Ff1::encrypt_batch_in`].
@@ -160,7 +160,7 @@ impl Ff1 {
         length: usize,
         numerals: &mut [u16],
     ) -> Result<(), Ff1Error> {
-        self.run(Direction::Decrypt, tweaks, length, numerals, scratch)
+        self.run(Direction::Decrypt, tweaks, length, numerals, Some(scratch))
     }
 
     /// Encrypts `bytes.len() / length` values in place, of which each byte is `first` plus a numeral: with `b'0'` and radix 10
@@ -198,7 +198,7 @@ impl Ff1 {
         tweaks: Tweaks<'_>,
         length: usize,
         numerals: &mut [u16],
-        scratch: &mut Scratch,
+        scratch: Option<&mut Scratch>,
     ) -> Result<(), Ff1Error> {
         self.check(tweaks, length, numerals.len())?;
         let wrong = |numeral: &u16| u32::from(*numeral) >= self.radix;
@@ -238,7 +238,7 @@ impl Ff1 {
             let index = bytes.iter().position(wrong).unwrap_or_default();
             return Err(Ff1Error::Numeral { index });
         }
-        self.with_shape(length, &mut Scratch::new(), |shape, scratch| {
+        self.with_shape(length, None, |shape, _| {
             let left = self.cipher.run_single(shape, direction, tweaks, (first, bytes));
             let left = left.and_then(|bytes| {
                 self.cipher.run_vectors(shape, direction, tweaks, (first, bytes))
@@ -247,8 +247,8 @@ impl Ff1 {
                 self.cipher.run_several(shape, direction, tweaks, (first, bytes))
             });
             if let Some(bytes) = left {
-                let mut long = std::mem::take(&mut scratch.stage);
-                bytes::stage(tweaks, length, first, bytes, &mut long, |tweaks, numerals| {
+                bytes::stage(tweaks, length, first, bytes, |tweaks, numerals| {
+                    let scratch = None;
                     self.cipher.run(Batch { shape, direction, tweaks, numerals, scratch });
                 });
             }
@@ -259,17 +259,18 @@ impl Ff1 {
     fn with_shape(
         &self,
         length: usize,
-        scratch: &mut Scratch,
-        run: impl FnOnce(&Shape, &mut Scratch),
+        scratch: Option<&mut Scratch>,
+        run: impl FnOnce(&Shape, Option<&mut Scratch>),
     ) {
         let shape = || Box::new(Shape::new(self.radix, length).bind(&self.cipher));
         if let Some(kept) = self.shapes.get(length) {
             return run(kept.get_or_init(shape), scratch);
         }
-        let (own, kept) = (self.number, scratch.shape.take());
-        let kept = kept.filter(|(of, kept, _)| (*of, *kept) == (own, length));
+        let Some(scratch) = scratch else { return run(&shape(), None) };
+        let own = self.number;
+        let kept = scratch.shape.take().filter(|(of, kept, _)| (*of, *kept) == (own, length));
         let shape = kept.map_or_else(shape, |(_, _, shape)| shape);
-        run(&shape, scratch);
+        run(&shape, Some(scratch));
         scratch.shape = Some((own, length, shape));
     }
 

@@ -17,8 +17,6 @@ pub struct Scratch {
     pub(crate) output: Blocks,
     /// The output as a number, with a zero limb on top.
     pub(crate) stream: Zeroizing<Vec<u64>>,
-    /// A value in bytes, as numerals.
-    pub(crate) stage: Zeroizing<Vec<u16>>,
     /// The shape of the last length that was used and is not kept otherwise, and whose it is.
     pub(crate) shape: Option<(u64, usize, Box<Shape>)>,
 }
