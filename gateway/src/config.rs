@@ -20,7 +20,6 @@ mod entries;
 mod error;
 mod keys;
 mod located;
-mod secret;
 mod service;
 mod store;
 mod units;
@@ -39,7 +38,7 @@ pub use connectors::{Connector, ConnectorConfig};
 pub use error::{ConfigError, ConfigErrors};
 pub use keys::{Key, Rotate};
 pub use located::Located;
-pub use secret::{SecretError, SecretRef};
+pub use allonym_contract::config::{SecretError, SecretRef};
 pub use service::{Audit, Durability, Seal, SealKind};
 pub use store::{Postgres, Store, StoreKind};
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 use allonym_contract::Tokens;
-use allonym_http::{TlsChoice, Unlisted};
+use allonym_contract::config::TlsChoice;
+use allonym_http::Unlisted;
 use allonym_policy::{Outcome, ReadQuestion, Right};
 use allonym_protect::MethodSpec;
 use allonym_store::Store;

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError};
 
 use allonym_audit::{AuditSink, Durability, Event, EventKind};
 use allonym_contract::Guard;
-use allonym_http::{ConfigFault, HttpConfig, HttpConnector};
+use allonym_contract::config::ConfigFault;
+use allonym_http::{HttpConfig, HttpConnector};
 
 use super::{Current, Gateway, refused, store_problem};
 use crate::api::Problem;
