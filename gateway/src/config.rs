@@ -118,7 +118,8 @@ impl Config {
         let mut problems = Problems::new(file);
         connectors::check_types(&typed.connectors, &mut problems);
         problems.finish()?;
-        let connectors = connectors::read(text).map_err(|e| fail(&e))?;
+        let connectors =
+            connectors::read(text, &typed.connectors).map_err(|e| fail(&e))?;
 
         let mut problems = Problems::new(file);
         let config = typed.convert(connectors, file, &mut problems);
