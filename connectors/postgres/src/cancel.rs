@@ -16,10 +16,12 @@ const SHORT: usize = 4;
 const LONG: usize = 32;
 
 type Key = Zeroizing<Vec<u8>>;
+/// What a client was told.
+type Own = (u32, Vec<u8>);
 
 /// All sessions that can be cancelled.
 #[derive(Default)]
-pub(crate) struct Cancels(Mutex<HashMap<(u32, Key), Arc<Target>>>);
+pub(crate) struct Cancels(Mutex<HashMap<Own, Arc<Target>>>);
 
 /// What a cancellation is for.
 pub(crate) struct Target {
@@ -33,7 +35,7 @@ pub(crate) struct Target {
 /// A session that can be cancelled while this lives.
 pub(crate) struct Cancellable {
     all: Arc<Cancels>,
-    own: (u32, Key),
+    own: Own,
     pub(crate) target: Arc<Target>,
 }
 
@@ -54,7 +56,7 @@ impl Cancels {
             under_way: AtomicBool::new(false),
         });
         loop {
-            let mut own = Zeroizing::new(vec![0; if is_long { LONG } else { SHORT }]);
+            let mut own = vec![0; if is_long { LONG } else { SHORT }];
             getrandom::fill(&mut own)?;
             let own = (process, own);
             let mut all = self.all();
@@ -68,12 +70,12 @@ impl Cancels {
 
     /// What a client may cancel by these, if that has something under way.
     pub(crate) fn find(&self, process: u32, key: &[u8]) -> Option<Arc<Target>> {
-        let named = (process, Zeroizing::new(key.to_vec()));
+        let named = (process, key.to_vec());
         let target = self.all().get(&named).cloned()?;
         target.under_way.load(Ordering::Acquire).then_some(target)
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(u32, Key), Arc<Target>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Own, Arc<Target>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

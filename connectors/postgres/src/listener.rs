@@ -35,7 +35,6 @@ pub struct PostgresConnector {
     counts: Arc<Counts>,
     log: Option<SessionLog>,
     cancels: Arc<Cancels>,
-    mock: Arc<session::Mock>,
     bound: watch::Sender<Option<SocketAddr>>,
 }
 
@@ -59,8 +58,6 @@ impl PostgresConnector {
                 Some(Arc::new(server.map_err(|says| fault(format!("tls: {says}")))?))
             }
         };
-        let mock = session::Mock::fresh()
-            .map_err(|_| fault("the operating system has no randomness to give".to_owned()))?;
         let site = Site::new(&name, config, guard)?;
         Ok(Self {
             name,
@@ -70,7 +67,6 @@ impl PostgresConnector {
             counts: Arc::default(),
             log: None,
             cancels: Arc::default(),
-            mock: Arc::new(mock),
             bound: watch::channel(None).0,
         })
     }
@@ -173,7 +169,6 @@ impl PostgresConnector {
             tls: self.tls.clone(),
             logins: Arc::clone(&self.logins),
             cancels: Arc::clone(&self.cancels),
-            mock: Arc::clone(&self.mock),
             log: self.log.clone(),
             address,
         };

@@ -1,7 +1,7 @@
 //! What is counted. Labels come from the configuration and from closed sets, never from
 //! a statement. A worker counts for itself, and adds that up a few times a second.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::wire::StatementClass;
+use crate::wire::statement::StatementClass;
 
 /// What every name begins with.
 const PREFIX: &str = "allonym_postgres_";
@@ -117,7 +117,7 @@ impl Tally {
 
     /// A statement of a class was sent for execution.
     pub(crate) fn statement(&self, class: StatementClass) {
-        if let Some(count) = self.statements.get(class as usize) {
+        if let Some(count) = self.statements.get(usize::from(class.number())) {
             count.set(count.get().wrapping_add(1));
         }
     }

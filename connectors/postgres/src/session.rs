@@ -33,7 +33,6 @@ use crate::upstream::prepare;
 use crate::wire::Side;
 use crate::wire::frame::Scanner;
 use crate::wire::message::write_terminate;
-use crate::wire::replies::Replies;
 use crate::worker::{Desk, End, Vitals};
 
 /// The start-up parameter that declares a purpose; also as `-c allonym.purpose=…`.
@@ -210,7 +209,6 @@ async fn relay(arrival: &Arrival, desk: &Rc<Desk>, admitted: Admitted) -> Ended 
     let mut relay = Relay::new(
         Leg::new(admitted.client, scanner(Side::Frontend, wanted_of_client())),
         Leg::new(admitted.server, scanner(Side::Backend, wanted_of_server())),
-        Replies::new(limits.pipeline.saturating_add(Desk::MESSAGES)),
         limits.pipeline,
         admitted.cancellable,
         (Rc::clone(desk), Rc::new(vitals)),
@@ -234,7 +232,7 @@ async fn farewell(relay: &mut Relay, ended: &Ended) {
             "terminating connection: it was idle for too long",
         ),
         Ended::Wire(error) => Refusal::new(Fault::Malformed, "malformed", error.to_string()),
-        Ended::By(End::Stalled) | Ended::Client | Ended::Server | Ended::Broken(_) => return,
+        Ended::By(End::Stalled) | Ended::Client | Ended::Server | Ended::Broken => return,
     };
     let mut last = Vec::new();
     // In the middle of a message nothing can be said.
@@ -309,7 +307,7 @@ impl<'a> Record<'a> {
         self.record.end = match ended {
             Ended::Client => "left",
             Ended::Server => "server-left",
-            Ended::Broken(_) => "broken",
+            Ended::Broken => "broken",
             Ended::Wire(_) => "malformed",
             Ended::By(End::Idle) => "idle",
             Ended::By(End::Stalled) => "stalled",

@@ -15,13 +15,6 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(crate) fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(tls) => tls.get_ref().0,
-        }
-    }
-
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }

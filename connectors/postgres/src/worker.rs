@@ -151,6 +151,9 @@ async fn work(
 }
 
 impl Desk {
+    /// How many requests one read may hold: each is a header at least.
+    pub(crate) const REQUESTS: usize = BUFFER / 5 + 1;
+
     fn new(tally: Tally) -> Self {
         Self {
             buffer: RefCell::new(vec![0; BUFFER].into_boxed_slice()),

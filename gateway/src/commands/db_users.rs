@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use allonym_postgres::Verifier;
+use allonym_postgres::scram::DEFAULT_ITERATIONS;
 use clap::Subcommand;
 use zeroize::Zeroizing;
 
@@ -13,8 +14,6 @@ use crate::api::{Reply, Request};
 
 /// The longest password that is read, in bytes.
 const LONGEST: u64 = 4096;
-/// Rounds of the key derivation: what PostgreSQL takes.
-const ITERATIONS: u32 = 4096;
 
 /// Logins of database users.
 #[derive(Subcommand)]
@@ -52,8 +51,8 @@ pub(super) fn run(config: &Path, verb: Verb, out: &Out) -> Outcome {
             let text = if verifier {
                 secret.to_string()
             } else {
-                let made = Verifier::of_password(secret.as_bytes(), ITERATIONS);
-                made.map_err(|_| no_randomness())?.text().to_string()
+                let made = Verifier::from_password(secret.as_bytes(), DEFAULT_ITERATIONS);
+                made.map_err(|_| no_randomness())?.to_text().to_string()
             };
             made = generate.then_some(secret);
             Request::PutDbUser { name, verifier: text, replace }

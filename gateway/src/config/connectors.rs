@@ -69,8 +69,8 @@ pub(super) fn read(
     text: &str,
     typed: &Entries<ConnectorTyped>,
 ) -> Result<Vec<(Located<String>, ConnectorConfig)>, serde_saphyr::Error> {
-    let word = |connector: &ConnectorTyped| connector.r#type.as_ref().map(|kind| &*kind.value);
-    let types = typed.0.iter().map(|(_, connector)| word(connector)).collect::<Vec<_>>();
+    let types = typed.0.iter().map(|(_, connector)| connector.r#type.as_ref());
+    let types: Vec<Option<&str>> = types.map(|kind| kind.map(|kind| &*kind.value)).collect();
     serde_saphyr::with_deserializer_from_str_with_options(text, options(), |file| {
         file.deserialize_map(TopLevel(&types))
     })

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use allonym_keyring::Purpose;
+use allonym_postgres::scram::DEFAULT_ITERATIONS;
 use allonym_postgres::{Logins, Verifier};
 use allonym_store::{Store, StoreError};
 use arc_swap::ArcSwap;
-use serde::{Deserialize, Serialize};
+use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use super::administration::seconds;
@@ -19,13 +21,34 @@ use crate::config::ConnectorConfig;
 const PREFIX: &str = "db-user/";
 
 /// Who has a password.
-pub(super) struct DbUsers(ArcSwap<HashMap<String, Arc<Verifier>>>);
+pub(super) struct DbUsers {
+    verifiers: ArcSwap<HashMap<String, Arc<Verifier>>>,
+    /// What mock verifiers are made of.
+    mock: Zeroizing<[u8; 32]>,
+}
 
-/// What is kept of a login, sealed.
-#[derive(Serialize, Deserialize)]
+/// What is kept of a login, sealed: when it was set, in seconds since 1970, a space, and
+/// the verifier in its text form.
 struct Kept {
-    verifier: Zeroizing<String>,
-    set: SystemTime,
+    verifier: Verifier,
+    set: u64,
+}
+
+impl Kept {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (set, verifier) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
+        Some(Self { verifier: Verifier::parse(verifier).ok()?, set: set.parse().ok()? })
+    }
+
+    fn text(&self) -> Zeroizing<Vec<u8>> {
+        let (set, verifier) = (self.set.to_string(), self.verifier.to_text());
+        // Of the final size, so that no copy is left behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(set.len() + 1 + verifier.len()));
+        text.extend_from_slice(set.as_bytes());
+        text.push(b' ');
+        text.extend_from_slice(verifier.as_bytes());
+        text
+    }
 }
 
 impl DbUsers {
@@ -34,31 +57,41 @@ impl DbUsers {
     /// # Errors
     /// When the store is away, or a row was altered.
     pub(super) fn read(store: &Store) -> Result<Self, StoreError> {
-        Ok(Self(ArcSwap::from_pointee(verifiers(store)?)))
+        let verifiers = ArcSwap::from_pointee(verifiers(store)?);
+        Ok(Self { verifiers, mock: mock_secret(store) })
     }
 }
 
 impl Logins for DbUsers {
-    fn verifier(&self, user: &str) -> Option<Arc<Verifier>> {
-        self.0.load().get(user).cloned()
+    fn verifier(&self, user: &str) -> Arc<Verifier> {
+        let known = self.verifiers.load().get(user).cloned();
+        known.unwrap_or_else(|| {
+            Arc::new(Verifier::mock(user.as_bytes(), &self.mock, DEFAULT_ITERATIONS))
+        })
     }
+}
+
+/// Outlives restarts: a name without a password always has the same salt.
+fn mock_secret(store: &Store) -> Zeroizing<[u8; 32]> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, store.subkey(Purpose::ApiToken).expose());
+    let mut secret = Zeroizing::new([0; 32]);
+    let tag = hmac::sign(&key, b"allonym mock verifier v1");
+    for (byte, derived) in secret.iter_mut().zip(tag.as_ref()) {
+        *byte = *derived;
+    }
+    secret
 }
 
 fn verifiers(store: &Store) -> Result<HashMap<String, Arc<Verifier>>, StoreError> {
     let kept = kept(store)?.into_iter();
-    let read = |(name, kept): (String, Kept)| {
-        let verifier = Verifier::parse(&kept.verifier).map_err(|_| StoreError::Altered("settings"))?;
-        Ok((name, Arc::new(verifier)))
-    };
-    kept.map(read).collect()
+    Ok(kept.map(|(name, kept)| (name, Arc::new(kept.verifier))).collect())
 }
 
 fn kept(store: &Store) -> Result<Vec<(String, Kept)>, StoreError> {
     let settings = store.settings(PREFIX)?.into_iter();
     let read = |(name, value): (String, Zeroizing<Vec<u8>>)| {
         let name = name.strip_prefix(PREFIX).unwrap_or_default().to_owned();
-        let kept = serde_json::from_slice(&value).map_err(|_| StoreError::Altered("settings"))?;
-        Ok((name, kept))
+        Ok((name, Kept::parse(&value).ok_or(StoreError::Altered("settings"))?))
     };
     settings.map(read).collect()
 }
@@ -72,7 +105,7 @@ impl Gateway {
         let kept = kept(&self.store).map_err(|error| store_problem(&error))?.into_iter();
         let view = |(name, kept): (String, Kept)| DbUserView {
             connectors: self.connectors_of(&name),
-            set: seconds(kept.set),
+            set: kept.set,
             name,
         };
         Ok(kept.map(view).collect())
@@ -103,7 +136,7 @@ impl Gateway {
         replace: bool,
     ) -> Result<String, Problem> {
         let _one = self.lock();
-        let parsed = Verifier::parse(verifier).map_err(|_| {
+        let verifier = Verifier::parse(verifier).map_err(|_| {
             Problem::new("verifier-invalid", "a verifier is written `SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY`")
         })?;
         if self.connectors_of(name).is_empty() {
@@ -116,10 +149,7 @@ impl Gateway {
             let detail = format!("user `{name}` has a password: `--replace` gives it another");
             return Err(Problem::new("name-taken", detail));
         }
-        let kept = Kept { verifier: parsed.text(), set: SystemTime::now() };
-        let text = Zeroizing::new(
-            serde_json::to_vec(&kept).map_err(|_| Problem::new("internal", "not written"))?,
-        );
+        let text = Kept { verifier, set: seconds(SystemTime::now()) }.text();
         self.on_the_record(actor, "db-users.add", &[("name", name)], || {
             self.store.put_setting(&setting, &text)?;
             Ok(((), Vec::new()))
@@ -149,7 +179,7 @@ impl Gateway {
 
     pub(super) fn refresh_db_users(&self) -> Result<(), Problem> {
         let verifiers = verifiers(&self.store).map_err(|error| store_problem(&error))?;
-        self.logins.0.store(Arc::new(verifiers));
+        self.logins.verifiers.store(Arc::new(verifiers));
         Ok(())
     }
 

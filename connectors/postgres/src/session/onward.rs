@@ -16,7 +16,7 @@ use crate::session::opening::Begun;
 use crate::site::Site;
 use crate::stream::Stream;
 use crate::wire::message::{
-    Authentication, Fields, Mechanisms, write_authentication, write_password, write_sasl,
+    Authentication, Fields, Mechanisms, write_password, write_sasl,
     write_sasl_initial, write_sasl_response,
 };
 use crate::wire::startup::{BackendKey, Negotiation, write_startup};
@@ -182,7 +182,7 @@ impl<'a> Onwards<'a> {
         }
         let (client, first) = Client::begin(binding).map_err(failed)?;
         let mut out = Vec::new();
-        write_sasl_initial(&mut out, mechanism, &first)?;
+        write_sasl_initial(&mut out, mechanism, Some(&first))?;
         send(self.server, &out).await.map_err(|_| gone())?;
 
         let challenge = self.challenged().await?;
@@ -190,7 +190,7 @@ impl<'a> Onwards<'a> {
             return Err(WireError::Unexpected { tag: b'R' }.into());
         };
         let challenge = client.read(data).map_err(failed)?;
-        let keys = self.site.keys(&challenge, password).await.map_err(failed)?;
+        let (challenge, keys) = self.site.keys(challenge, password).await.map_err(failed)?;
         let (proven, last) = challenge.prove(&keys).map_err(failed)?;
         out.clear();
         write_sasl_response(&mut out, &last)?;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::wire::StatementClass;
+use crate::wire::statement::StatementClass;
 
 /// Names that are followed; statements under others count as `other`.
 const NAMES: usize = 10_000;

@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -28,12 +27,16 @@ pub(crate) struct Relay {
     pub(crate) client: Leg,
     pub(crate) server: Leg,
     replies: Replies,
+    /// Unanswered requests from which on the client waits.
+    pipeline: usize,
     portals: Portals,
     cancellable: Option<Cancellable>,
     desk: Rc<Desk>,
     vitals: Rc<Vitals>,
     /// Whether the client said that it is leaving.
     leaving: bool,
+    /// Whether the server was told that nothing more comes.
+    shut: bool,
 }
 
 /// One side: its socket, where its messages begin, and what it has not taken yet.
@@ -53,7 +56,7 @@ pub(crate) enum Ended {
     /// The server did.
     Server,
     /// A socket failed.
-    Broken(io::Error),
+    Broken,
     /// One side said what the protocol does not know.
     Wire(WireError),
     /// The gateway ends it.
@@ -74,6 +77,12 @@ pub(crate) fn wanted_of_server() -> Wanted {
 impl Leg {
     pub(crate) fn new(stream: Stream, scanner: Scanner) -> Self {
         Self { stream, scanner, pending: Vec::new(), taken: 0, closed: false }
+    }
+
+    /// Whether the last byte that was read of it ended a message, and all of the other's
+    /// was given to it.
+    pub(crate) fn is_at_border(&self) -> bool {
+        self.scanner.is_at_border() && !self.owes()
     }
 
     fn owes(&self) -> bool {
@@ -125,13 +134,14 @@ impl Relay {
     pub(crate) fn new(
         client: Leg,
         server: Leg,
-        replies: Replies,
+        pipeline: usize,
         cancellable: Option<Cancellable>,
-        desk: Rc<Desk>,
-        vitals: Rc<Vitals>,
+        (desk, vitals): (Rc<Desk>, Rc<Vitals>),
     ) -> Self {
-        let (portals, leaving) = (Portals::default(), false);
-        Self { client, server, replies, portals, cancellable, desk, vitals, leaving }
+        // One read may hold more requests than are left of the pipeline.
+        let replies = Replies::new(pipeline.saturating_add(Desk::REQUESTS));
+        let (portals, leaving, shut) = (Portals::default(), false, false);
+        Self { client, server, replies, pipeline, portals, cancellable, desk, vitals, leaving, shut }
     }
 
     /// Relays until one side leaves.
@@ -177,12 +187,19 @@ impl Relay {
         if self.server.owes() {
             match self.server.poll_drain(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Err(Ended::Broken(error)),
+                Poll::Ready(Err(_)) => return Err(Ended::Broken),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        // What was asked before the client left is still answered.
+        if self.client.closed && !self.shut {
+            match Pin::new(&mut self.server.stream).poll_shutdown(cx) {
+                Poll::Ready(_) => self.shut = true,
                 Poll::Pending => return Ok(false),
             }
         }
         // Too much is unanswered: the client waits for the server to answer.
-        if self.client.closed || self.leaving || self.replies.is_full() {
+        if self.client.closed || self.leaving || self.replies.in_flight() >= self.pipeline {
             return Ok(false);
         }
         let desk = Rc::clone(&self.desk);
@@ -190,7 +207,7 @@ impl Relay {
         let Some(read) = read(&mut self.client.stream, cx, &mut buffer)? else { return Ok(false) };
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
             self.client.closed = true;
-            return Ok(false);
+            return Ok(true);
         };
         let began = Instant::now();
         let sound = self.scan_up(bytes);
@@ -198,7 +215,7 @@ impl Relay {
         desk.tally.added(began.elapsed());
         desk.tally.from_client(read);
         self.vitals.heard.set(desk.now());
-        sent.map_err(Ended::Broken)?;
+        sent.map_err(|_| Ended::Broken)?;
         sound.1.map_err(Ended::Wire)?;
         Ok(true)
     }
@@ -208,7 +225,7 @@ impl Relay {
         if self.client.owes() {
             match self.client.poll_drain(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Err(Ended::Broken(error)),
+                Poll::Ready(Err(_)) => return Err(Ended::Broken),
                 Poll::Pending => return Ok(false),
             }
         }
@@ -220,14 +237,14 @@ impl Relay {
         let Some(read) = read(&mut self.server.stream, cx, &mut buffer)? else { return Ok(false) };
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
             self.server.closed = true;
-            return Ok(false);
+            return Ok(true);
         };
         let began = Instant::now();
         let (sound, judged) = self.scan_down(bytes);
         let sent = self.client.poll_give(cx, bytes.get(..sound).unwrap_or_default());
         desk.tally.added(began.elapsed());
         desk.tally.from_server(read);
-        sent.map_err(Ended::Broken)?;
+        sent.map_err(|_| Ended::Broken)?;
         judged.map_err(Ended::Wire)?;
         Ok(true)
     }
@@ -299,11 +316,9 @@ impl Relay {
         if let Some(end) = self.vitals.end.get() {
             return Some(Ended::By(end));
         }
-        if (self.client.closed || self.leaving) && !self.server.owes() {
-            return Some(Ended::Client);
-        }
         if self.server.closed && !self.client.owes() {
-            return Some(Ended::Server);
+            let left = self.client.closed || self.leaving;
+            return Some(if left { Ended::Client } else { Ended::Server });
         }
         match self.desk.stage.get() {
             Stage::Serving => None,
@@ -322,13 +337,9 @@ fn read(
     let mut room = ReadBuf::new(buffer);
     match Pin::new(stream).poll_read(cx, &mut room) {
         Poll::Ready(Ok(())) => Ok(Some(room.filled().len())),
-        Poll::Ready(Err(error)) => Err(Ended::Broken(error)),
+        // Many leave without a word of TLS.
+        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(0)),
+        Poll::Ready(Err(_)) => Err(Ended::Broken),
         Poll::Pending => Ok(None),
     }
-}
-
-/// What both sides are scanned with.
-pub(crate) struct Wants {
-    pub(crate) client: Arc<Wanted>,
-    pub(crate) server: Arc<Wanted>,
 }

@@ -13,7 +13,7 @@ use super::{Side, WireError};
 /// The longest message either side sends, in bytes with its length field: 1 GiB.
 pub const DEFAULT_LIMIT: u32 = 1 << 30;
 /// Type and length.
-const HEADER: usize = 5;
+pub const HEADER: usize = 5;
 /// What the room for split bodies may hold on to between buffers.
 const KEPT: usize = 512;
 

@@ -5,7 +5,7 @@
 pub const LOOKED_AT: usize = 4096;
 
 /// The kind of a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum StatementClass {
     /// `SELECT`, `VALUES`, `TABLE`.
@@ -43,6 +43,7 @@ pub enum StatementClass {
     /// `EXPLAIN`.
     Explain,
     /// Anything else, and what cannot be told from the first 4 KiB.
+    #[default]
     Other,
     /// Nothing but spaces, comments and semicolons.
     Empty,
