@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use allonym_http::{AccessLog, AccessRecord};
 use allonym_postgres::{SessionLog, SessionRecord};
-use serde::Serialize;
 use prometheus_client::metrics::counter::Counter;
+use serde::Serialize;
 
 /// Lines that may wait.
 const QUEUE: usize = 8_192;

@@ -21,7 +21,16 @@ pub(crate) const PASSWORD: &str = "canary-of-a-password";
 
 impl Server {
     pub(crate) fn new() -> Self {
-        let (programs, folder) = (programs(), folder());
+        Self::of(programs(), None)
+    }
+
+    /// The same, that speaks TLS with this certificate and key.
+    pub(crate) fn with_tls(certificate: &str, key: &str) -> Self {
+        Self::of(programs(), Some((certificate, key)))
+    }
+
+    fn of(programs: PathBuf, tls: Option<(&str, &str)>) -> Self {
+        let folder = folder();
         if as_root() {
             run(Command::new("chown").arg("postgres").arg(&folder));
         }
@@ -35,10 +44,52 @@ impl Server {
         let path = server.folder.join("db/pg_hba.conf");
         fs::write(&path, rules).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        server.allow_prepared_transactions();
+        if let Some((certificate, key)) = tls {
+            server.encrypt(certificate, key);
+        }
         server.start();
         server.sql("postgres", &format!("CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'"));
         server.sql("postgres", "CREATE DATABASE shop OWNER shop");
         server
+    }
+
+    fn allow_prepared_transactions(&self) {
+        self.setting("max_prepared_transactions = 10");
+        self.setting("max_connections = 300");
+    }
+
+    fn encrypt(&self, certificate: &str, key: &str) {
+        for (from, to) in [(certificate, "server.crt"), (key, "server.key")] {
+            let to = self.folder.join("db").join(to);
+            fs::copy(from, &to).unwrap();
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).unwrap();
+            if as_root() {
+                run(Command::new("chown").arg("postgres").arg(&to));
+            }
+        }
+        self.setting("ssl = on");
+    }
+
+    fn setting(&self, line: &str) {
+        let path = self.folder.join("db/postgresql.conf");
+        let all = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{all}\n{line}\n")).unwrap();
+    }
+
+    /// Another first rule of who may log in, in force when this returns.
+    pub(crate) fn rule(&self, line: &str) {
+        let path = self.folder.join("db/pg_hba.conf");
+        let all = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{line}\n{all}")).unwrap();
+        // A new connection has what the process had that made it.
+        let loaded = "SELECT pg_conf_load_time()";
+        let before = self.sql("postgres", loaded);
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.sql("postgres", loaded) == before {
+            assert!(Instant::now() < deadline, "the rules are not read");
+        }
     }
 
     /// Where the store is, as a configuration writes it.

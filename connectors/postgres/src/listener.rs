@@ -182,12 +182,7 @@ impl PostgresConnector {
         }))
     }
 
-    async fn accept_until(
-        &self,
-        listener: &TcpListener,
-        workers: &[Worker],
-        mut stop: Shutdown,
-    ) {
+    async fn accept_until(&self, listener: &TcpListener, workers: &[Worker], mut stop: Shutdown) {
         let places = Arc::new(Semaphore::new(self.site.load().config.limits.connections));
         let mut turn = workers.iter().cycle();
         loop {

@@ -249,9 +249,9 @@ impl Sheet<'_, '_> {
             let total = buckets.iter().map(|(_, count)| count).sum();
             let sum = Duration::from_nanos(read(&counts.added_nanoseconds)).as_secs_f64();
             let labels = [("connector", &**connector)];
-            family.encode_family(&labels)?.encode_histogram::<NoLabels>(
-                sum, total, &buckets, None,
-            )?;
+            family
+                .encode_family(&labels)?
+                .encode_histogram::<NoLabels>(sum, total, &buckets, None)?;
         }
         Ok(())
     }

@@ -64,7 +64,8 @@ pub(crate) async fn converse(arrival: Arrival, desk: Rc<Desk>, socket: TcpStream
         return;
     }
     let mut record = Record::new(&arrival);
-    let opened = Box::pin(timeout(limits.startup_timeout.0, admit(&arrival, &desk, socket, &mut record)));
+    let opened =
+        Box::pin(timeout(limits.startup_timeout.0, admit(&arrival, &desk, socket, &mut record)));
     let admitted = match opened.await {
         Ok(Some(admitted)) => admitted,
         Ok(None) => return record.write(),
@@ -123,13 +124,19 @@ async fn log_in(
     let onward = login::prove(arrival, client, begun).await?;
     let proven = matches!(onward, Onward::Ours { .. });
     if proven {
-        record.identified(&*login::identify(arrival, begun, purpose.as_deref()).await?, purpose.as_deref());
+        record.identified(
+            &*login::identify(arrival, begun, purpose.as_deref()).await?,
+            purpose.as_deref(),
+        );
     }
     let mut server = arrival.site.upstream.open().await?;
     let mut onwards = Onwards::new(&arrival.site, begun, &onward, (client, &mut server));
     onwards.authenticate().await?;
     if !proven {
-        record.identified(&*login::identify(arrival, begun, purpose.as_deref()).await?, purpose.as_deref());
+        record.identified(
+            &*login::identify(arrival, begun, purpose.as_deref()).await?,
+            purpose.as_deref(),
+        );
     }
     let cancellable = onwards.settle(&arrival.cancels).await?;
     let told = std::mem::take(&mut onwards.told);
@@ -337,7 +344,11 @@ mod tests {
         };
         let check = |parameters: &[(&str, &str)], expected: Result<Option<&str>, ()>| {
             let found = declared_purpose(&begun(parameters)).map_err(|_| ());
-            assert_eq!(found.as_ref().map(Option::as_deref), expected.as_ref().copied(), "{parameters:?}");
+            assert_eq!(
+                found.as_ref().map(Option::as_deref),
+                expected.as_ref().copied(),
+                "{parameters:?}"
+            );
         };
         check(&[], Ok(None));
         check(&[("allonym.purpose", "chargeback")], Ok(Some("chargeback")));

@@ -202,7 +202,10 @@ impl Desk {
 
 impl Vitals {
     fn overdue(&self, now: u64) -> Option<End> {
-        if self.stalled.get().is_some_and(|since| now.saturating_sub(since) > self.stalled_after.get())
+        if self
+            .stalled
+            .get()
+            .is_some_and(|since| now.saturating_sub(since) > self.stalled_after.get())
         {
             return Some(End::Stalled);
         }

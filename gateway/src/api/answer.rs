@@ -203,7 +203,8 @@ fn administer(
         Request::DbUsers => gateway.db_users().map(Reply::DbUsers),
         Request::PutDbUser { name, verifier, replace } => {
             let verifier = Zeroizing::new(verifier);
-            if gateway.db_user_can_reveal(&name) && !operator.rights.contains(&OperatorRight::Tokens)
+            if gateway.db_user_can_reveal(&name)
+                && !operator.rights.contains(&OperatorRight::Tokens)
             {
                 return Err(Problem::new(
                     NOT_ALLOWED,

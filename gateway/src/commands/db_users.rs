@@ -65,7 +65,8 @@ pub(super) fn run(config: &Path, verb: Verb, out: &Out) -> Outcome {
             out.document(&users);
             for user in users {
                 let connectors = user.connectors.join(", ");
-                let known = if connectors.is_empty() { "no connector knows it" } else { &connectors };
+                let known =
+                    if connectors.is_empty() { "no connector knows it" } else { &connectors };
                 out.say(&format!("{:<32} {known}", user.name));
             }
         }
@@ -87,7 +88,8 @@ fn typed(is_verifier: bool) -> Result<Zeroizing<String>, Failure> {
     let what = if is_verifier { "verifier" } else { "password" };
     let unread = |_| Failure::new(format!("allonym: the {what} cannot be read"));
     let line = if std::io::stdin().is_terminal() {
-        let typed = Zeroizing::new(rpassword::prompt_password(format!("{what}: ")).map_err(unread)?);
+        let typed =
+            Zeroizing::new(rpassword::prompt_password(format!("{what}: ")).map_err(unread)?);
         if !is_verifier {
             let again = rpassword::prompt_password("again: ").map_err(unread)?;
             if *Zeroizing::new(again) != *typed {

@@ -8,7 +8,8 @@ use allonym_postgres::PostgresConfig;
 
 use crate::config::{Config, ConfigErrors, Connector, ConnectorConfig};
 use crate::identity::{
-    Anonymous, DatabaseUser, Identifier, JwksSource, JwtAlgorithm, JwtConfig, JwtVerifier, TokenBook,
+    Anonymous, DatabaseUser, Identifier, JwksSource, JwtAlgorithm, JwtConfig, JwtVerifier,
+    TokenBook,
 };
 
 /// What a plan is compiled for.

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use allonym_contract::Tokens;
 use allonym_contract::config::TlsChoice;
 use allonym_http::Unlisted;
-use allonym_postgres::{PostgresConfig, UpstreamTlsChoice};
 use allonym_policy::{Outcome, ReadQuestion, Right};
+use allonym_postgres::{PostgresConfig, UpstreamTlsChoice};
 use allonym_protect::MethodSpec;
 use allonym_store::Store;
 

@@ -137,7 +137,10 @@ impl Gateway {
     ) -> Result<String, Problem> {
         let _one = self.lock();
         let verifier = Verifier::parse(verifier).map_err(|_| {
-            Problem::new("verifier-invalid", "a verifier is written `SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY`")
+            Problem::new(
+                "verifier-invalid",
+                "a verifier is written `SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY`",
+            )
         })?;
         if self.connectors_of(name).is_empty() {
             let detail = format!("no connector has a user `{name}` in `callers: {{ users: }}`");

@@ -122,7 +122,10 @@ impl PostgresConfig {
             Login::Relay => {}
         }
         if self.client_ca.is_some() && !self.has_tls() {
-            add("client_ca: certificates come with TLS", "give `tls: { cert: …, key: { file: … } }`");
+            add(
+                "client_ca: certificates come with TLS",
+                "give `tls: { cert: …, key: { file: … } }`",
+            );
         }
         faults
     }

@@ -10,13 +10,11 @@ pub(crate) fn names(certificate: &[u8], expected: &str) -> bool {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
     match certificate.subject_alternative_name() {
         Err(_) => false,
-        Ok(Some(alternatives)) => {
-            alternatives.value.general_names.iter().any(|name| match name {
-                GeneralName::DNSName(name) => name.eq_ignore_ascii_case(expected),
-                GeneralName::URI(name) | GeneralName::RFC822Name(name) => *name == expected,
-                _ => false,
-            })
-        }
+        Ok(Some(alternatives)) => alternatives.value.general_names.iter().any(|name| match name {
+            GeneralName::DNSName(name) => name.eq_ignore_ascii_case(expected),
+            GeneralName::URI(name) | GeneralName::RFC822Name(name) => *name == expected,
+            _ => false,
+        }),
         Ok(None) => {
             let mut names = certificate.subject().iter_common_name();
             // Of two common names nobody knows which is meant.

@@ -16,8 +16,8 @@ use crate::session::opening::Begun;
 use crate::site::Site;
 use crate::stream::Stream;
 use crate::wire::message::{
-    Authentication, Fields, Mechanisms, write_password, write_sasl,
-    write_sasl_initial, write_sasl_response,
+    Authentication, Fields, Mechanisms, write_password, write_sasl, write_sasl_initial,
+    write_sasl_response,
 };
 use crate::wire::startup::{BackendKey, Negotiation, write_startup};
 use crate::wire::{Side, WireError};
@@ -113,9 +113,8 @@ impl<'a> Onwards<'a> {
     /// The client's parameters, with the role it is at the server and a database that is
     /// named: the server would take the role's name for it.
     fn startup(&self) -> Result<Vec<u8>, Denied> {
-        let (Onward::Ours { role, .. }
-        | Onward::Theirs { role, .. }
-        | Onward::Relayed { role }) = self.onward;
+        let (Onward::Ours { role, .. } | Onward::Theirs { role, .. } | Onward::Relayed { role }) =
+            self.onward;
         let named = self.begun.find("database").filter(|name| !name.is_empty());
         let by_default = self.site.upstream.address.database.as_deref().map(str::as_bytes);
         let database = named.or(by_default).or(self.begun.find("user")).unwrap_or_default();
@@ -158,7 +157,10 @@ impl<'a> Onwards<'a> {
                 return Err(WireError::Unexpected { tag: b'R' }.into());
             }
             Authentication::Ok | Authentication::Other(_) => {
-                return Err(unable("the database asks for a kind of login that is not spoken here").into());
+                return Err(unable(
+                    "the database asks for a kind of login that is not spoken here",
+                )
+                .into());
             }
         }
         send(self.server, &out).await.map_err(|_| gone())
@@ -219,18 +221,16 @@ impl<'a> Onwards<'a> {
 
     /// Has the client answer the server. What binds a login to a channel is taken out:
     /// there are two of them.
-    async fn relay(
-        &mut self,
-        asked: &Authentication<'_>,
-        message: &Message,
-    ) -> Result<(), Denied> {
+    async fn relay(&mut self, asked: &Authentication<'_>, message: &Message) -> Result<(), Denied> {
         let mut out = Vec::new();
         match asked {
             Authentication::Sasl(offered) if offered.contains(SCRAM_SHA_256) => {
                 write_sasl(&mut out, &[SCRAM_SHA_256])?;
             }
             Authentication::Sasl(_) | Authentication::Other(_) => {
-                return Err(unable("the database asks for a kind of login that cannot be relayed").into());
+                return Err(
+                    unable("the database asks for a kind of login that cannot be relayed").into()
+                );
             }
             _ => frame(&mut out, message)?,
         }
@@ -285,7 +285,8 @@ impl<'a> Onwards<'a> {
 /// A message as it came.
 fn frame(out: &mut Vec<u8>, message: &Message) -> Result<(), WireError> {
     let length = u32::try_from(message.body.len() + 4);
-    let too_long = WireError::Malformed { message: "login", rule: "it does not fit into a message" };
+    let too_long =
+        WireError::Malformed { message: "login", rule: "it does not fit into a message" };
     out.reserve(message.body.len() + 5);
     out.push(message.tag);
     out.extend_from_slice(&length.map_err(|_| too_long)?.to_be_bytes());

@@ -15,7 +15,7 @@ use crate::cancel::Cancellable;
 use crate::session::portals::Portals;
 use crate::stream::Stream;
 use crate::wire::WireError;
-use crate::wire::frame::{Event, Flow, Scanner, Wanted};
+use crate::wire::frame::{Event, Flow, HEADER, Scanner, Wanted};
 use crate::wire::replies::{Replies, TransactionStatus};
 use crate::worker::{Desk, End, Stage, Vitals};
 
@@ -126,7 +126,11 @@ impl Leg {
 
     /// TLS keeps records back until it is asked for them; a plain socket has none.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.stream.is_tls() { Pin::new(&mut self.stream).poll_flush(cx) } else { Poll::Ready(Ok(())) }
+        if self.stream.is_tls() {
+            Pin::new(&mut self.stream).poll_flush(cx)
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 }
 
@@ -141,7 +145,18 @@ impl Relay {
         // One read may hold more requests than are left of the pipeline.
         let replies = Replies::new(pipeline.saturating_add(Desk::REQUESTS));
         let (portals, leaving, shut) = (Portals::default(), false, false);
-        Self { client, server, replies, pipeline, portals, cancellable, desk, vitals, leaving, shut }
+        Self {
+            client,
+            server,
+            replies,
+            pipeline,
+            portals,
+            cancellable,
+            desk,
+            vitals,
+            leaving,
+            shut,
+        }
     }
 
     /// Relays until one side leaves.
@@ -210,13 +225,13 @@ impl Relay {
             return Ok(true);
         };
         let began = Instant::now();
-        let sound = self.scan_up(bytes);
-        let sent = self.server.poll_give(cx, bytes.get(..sound.0).unwrap_or_default());
+        let (sound, judged) = self.scan_up(bytes);
+        let sent = self.server.poll_give(cx, bytes.get(..sound).unwrap_or_default());
         desk.tally.added(began.elapsed());
         desk.tally.from_client(read);
         self.vitals.heard.set(desk.now());
         sent.map_err(|_| Ended::Broken)?;
-        sound.1.map_err(Ended::Wire)?;
+        judged.map_err(Ended::Wire)?;
         Ok(true)
     }
 
@@ -270,7 +285,12 @@ impl Relay {
         match walked {
             // What begins a message that goes on later is forwarded too.
             Ok(walked) => (walked, Ok(())),
-            Err(error) => (sound, Err(error)),
+            Err(error @ WireError::TooLong { .. }) => (sound, Err(error)),
+            // The server says what is wrong with its header, in its turn, and closes.
+            Err(_) => {
+                *leaving = true;
+                (bytes.len().min(sound + HEADER), Ok(()))
+            }
         }
     }
 
