@@ -38,7 +38,8 @@ fn play(replies: &mut Replies, script: &str) -> Result<Vec<String>, WireError> {
 fn conversations() {
     let check = |script: &str, expected: &str| {
         let mut replies = Replies::new(0);
-        let outcomes = play(&mut replies, script).unwrap_or_else(|error| panic!("{script}: {error}"));
+        let outcomes =
+            play(&mut replies, script).unwrap_or_else(|error| panic!("{script}: {error}"));
         assert_eq!(outcomes.join(" "), expected, "{script}");
         assert!(replies.is_idle() && replies.in_flight() == 0, "{script}");
         assert_eq!(replies.current(), None);
@@ -82,7 +83,8 @@ fn conversations() {
 fn copies() {
     let check = |script: &str, expected: &str| {
         let mut replies = Replies::new(0);
-        let outcomes = play(&mut replies, script).unwrap_or_else(|error| panic!("{script}: {error}"));
+        let outcomes =
+            play(&mut replies, script).unwrap_or_else(|error| panic!("{script}: {error}"));
         assert_eq!(outcomes.join(" "), expected, "{script}");
         assert!(replies.is_idle() && replies.in_flight() == 0, "{script}");
     };
@@ -148,6 +150,9 @@ fn unexpected() {
     check("<ZI", b'Z');
     check(">Q <ZI", b'Z');
     check(">Q <G >dc <ZI", b'Z');
+    check(">Q <TDZI", b'Z');
+    check(">Q <DDd", b'd');
+    check(">Q <HddD", b'D');
     check(">Q <TDCZIZI", b'Z');
     check(">P <ZI", b'Z');
     check(">P <2", b'2');
@@ -229,8 +234,11 @@ fn depth() {
 /// A server, as `PostgresMain` and `CopyGetData` are: what it reads, and what it answers.
 #[derive(Default)]
 struct Server {
-    inbox: VecDeque<u8>,
-    outbox: VecDeque<u8>,
+    /// Types, each with the label of its message.
+    inbox: VecDeque<(u8, u8)>,
+    /// Types, each with the label of what it answers.
+    outbox: VecDeque<(u8, u8)>,
+    answering: u8,
     ignoring: bool,
     /// Reads the data of a COPY; whether by a simple query.
     copying: Option<bool>,
@@ -251,7 +259,10 @@ impl Server {
                 return self.copy_failed(simple);
             }
         }
-        let Some(tag) = self.inbox.pop_front() else { return };
+        let Some((tag, label)) = self.inbox.pop_front() else { return };
+        if self.copying.is_none() {
+            self.answering = label;
+        }
         match (self.copying, tag) {
             (Some(_), b'd' | b'H' | b'S') => {}
             (Some(simple), b'c') => {
@@ -311,7 +322,8 @@ impl Server {
 
     fn copy_failed(&mut self, simple: bool) {
         self.copying = None;
-        self.torn |= self.inbox.iter().take_while(|tag| !b"cf".contains(tag)).any(|tag| *tag == b'S');
+        let mut into = self.inbox.iter().take_while(|(tag, _)| !b"cf".contains(tag));
+        self.torn |= into.any(|(tag, _)| *tag == b'S');
         self.ignoring = !simple;
         self.say(if simple { "EZ" } else { "E" });
     }
@@ -326,7 +338,7 @@ impl Server {
     }
 
     fn say(&mut self, tags: &str) {
-        self.outbox.extend(tags.bytes());
+        self.outbox.extend(tags.bytes().map(|tag| (tag, self.answering)));
     }
 }
 
@@ -341,8 +353,17 @@ fn run(seed: u64, turns: usize) -> Result<bool, WireError> {
     };
     let (mut server, mut replies) = (Server::default(), Replies::new(0));
     let deliver = |server: &mut Server, replies: &mut Replies| {
-        let Some(tag) = server.outbox.pop_front() else { return Ok(()) };
-        replies.backend(tag, b"I").map(|_| ())
+        let Some((tag, label)) = server.outbox.pop_front() else { return Ok(()) };
+        let outcome = replies.backend(tag, b"I")?;
+        // What ended is what was answered.
+        assert!(server.torn || outcome.is_none_or(|outcome| outcome.label == label));
+        Ok(())
+    };
+    let mut labels = 0_u8;
+    let mut send = |server: &mut Server, replies: &mut Replies, tag| {
+        labels = labels.wrapping_add(1);
+        server.inbox.push_back((tag, labels));
+        replies.frontend(tag, labels)
     };
     for _ in 0..turns {
         match dice(4) {
@@ -352,10 +373,10 @@ fn run(seed: u64, turns: usize) -> Result<bool, WireError> {
                     tag = b"dddcfHS"[usize::from(dice(7))];
                 }
                 // A Sync into a COPY that has failed, unknown to the client.
-                let fails = server.outbox.contains(&b'G') || replies.wants_copy_data();
+                let fails =
+                    server.outbox.iter().any(|(tag, _)| *tag == b'G') || replies.wants_copy_data();
                 server.torn |= tag == b'S' && fails && server.copying.is_none();
-                replies.frontend(tag, 0)?;
-                server.inbox.push_back(tag);
+                send(&mut server, &mut replies, tag)?;
             }
             1 | 2 => server.step(&mut dice),
             _ => {
@@ -365,9 +386,9 @@ fn run(seed: u64, turns: usize) -> Result<bool, WireError> {
             }
         }
     }
-    for tag in *b"cScS" {
-        replies.frontend(tag, 0)?;
-        server.inbox.push_back(tag);
+    // As many ends as there can be COPYs in one text, nearly always.
+    for tag in b"cS".repeat(20) {
+        send(&mut server, &mut replies, tag)?;
         while !server.inbox.is_empty() && !server.closed {
             server.step(&mut dice);
         }

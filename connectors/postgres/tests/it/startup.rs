@@ -55,7 +55,8 @@ fn requests() {
 
 #[test]
 fn parameters_in_order() {
-    let body = b"user\0ann\0_pq_.x\0on\0database\0\0options\0-c a=b\0application_name\0\xff\xfe\0\0";
+    let body =
+        b"user\0ann\0_pq_.x\0on\0database\0\0options\0-c a=b\0application_name\0\xff\xfe\0\0";
     let bytes = packet(3 << 16 | 2, body);
     let (opening, taken) = Opening::parse(&bytes).unwrap().unwrap();
     assert_eq!(taken, bytes.len());
@@ -128,8 +129,12 @@ fn keys_and_versions() {
     assert_eq!(read.unknown().collect::<Vec<_>>(), [b"_pq_.a", b"_pq_.b"]);
     // The minor version alone, as its documentation has it.
     assert_eq!(Negotiation::parse(&[0, 0, 0, 2, 0, 0, 0, 0]).unwrap().minor, 2);
-    for body in [&b""[..], &[0, 3, 0, 0], &[0, 3, 0, 0, 0, 0, 0, 1], &[0, 3, 0, 0, 0xff, 0xff, 0xff, 0xff, 0]]
-    {
+    for body in [
+        &b""[..],
+        &[0, 3, 0, 0],
+        &[0, 3, 0, 0, 0, 0, 0, 1],
+        &[0, 3, 0, 0, 0xff, 0xff, 0xff, 0xff, 0],
+    ] {
         assert!(matches!(Negotiation::parse(body), Err(WireError::Malformed { .. })), "{body:?}");
     }
     let body = [0, 4, 0, 0, 0, 0, 0, 0];

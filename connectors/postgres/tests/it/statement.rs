@@ -8,8 +8,14 @@ fn first_words() {
     let check = |text: &str, expected: &str| {
         assert_eq!(Class::of(text.as_bytes()).name(), expected, "{text}");
         // Case, and what may stand before and behind a statement, change nothing.
-        for before in [" ", "\t\r\n", "-- select\n", "--\r", "/* a /* b */ ' */", ";", "( ", "/**/--\n;"] {
-            assert_eq!(Class::of(format!("{before}{text}").as_bytes()).name(), expected, "{before}{text}");
+        for before in
+            [" ", "\t\r\n", "-- select\n", "--\r", "/* a /* b */ ' */", ";", "( ", "/**/--\n;"]
+        {
+            assert_eq!(
+                Class::of(format!("{before}{text}").as_bytes()).name(),
+                expected,
+                "{before}{text}"
+            );
         }
         assert_eq!(Class::of(format!("{text} ;").as_bytes()).name(), expected, "{text}");
     };
@@ -40,7 +46,10 @@ fn first_words() {
         ("call", "call p()"),
         ("do", "do $$ begin end $$"),
         ("explain", "explain analyze select 1"),
-        ("other", "vacuum|analyze t|lock t|checkpoint|selects|select_|wählen|'text'|\"select\" 1|1|$1|selectselectselect"),
+        (
+            "other",
+            "vacuum|analyze t|lock t|checkpoint|selects|select_|wählen|'text'|\"select\" 1|1|$1|selectselectselect",
+        ),
     ];
     for (class, texts) in table {
         for text in texts.split('|') {
@@ -54,7 +63,8 @@ fn nothing_there() {
     for text in ["", " ", ";", ";;", "-- select", "/* select */", "/* /* */ */ ; --"] {
         assert_eq!(Class::of(text.as_bytes()), Class::Empty, "{text}");
     }
-    for text in ["/* not ended", "/* /* */", "'not ended", "\"not ended", "$a$ not ended", "e'\\'"] {
+    for text in ["/* not ended", "/* /* */", "'not ended", "\"not ended", "$a$ not ended", "e'\\'"]
+    {
         assert_eq!(Class::of(text.as_bytes()), Class::Other, "{text}");
     }
 }
@@ -90,7 +100,10 @@ fn behind_with() {
     );
     // What looks like brackets and verbs inside of strings and comments.
     check("with a as (select ') insert' /* ) insert */ -- ) insert\n) select 1", Class::Select);
-    check("with a as (select $x$ ) insert $$ $x$, $1, e'\\') insert') delete from t", Class::Delete);
+    check(
+        "with a as (select $x$ ) insert $$ $x$, $1, e'\\') insert') delete from t",
+        Class::Delete,
+    );
     check("with a as (select 1)", Class::Other);
     check("with a as (select 1); select 1", Class::Other);
     check("with", Class::Other);
