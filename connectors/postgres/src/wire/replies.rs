@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use super::{Side, WireError};
 
 /// The least a queue must hold: until a Sync or a Flush the server keeps replies in a
-/// buffer of 16 KiB, so more than 3,277 five-byte ones can be owed before any is sent;
-/// a smaller bound would stop a sound pipeline for ever.
+/// buffer of 8 KiB, so 1,638 of five bytes can be owed before any is sent; a bound below
+/// that would stop a sound pipeline for ever. This has room for a larger buffer.
 pub const LEAST_DEPTH: usize = 4096;
 /// A queue that ran empty gives back more room than this many entries.
 const KEPT: usize = 32;

@@ -172,6 +172,8 @@ fn stopping_and_holding_back() {
     assert_eq!(scanner.unfinished(), b"Q\0\0");
     assert_eq!(scan(&mut scanner, [&b"\0"[..]]).1, Ok(()));
     assert_eq!((scanner.unfinished(), scanner.is_at_border()), (&b"Q\0\0\0"[..], false));
+    // An idle connection holds no room for bodies.
+    assert!(size_of::<Scanner>() <= 72);
     // The caller's own error stops it as well.
     let mut other = self::scanner(Side::Frontend);
     let refused = WireError::Unexpected { tag: b'S' };
