@@ -120,6 +120,9 @@ fn copies() {
     check(">BES <2G >dcS <EZIZI", "Bind+ Execute- Sync+");
     check(">BES <2G >dcS <EZI >Q <ZICZI", "Bind+ Execute- Sync+ Query+");
     check(">Q <G >S <EZIZI", "Query-");
+    check(">BES <2GEZI", "Bind+ Execute-");
+    // What does not belong into a COPY is sent behind one that has failed.
+    check(">Q <G >QS <EZICZIZI", "Query- Query+ Sync+");
     // Out, whole and broken off, both protocols.
     check(">Q <HdddcCZI", "Query+");
     check(">Q <HddEZI", "Query-");
@@ -165,6 +168,8 @@ fn unexpected() {
     check(">Q <HD", b'D');
     check(">PB <1E >S <2", b'2');
     check(">BES <2G >dcS <CZIZI", b'Z');
+    // Syncs in a COPY that went well are none of the next one's.
+    check(">BES <2G >ScS <CZI >Q <G >f <EZIZI", b'Z');
     // The tolerance for Syncs in a COPY that failed ends with the next reply.
     check(">BES <2G >dcS <EZI >Q <CZIZI", b'Z');
     check(">p", b'p');
