@@ -24,8 +24,6 @@ pub struct Verifier {
     salt: Vec<u8>,
     stored_key: Key,
     server_key: Key,
-    /// Made for a name that no user has.
-    mock: bool,
 }
 
 impl Verifier {
@@ -51,12 +49,12 @@ impl Verifier {
             salt: salt.to_vec(),
             stored_key: sha256(keys.client_key.as_slice()),
             server_key: keys.server_key,
-            mock: false,
         })
     }
 
-    /// A verifier that no password fits, for a name that no user has: the same name gets
-    /// the same salt, so that asking twice does not tell. `iterations` must be those of the
+    /// A verifier that no password fits, for a name that no user has: nobody can find what
+    /// its StoredKey would be the hash of, and the same name gets the same salt, so that
+    /// asking twice does not tell. `iterations` must be those of the
     /// real ones, and `secret` must outlive restarts.
     #[must_use]
     pub fn mock(name: &[u8], secret: &[u8; 32], iterations: u32) -> Self {
@@ -66,7 +64,6 @@ impl Verifier {
             salt: part(b"salt").iter().copied().take(SALT).collect(),
             stored_key: part(b"stored key"),
             server_key: part(b"server key"),
-            mock: true,
         }
     }
 
@@ -91,7 +88,6 @@ impl Verifier {
             salt: salt.ok_or(broken("a verifier's salt is not base64"))?,
             stored_key: decode(stored).ok_or(broken("a verifier's StoredKey is not one"))?,
             server_key: decode(server).ok_or(broken("a verifier's ServerKey is not one"))?,
-            mock: false,
         })
     }
 
@@ -129,10 +125,6 @@ impl Verifier {
 
     pub(super) fn server_key(&self) -> &[u8; 32] {
         &self.server_key
-    }
-
-    pub(super) const fn is_mock(&self) -> bool {
-        self.mock
     }
 }
 

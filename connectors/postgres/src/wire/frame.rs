@@ -88,7 +88,9 @@ impl Wanted {
     #[must_use]
     pub const fn and(mut self, tag: u8, cap: u32) -> Self {
         // Types are ASCII letters and digits; others never pass the scanner.
-        if let Some(slot) = self.0.split_at_mut(tag as usize & 0x7f).1.first_mut() {
+        if tag < 128
+            && let Some(slot) = self.0.split_at_mut(tag as usize).1.first_mut()
+        {
             *slot = cap;
         }
         self

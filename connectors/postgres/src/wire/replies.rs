@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use super::{Side, WireError};
 
 /// The least a queue must hold: until a Sync or a Flush the server keeps replies in a
-/// buffer of 16 KiB, so more than 3,277 five-byte ones can be owed before any is sent;
-/// a smaller bound would stop a sound pipeline for ever.
+/// buffer of 8 KiB, so 1,638 of five bytes can be owed before any is sent; a bound below
+/// that would stop a sound pipeline for ever. This has room for a larger buffer.
 pub const LEAST_DEPTH: usize = 4096;
 /// A queue that ran empty gives back more room than this many entries.
 const KEPT: usize = 32;
@@ -94,13 +94,16 @@ pub struct Outcome {
 enum Progress {
     Fresh,
     Answered,
+    /// A row or a piece of a COPY; another of this type may follow.
+    Streams(u8),
     Failed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Copy {
     No,
-    /// From the client; `ended`: it has sent its CopyDone or CopyFail.
+    /// From the client; `ended`: it has sent its CopyDone or CopyFail, or something else
+    /// that does not belong into a COPY, at which the server stops reading data.
     In {
         ended: bool,
     },
@@ -159,6 +162,7 @@ impl Replies {
                 self.swallowed = self.swallowed.saturating_add(1);
                 return Ok(());
             }
+            (_, Copy::In { ended } | Copy::Both { ended }) => *ended = true,
             _ => {}
         }
         if self.skipping && kind != Kind::Sync {
@@ -181,7 +185,15 @@ impl Replies {
     ///
     /// # Errors
     /// [`WireError::Unexpected`] for a reply that nothing asked for.
+    #[inline]
     pub fn backend(&mut self, tag: u8, body: &[u8]) -> Result<Option<Outcome>, WireError> {
+        if self.front == Progress::Streams(tag) {
+            return Ok(None);
+        }
+        self.reply(tag, body)
+    }
+
+    fn reply(&mut self, tag: u8, body: &[u8]) -> Result<Option<Outcome>, WireError> {
         match tag {
             b'N' | b'S' | b'A' => return Ok(None),
             b'Z' => return self.ready(TransactionStatus::parse(body)?),
@@ -209,7 +221,10 @@ impl Replies {
             _ => return Err(unexpected),
         };
         self.spare = 0;
-        self.front = Progress::Answered;
+        self.front = match tag {
+            b'D' | b'd' => Progress::Streams(tag),
+            _ => Progress::Answered,
+        };
         Ok(if finished { self.finish(true, 0) } else { None })
     }
 
@@ -297,8 +312,11 @@ impl Replies {
             match next {
                 Kind::Sync => self.swallowed = self.swallowed.saturating_add(1),
                 Kind::CopyEnd => ended = true,
-                // The server closes the connection when it reads this.
-                _ => break,
+                // The server closes the connection when it reads this in a COPY.
+                _ => {
+                    ended = true;
+                    break;
+                }
             }
             self.entries.remove(1);
             if ended {
