@@ -70,7 +70,10 @@ pub(crate) async fn converse(arrival: Arrival, desk: Rc<Desk>, socket: TcpStream
         Ok(Some(admitted)) => admitted,
         Ok(None) => return record.write(),
         Err(_) => {
-            record.refused(&Refusal::new(Fault::Malformed, "startup-timeout", "too slow"));
+            let says = "the login takes longer than startup_timeout allows";
+            let refusal = Refusal::new(Fault::Malformed, "startup-timeout", says);
+            desk.tally.counts().refused(refusal.rule);
+            record.refused(&refusal);
             return record.write();
         }
     };
