@@ -263,7 +263,7 @@ class Statement:
         """What is sent in one go, and how many times the server becomes ready after it."""
         if self.messages is not None:
             data = b"".join(frontend(line) for line in self.messages)
-            yield "messages", data, sum(line.split()[0] in ("Sync", "Query") for line in self.messages)
+            yield "messages", data, sum(map(makes_ready, self.messages))
         elif self.parameters is None:
             yield "query", message("Q", cstring(self.text())), 1
         else:
@@ -286,6 +286,11 @@ class Statement:
             + message("E", b"\0" + struct.pack("!I", 0))
             + message("S")
         )
+
+
+def makes_ready(line):
+    words = line.split()
+    return words[0] in ("Sync", "Query") or words[:2] in (["Message", "F"], ["Message", "Q"], ["Message", "z"])
 
 
 def frontend(line):
@@ -407,7 +412,7 @@ def main():
     arguments.add_argument("files", nargs="*", type=pathlib.Path)
     arguments = arguments.parse_args()
     files = arguments.files or sorted(HERE.glob("*.sql"))
-    out = sys.stdout if arguments.transcript == "-" else open(arguments.transcript, "w", encoding="ascii")
+    out = sys.stdout if arguments.transcript == "-" else open(arguments.transcript, "w", encoding="utf-8")
     player = Player(out, arguments.pieces)
     for path in files:
         try:
