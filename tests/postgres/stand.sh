@@ -74,7 +74,7 @@ port=$(free_port)
   -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 -c max_prepared_transactions=20 -c timezone=UTC \
   -c password_encryption=scram-sha-256 -c ssl=on -c ssl_cert_file=$folder/server.crt -c ssl_key_file=$folder/server.key \
   -c ssl_ca_file=$folder/authority.crt" >/dev/null || { cat data/log >&2; exit 1; }
-PGGSSENCMODE=disable psql -X -q -h "$folder" -p "$port" -U postgres -d postgres <<'Q'
+env -i PATH="$PATH" PGGSSENCMODE=disable psql -X -q -h "$folder" -p "$port" -U postgres -d postgres <<'Q'
 CREATE ROLE app LOGIN PASSWORD 'app-secret';
 CREATE ROLE certified LOGIN;
 CREATE DATABASE app OWNER app;
