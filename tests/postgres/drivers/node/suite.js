@@ -195,15 +195,29 @@ async function asides(client) {
 
 async function cancels() {
   const client = await connect()
-  const sleeping = client.query('SELECT pg_sleep(30)')
-  const killer = new Client(settings())
-  setTimeout(() => killer.cancel(client, client._getActiveQuery?.() ?? client._activeQuery), 300)
-  await failsWith('cancel request', '57014', sleeping)
+  // A cancel request of this driver does not begin with TLS, so direct TLS has none.
+  if (process.env.PGSSLNEGOTIATION !== 'direct') {
+    const sleeping = client.query('SELECT pg_sleep(30)')
+    const killer = new Client(settings())
+    setTimeout(() => killer.cancel(client, client._getActiveQuery()), 300)
+    await failsWith('cancel request', '57014', sleeping)
+  }
   same('the connection goes on', await value(client, 'SELECT 1 AS n'), 1)
   await client.end()
   const limited = await connect({ statement_timeout: 200 })
   await failsWith('statement_timeout at start-up', '57014', limited.query('SELECT pg_sleep(30)'))
   await limited.end()
+}
+
+async function pipelined() {
+  const client = await connect({ pipeline: true })
+  const queued = Array.from({ length: 300 }, (_, n) => value(client, "SELECT $1::int AS n, repeat('x', 2000)", [n]))
+  const failing = failsWith('an error in a pipeline', '22012', client.query('SELECT 1 / $1::int', [0]))
+  const after = value(client, 'SELECT 7 AS n')
+  same('pipeline', await Promise.all(queued), Array.from({ length: 300 }, (_, n) => n))
+  await failing
+  same('what came after the error', await after, 7)
+  await client.end()
 }
 
 async function pool() {
@@ -227,6 +241,7 @@ async function main() {
   await cursors(client)
   await asides(client)
   await cancels()
+  await pipelined()
   await pool()
   await client.query(`DROP SCHEMA ${SCHEMA} CASCADE`)
   await client.end()
