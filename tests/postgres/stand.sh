@@ -78,6 +78,7 @@ env -i PATH="$PATH" PGGSSENCMODE=disable psql -X -q -h "$folder" -p "$port" -U p
 CREATE ROLE app LOGIN PASSWORD 'app-secret';
 CREATE ROLE certified LOGIN;
 CREATE DATABASE app OWNER app;
+GRANT ALL ON DATABASE app TO certified;
 Q
 
 case "$through" in
