@@ -73,13 +73,16 @@ class Connection:
         mode = os.environ.get("PGSSLMODE", "disable")
         if mode in ("disable", "allow"):
             return
-        self.socket.sendall(struct.pack("!II", 8, 80877103))
-        answer = self.socket.recv(1)
-        if answer != b"S":
-            if mode == "prefer":
-                return
-            raise Failure(f"no TLS: {answer!r}")
         context = ssl.create_default_context(cafile=os.environ.get("PGSSLROOTCERT"))
+        if os.environ.get("PGSSLNEGOTIATION") == "direct":
+            context.set_alpn_protocols(["postgresql"])
+        else:
+            self.socket.sendall(struct.pack("!II", 8, 80877103))
+            answer = self.socket.recv(1)
+            if answer != b"S":
+                if mode == "prefer":
+                    return
+                raise Failure(f"no TLS: {answer!r}")
         context.check_hostname = mode == "verify-full"
         if mode not in ("verify-ca", "verify-full"):
             context.verify_mode = ssl.CERT_NONE
@@ -90,7 +93,8 @@ class Connection:
     def log_in(self, startup):
         user = os.environ.get("PGUSER", "postgres")
         settings = {"user": user, "database": os.environ.get("PGDATABASE", user), **startup}
-        body = struct.pack("!I", 196608) + b"".join(cstring(k) + cstring(v) for k, v in settings.items())
+        version = 196610 if os.environ.get("PGMAXPROTOCOLVERSION") == "3.2" else 196608
+        body = struct.pack("!I", version) + b"".join(cstring(k) + cstring(v) for k, v in settings.items())
         self.send(struct.pack("!I", len(body) + 5) + body + b"\0")
         while True:
             kind, body = self.receive()
@@ -191,8 +195,6 @@ class Masks:
         return 0xFFFF0000 + self.oids.setdefault(oid, len(self.oids))
 
     def masked(self, kind, body, pid):
-        if kind == "K":
-            return b"masked"
         if kind == "A":
             mine = struct.unpack_from("!I", body)[0] == pid
             return (b"self" if mine else b"else") + body[4:]
@@ -402,6 +404,9 @@ class Player:
 
     def write(self, kind, body):
         self.messages += 1
+        if kind == "K":
+            print("K masked", file=self.out)
+            return
         print(kind, len(body), readable(self.masks.masked(kind, body, self.connection and self.connection.pid)), file=self.out)
 
 
