@@ -1,4 +1,4 @@
-module allonym.dev/tests/postgres/drivers/go
+module allonym-tests/pgx
 
 go 1.25.0
 

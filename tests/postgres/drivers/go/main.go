@@ -350,23 +350,30 @@ func asides(conn *pgx.Conn) {
 		must("notification", err)
 		done <- notification
 	}()
-	time.Sleep(50 * time.Millisecond)
 	exec(conn, "SELECT pg_notify($1, 'payload ü')", schema+"_channel")
 	notification := <-done
 	same("notification while idle", notification.Payload, "payload ü")
 	same("and who sent it", notification.PID, conn.PgConn().PID())
 }
 
+// asleep waits until the server process is in pg_sleep: a cancel request before that is for nothing.
+func asleep(conn *pgx.Conn, pid int) {
+	for one[int](conn, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'", pid) == 0 {
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 func cancels(conn *pgx.Conn) {
 	other := connect(nil)
+	pid := one[int](other, "SELECT pg_backend_pid()")
 	go func() {
-		time.Sleep(300 * time.Millisecond)
+		asleep(conn, pid)
 		must("cancel request", other.PgConn().CancelRequest(ctx))
 	}()
 	start := time.Now()
 	_, err := other.Exec(ctx, "SELECT pg_sleep(30)")
 	state("cancel request", err, "57014")
-	same("soon", time.Since(start) < 15*time.Second, true)
+	same("soon", time.Since(start) < 20*time.Second, true)
 	same("the connection goes on", one[int](other, "SELECT 1"), 1)
 	must("close", other.Close(ctx))
 	canceling := connect(func(config *pgx.ConnConfig) {
@@ -374,10 +381,14 @@ func cancels(conn *pgx.Conn) {
 			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 10 * time.Second}
 		}
 	})
+	pid = one[int](canceling, "SELECT pg_backend_pid()")
 	for range 3 {
-		limited, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		limited, cancel := context.WithCancel(ctx)
+		go func() {
+			asleep(conn, pid)
+			cancel()
+		}()
 		_, err = canceling.Exec(limited, "SELECT pg_sleep(30)")
-		cancel()
 		state("cancel by context", err, "57014")
 		same("the connection goes on", one[int](canceling, "SELECT 1"), 1)
 	}

@@ -507,9 +507,13 @@ public final class Suite {
             same("the connection goes on", one(connection, "SELECT 1"), 1);
             statement.setQueryTimeout(0);
             for (int round = 0; round < 3; round++) {
+                Object pid = one(connection, "SELECT pg_backend_pid()");
                 Thread thread = new Thread(() -> {
-                    try {
-                        Thread.sleep(200);
+                    // A cancel request before the server is in pg_sleep is for nothing.
+                    try (Connection other = connect()) {
+                        while (one(other, "SELECT count(*) FROM pg_stat_activity WHERE pid = ? AND wait_event = 'PgSleep'", pid).equals(0L)) {
+                            Thread.sleep(20);
+                        }
                         statement.cancel();
                     } catch (Exception error) {
                         fail("cancel", error.toString());

@@ -118,8 +118,16 @@ contains "\\lo_list" "an object" "$(ask -c '\lo_list')"
 ask -c "\\lo_unlink $oid" >/dev/null
 same "LISTEN and NOTIFY" 'Asynchronous notification "here" with payload "one" received' "$(ask -c 'LISTEN here' -c "NOTIFY here, 'one'" | sed 's/ from server.*//')"
 
+PGAPPNAME="$schema cancel" psql -X -c 'SELECT pg_sleep(30)' > "$folder/cancelled" 2>&1 &
+# A cancel request before the server is in pg_sleep is for nothing.
+until [ "$(ask -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$schema cancel' AND wait_event = 'PgSleep'")" = 1 ]; do
+  kill -0 $! || same "a statement to cancel" "" "$(cat "$folder/cancelled")"
+  sleep 0.05
+done
+kill -INT $!
 start=$SECONDS
-contains "cancel" "canceling statement due to user request" "$(timeout --foreground -s INT 1 psql -X -c 'SELECT pg_sleep(30)' 2>&1)"
+wait $!
+contains "cancel" "canceling statement due to user request" "$(cat "$folder/cancelled")"
 same "soon" yes "$([ $((SECONDS - start)) -lt 15 ] && echo yes)"
 
 lists=('\d' '\d people' '\d+ people' '\dt' '\di' '\dn' '\df' '\dT' '\dp' '\dx' '\dconfig work_mem')

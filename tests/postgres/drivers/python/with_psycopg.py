@@ -274,19 +274,25 @@ def asides(checks, connection):
     connection.execute(f"UNLISTEN {SCHEMA}_channel")
 
 
+def asleep(pid):
+    """Waits until the server process is in pg_sleep: a cancel request before that is for nothing."""
+    with connect() as other:
+        while not other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'", (pid,)).fetchone():
+            time.sleep(0.02)
+
+
 def cancels(checks, connection):
-    timer = threading.Timer(0.3, connection.cancel_safe, kwargs={"timeout": 10})
-    timer.start()
-    start = time.monotonic()
-    error = checks.raises("cancel", errors.QueryCanceled, lambda: connection.execute("SELECT pg_sleep(30)"))
-    timer.join()
-    checks.true("soon", time.monotonic() - start < 15)
-    checks.same("its SQLSTATE", error.sqlstate, "57014")
-    checks.same("the connection goes on", connection.execute("SELECT 1").fetchone(), (1,))
-    timer = threading.Timer(0.3, connection.cancel)
-    timer.start()
-    checks.raises("cancel, the old way", errors.QueryCanceled, lambda: connection.execute("SELECT pg_sleep(30)"))
-    timer.join()
+    pid = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+    ways = {"cancel": lambda: connection.cancel_safe(timeout=10), "cancel, the old way": connection.cancel}
+    for name, cancel in ways.items():
+        thread = threading.Thread(target=lambda: (asleep(pid), cancel()))
+        start = time.monotonic()
+        thread.start()
+        error = checks.raises(name, errors.QueryCanceled, lambda: connection.execute("SELECT pg_sleep(30)"))
+        thread.join()
+        checks.true("soon", time.monotonic() - start < 20)
+        checks.same("its SQLSTATE", error.sqlstate, "57014")
+        checks.same("the connection goes on", connection.execute("SELECT 1").fetchone(), (1,))
 
 
 def pipelines(checks, connection):
@@ -329,8 +335,9 @@ async def asynchronous(checks):
 
     found = await asyncio.gather(*(one(n, c) for n, c in enumerate(connections)))
     checks.same("eight asynchronous connections", found, [n * 2000 + 190 for n in range(8)])
+    pid = (await (await connections[0].execute("SELECT pg_backend_pid()")).fetchone())[0]
     task = asyncio.create_task(connections[0].execute("SELECT pg_sleep(30)"))
-    await asyncio.sleep(0.3)
+    await asyncio.to_thread(asleep, pid)
     task.cancel()
     await asyncio.wait([task])
     checks.true("a cancelled task", task.cancelled() or isinstance(task.exception(), errors.QueryCanceled))
