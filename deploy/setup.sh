@@ -3,6 +3,9 @@
 # it uses sudo where that works without a password, or prints the one command to run.
 set -euo pipefail
 
+# Where Debian puts servers, and where not every user looks.
+PATH=$PATH:/usr/sbin
+
 packages=()
 need() { command -v "$1" >/dev/null 2>&1 || packages+=("$2"); }
 

@@ -7,6 +7,7 @@
 # The role `app` owns the database `app` and logs in by SCRAM; `certified` by client certificate.
 set -euo pipefail
 
+PATH=$PATH:/usr/sbin
 version='' through='' tls=''
 while [ $# -gt 0 ]; do
   case "$1" in
