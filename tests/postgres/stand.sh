@@ -2,18 +2,20 @@
 # Starts a throw-away PostgreSQL with TLS, if asked a relay in front of it, runs a command
 # with the PG* variables set, and stops everything. The command's exit code is its own.
 #
-#   stand.sh [--server 15|18] [--through haproxy|pgbouncer] [--tls] COMMAND [ARGUMENT...]
+#   stand.sh [--server 15|18] [--through haproxy|pgbouncer] [--tls] [--auth METHOD] COMMAND [ARGUMENT...]
 #
-# The role `app` owns the database `app` and logs in by SCRAM; `certified` by client certificate.
+# The role `app` owns the database `app` and logs in by SCRAM, or by another METHOD of pg_hba.conf;
+# `certified` by client certificate.
 set -euo pipefail
 
 PATH=$PATH:/usr/sbin
-version='' through='' tls=''
+version='' through='' tls='' method=scram-sha-256
 while [ $# -gt 0 ]; do
   case "$1" in
     --server) version=$2; shift 2 ;;
     --through) through=$2; shift 2 ;;
     --tls) tls=yes; shift ;;
+    --auth) method=$2; shift 2 ;;
     *) break ;;
   esac
 done
@@ -65,10 +67,10 @@ chmod 600 ./*.key
 [ "$(id -u)" -ne 0 ] || chown postgres server.key relay.key
 
 "${as[@]}" "$programs/initdb" -D "$folder/data" -U postgres -A trust --no-sync --locale=C -E UTF8 >/dev/null
-cat > data/pg_hba.conf <<'H'
+cat > data/pg_hba.conf <<H
 local   all all trust
 hostssl all certified all cert
-host    all all all scram-sha-256
+host    all all all $method
 H
 port=$(free_port)
 "${as[@]}" "$programs/pg_ctl" -D "$folder/data" -l "$folder/data/log" -w start -o "-p $port -k $folder \

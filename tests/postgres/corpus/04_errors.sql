@@ -370,3 +370,49 @@ SELECT id FROM item WHERE name = $1::int
 ;;
 TABLE item
 ;;
+CREATE TABLE no_such_schema.t (id int)
+;;
+DROP SCHEMA no_such_schema
+;;
+ALTER DATABASE no_such_database SET work_mem = '1MB'
+;;
+GRANT CREATE ON item TO PUBLIC
+;;
+CREATE VIEW narrow AS SELECT * FROM item WHERE id < 10 WITH CHECK OPTION
+;;
+INSERT INTO narrow VALUES (50, 'no', NULL, NULL)
+;;
+CREATE FUNCTION commits() RETURNS void LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$
+;;
+SELECT commits()
+;;
+CREATE FUNCTION not_a_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$
+;;
+SELECT not_a_trigger()
+;;
+CREATE FUNCTION no_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN END $$
+;;
+CREATE TRIGGER no_row BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION no_row()
+;;
+INSERT INTO item VALUES (8, 'eight', NULL, NULL)
+;;
+DROP TRIGGER no_row ON item
+;;
+DO $$ BEGIN RAISE serialization_failure; END $$
+;;
+DO $$ BEGIN RAISE SQLSTATE '40P01' USING MESSAGE = 'deadlock detected'; END $$
+;;
+DO $$ BEGIN RAISE SQLSTATE '28P01' USING MESSAGE = 'looks like a failed login'; END $$
+;;
+DO $$ BEGIN RAISE SQLSTATE '57P03' USING MESSAGE = 'looks like a server that starts'; END $$
+;;
+DO $$ BEGIN RAISE SQLSTATE '53300' USING MESSAGE = 'looks like too many connections'; END $$
+;;
+CREATE FUNCTION locked() RETURNS void LANGUAGE sql AS 'ALTER TABLE item ADD z int'
+;;
+SELECT locked(), id FROM item
+;;
+EXECUTE no_statement(1, 2)
+;;
+RELEASE SAVEPOINT nowhere
+;;
