@@ -38,7 +38,7 @@ if ! command -v cargo >/dev/null 2>&1; then
   echo "Rust is missing: install it from https://rustup.rs, then run this again." >&2
   exit 1
 fi
-install() {
+install_packages() {
   echo "installing: ${packages[*]}"
   command="apt-get update -qq && apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 ${packages[*]}"
   if [ "$(id -u)" -eq 0 ]; then
@@ -63,5 +63,5 @@ install() {
   fi
 }
 
-[ "${#packages[@]}" -eq 0 ] || install
+[ "${#packages[@]}" -eq 0 ] || install_packages
 [ "${1:-build}" != test ] || "$(dirname "$0")/postgres-clients.sh"
