@@ -1,5 +1,6 @@
 //! Vaulted tokens in the embedded store and in PostgreSQL, in batches of 1,000.
 
+mod cards;
 mod postgres;
 mod server;
 
@@ -17,12 +18,15 @@ use rusqlite::Connection;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
+use self::cards::Cards;
 use crate::Outcome;
 use crate::measure::{Arm, Pace, Sample, Series, interleave};
 use crate::process::cpu_seconds;
 use crate::report::{Figure, Goal, Row, Section};
 
 const BATCH: u64 = 1000;
+/// Pairs of ends that cards of all sorts have.
+const PAIRS: u64 = 1000;
 /// What is there before anything is timed.
 const STORED: u64 = 50 * BATCH;
 
@@ -43,6 +47,7 @@ pub(crate) fn compare(pace: Pace, folder: &Path) -> Outcome<Section> {
     plain.verify()?;
     let remembering = vault.remembering();
     remembering.verify()?;
+    let (cards, alike) = (Cards::new(&vault, PAIRS)?, Cards::new(&vault, 1)?);
     // The two grow alike, each from a place of its own.
     let (next, plain_next) = (Cell::new(STORED), Cell::new(STORED));
     let turn = Cell::new(0);
@@ -62,9 +67,11 @@ pub(crate) fn compare(pace: Pace, folder: &Path) -> Outcome<Section> {
         Arm::new("known, remembered", |length| timed(length, || remembering.insert(stored()))),
         Arm::new("get, remembered", |length| timed(length, || remembering.values(stored()))),
         Arm::new("SQLite, plain table", |length| timed(length, || plain.values(stored()))),
+        Arm::new("cards, 1,000 pairs", |length| timed(length, || cards.insert())),
+        Arm::new("cards, one pair", |length| timed(length, || alike.insert())),
     ];
     let series = interleave(arms, pace.rounds, pace.round)?;
-    drop((remembering, vault, plain));
+    drop((cards, alike, remembering, vault, plain));
     let mut rows = rows(&series);
     let details = match postgres::measure(pace, &folder)? {
         Some(series) => {
@@ -78,8 +85,8 @@ pub(crate) fn compare(pace: Pace, folder: &Path) -> Outcome<Section> {
     Ok(section)
 }
 
-fn rows(series: &[Series; 7]) -> Vec<Row> {
-    let [insert, plain_insert, known, get, known_here, get_here, plain_get] = series;
+fn rows(series: &[Series; 9]) -> Vec<Row> {
+    let [insert, plain_insert, known, get, known_here, get_here, plain_get, cards, alike] = series;
     vec![
         Row::new("tokens.insert", "insert-or-get, all new", RATE, insert, plain_insert)
             .goal(Goal::ValueAtLeast(20.0)),
@@ -90,14 +97,30 @@ fn rows(series: &[Series; 7]) -> Vec<Row> {
         Row::new("tokens.get.cpu", "get", CPU, get, plain_get),
         Row::new("tokens.known.cached", "insert-or-get, remembered", RATE, known_here, plain_get),
         Row::new("tokens.get.cached", "get, remembered", RATE, get_here, plain_get),
+        Row::new("tokens.cards", "cards 6/4, new, 1,000 pairs", RATE, cards, plain_insert),
+        Row::new("tokens.cards.alike", "cards 6/4, new, one pair", RATE, alike, plain_insert),
     ]
 }
 
-fn postgres_rows([insert, plain_insert, get, plain_get]: &[Series; 4]) -> Vec<Row> {
+fn postgres_rows([insert, plain_insert, get, plain_get, cards, alike]: &[Series; 6]) -> Vec<Row> {
     vec![
         Row::new("tokens.postgres.insert", "PostgreSQL: all new", RATE, insert, plain_insert)
             .goal(Goal::ValueAtLeast(20.0)),
         Row::new("tokens.postgres.get", "PostgreSQL: get", RATE, get, plain_get),
+        Row::new(
+            "tokens.postgres.cards",
+            "PostgreSQL: cards, 1,000 pairs",
+            RATE,
+            cards,
+            plain_insert,
+        ),
+        Row::new(
+            "tokens.postgres.cards.alike",
+            "PostgreSQL: cards, one pair",
+            RATE,
+            alike,
+            plain_insert,
+        ),
     ]
 }
 
@@ -105,7 +128,8 @@ const HOW: &str = "Batches of 1,000, one after the other, in a store that holds 
 30 bytes, tokens of 30 characters. Ours: the embedded store with everything on: keyed look-up, sealed values, \
 acknowledged when on disk. Its peer: SQLite with the same settings (write-ahead log, `synchronous=FULL`, the same cache \
 and checkpoints), one table of token, look-up and value in plain, batches of the same size, on one thread. \"Remembered\": what the cache in front of the store holds; the other rows are \
-without it. PostgreSQL: a server of its own on this machine that writes in earnest, one batch at a time; its peer is a plain table \
+without it. \"Cards\": card numbers whose tokens keep the first 6 and last 4 digits, through the method and all new, \
+spread over 1,000 pairs of ends, which is as many counters, or all of one. PostgreSQL: a server of its own on this machine that writes in earnest, one batch at a time; its peer is a plain table \
 there, one statement for a batch. Before timing, every stored value is read back and compared.";
 
 /// Repeats batches for a time, with the CPU time of this process.

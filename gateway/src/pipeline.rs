@@ -18,8 +18,8 @@ mod search;
 mod transfer;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use allonym_audit::{AuditSink, Durability};
@@ -28,7 +28,7 @@ use allonym_contract::{
 };
 use allonym_keyring::{KeySet, Keyring};
 use allonym_policy::{Budgets, Right};
-use allonym_protect::{Context, Scope};
+use allonym_protect::{Context, Method, Scope, Transform};
 use allonym_record::{Record, Value};
 use allonym_store::{Store, StoreError};
 use arc_swap::ArcSwap;
@@ -59,6 +59,9 @@ pub struct Shared {
     pub store: Store,
     /// Whether this process may write to it.
     pub tenure: Tenure,
+    /// Held while a domain comes into use and while a key rotates, so that neither goes by
+    /// what the other is changing.
+    pub first_use: std::sync::Mutex<()>,
     /// Whether the record took the last event it was given.
     pub on_record: AtomicBool,
     /// What is counted.
@@ -287,14 +290,33 @@ impl Pipeline {
         let (place_name, name) = (place_name.to_owned(), field.name.clone());
         // Of a class the upstream holds in plain nothing protected is stored at the place.
         let local = field.is_local || class.protected().is_none();
-        let pinned = tokio::task::spawn_blocking(move || {
-            if local {
-                return store.mark_domain_used(domain, &spec, key);
+        let (shared, snapshot) = (Arc::clone(&self.shared), Arc::clone(&self.pinned));
+        let transform = match &protected.method {
+            Method::Pure(transform) if !protected.used.load(Ordering::Acquire) => {
+                Some(Arc::clone(transform))
             }
-            store.mark_place_used(&place_name, &name, domain, &spec, key)
+            _ => None,
+        };
+        let pinned = tokio::task::spawn_blocking(move || {
+            let _first_use = shared.first_use.lock().unwrap_or_else(PoisonError::into_inner);
+            if transform.is_some_and(|transform| !has_room(&*transform, &snapshot, &shared)) {
+                return Ok(false);
+            }
+            if local {
+                store.mark_domain_used(domain, &spec, key)?;
+            } else {
+                store.mark_place_used(&place_name, &name, domain, &spec, key)?;
+            }
+            Ok(true)
         });
         match pinned.await {
-            Ok(Ok(())) => {
+            Ok(Ok(false)) => Err(Refusal::new(
+                Fault::Unavailable,
+                "key-unavailable",
+                "the key has more live versions than values of this class can have",
+            )
+            .at(&field.name)),
+            Ok(Ok(true)) => {
                 protected.used.store(true, Ordering::Release);
                 field.used.store(true, Ordering::Release);
                 Ok(())
@@ -317,6 +339,17 @@ impl Pipeline {
             .at(&field.name)),
         }
     }
+}
+
+/// Whether what this snapshot protects can still be told apart under the newest keys: a
+/// rotation may have come between.
+fn has_room(transform: &dyn Transform, pinned: &KeySet, shared: &Shared) -> bool {
+    if transform.slots().is_none() && transform.most_versions().is_none() {
+        return true;
+    }
+    let newest = shared.newest.load_full();
+    let context = Context { pinned, newest: &*newest, tenant: None, subject: None, stated: &[] };
+    transform.writes_under(&context).is_ok()
 }
 
 /// Requests a minute for each client address that brings no credential.

@@ -112,6 +112,7 @@ impl Gateway {
             },
             store: store.clone(),
             tenure,
+            first_use: std::sync::Mutex::new(()),
             on_record: AtomicBool::new(true),
             metrics: Metrics::default(),
         });

@@ -198,6 +198,9 @@ fn a_second_seal_opens_alone() {
 fn a_slot_is_not_used_twice() {
     let stand =
         Stand::new(&CONFIG.replace("pan:     { rotate: on_rewrap }", "pan:     { rotate: 30d }"));
+    let shop = stand.token("shop");
+    let answer = stand.as_token(&shop, "POST", "/v1/customers", Some(&customer("c1").to_string()));
+    assert_eq!(answer.status, 201, "{}", answer.body);
     let rotate = || stand.allonym(&["keys", "rotate", "pan"]);
     for version in 2..=9 {
         let rotated = rotate();
@@ -211,4 +214,139 @@ fn a_slot_is_not_used_twice() {
     );
     let warned = text(&stand.allonym(&["check"]));
     assert!(warned.contains("will be refused on 20"), "{warned}");
+}
+
+/// A class that comes to a key with a history must have room for it: its values could not be
+/// told apart, or their tables would be made anew with every request.
+#[test]
+fn a_class_has_room_for_the_versions_of_its_key() {
+    let base = CONFIG.replace("contact: { rotate: 180d }", "contact: { rotate: never }");
+    let mut stand = Stand::new(&base);
+    for _ in 2..=34 {
+        let rotated = stand.allonym(&["keys", "rotate", "contact"]);
+        assert!(rotated.status.success(), "{}", text(&rotated));
+    }
+    let with = |class: &str| base.replace("access:\n", &format!("  {class}\naccess:\n"));
+    let line = 1 + base.lines().position(|line| line == "access:").unwrap();
+    let wrong = [
+        (
+            "new: { method: fpe, template: pan, key: contact }",
+            "marks for 9 key versions, and versions 1 and 10 of key `contact` would share one",
+        ),
+        (
+            "new: { method: fpe, template: integer, range: 0..999, version: reserved, reserved: [1000, 2000], key: contact }",
+            "marks for 2 key versions, and versions 1 and 3 of key `contact` would share one",
+        ),
+        (
+            "new: { method: fpe, template: integer, range: 0..999998, width: 6, version: header, key: contact }",
+            "room for 33 live key versions, and key `contact` has 34",
+        ),
+    ];
+    let refused = |said: &str, why: &str| {
+        let expected = format!("allonym.yaml:{line}:");
+        assert!(said.contains(&expected), "{said}");
+        assert!(said.contains("class `new` cannot have this key: it has"), "{said}");
+        assert!(said.contains(why), "{said}");
+    };
+    for (class, why) in wrong {
+        stand.configure(&with(class));
+        let checked = text(&stand.allonym(&["check"]));
+        refused(&checked, why);
+        assert!(checked.contains("hint: give the class another key"), "{checked}");
+        refused(&stand.reload(), why);
+    }
+    stand.stop();
+    for (class, why) in wrong {
+        stand.configure(&with(class));
+        refused(&text(&stand.allonym(&["check"])), why);
+        refused(&stand.start_fails(), why);
+    }
+    for class in [
+        "new: { method: fpe, template: pan, key: phone }",
+        "new: { method: fpe, template: pan, version: pinned, key: contact }",
+        "new: { method: fpe, template: integer, range: 0..999998, width: 6, version: pinned, key: contact }",
+        "new: { method: fpe, template: integer, range: 0..99998, width: 6, version: header, key: contact }",
+        "new: { method: fpe, template: pan, key: contact, retired: true }",
+    ] {
+        stand.configure(&with(class));
+        let checked = stand.allonym(&["check"]);
+        assert!(checked.status.success(), "{class}: {}", text(&checked));
+    }
+}
+
+/// A class that never protected a value has nothing that a rotation could make unreadable.
+/// Where it has no room for the versions that live then, it protects nothing, and stays so.
+#[test]
+fn a_class_without_values_locks_no_key() {
+    let classes = "  spare: { method: fpe, template: integer, range: 0..999, version: reserved, reserved: [1000], key: contact }
+  coded: { method: fpe, template: integer, range: 0..999998, width: 6, version: header, key: contact }
+  old: { method: fpe, template: pan, key: contact, retired: true }
+access:\n";
+    let config = CONFIG
+        .replace("access:\n", classes)
+        .replace("write: [card_number,", "write: [spare, coded, card_number,");
+    let mut stand = Stand::new(&config);
+    let token = stand.folder.join("shop.token");
+    fs::write(&token, stand.token("shop")).unwrap();
+    let protect = |stand: &Stand, class: &str, value: &str| {
+        stand.allonym_with(
+            &["protect", class, "--token-file", token.to_str().unwrap()],
+            &format!("{value}\n"),
+        )
+    };
+    let rotate = |stand: &Stand| {
+        let rotated = stand.allonym(&["keys", "rotate", "contact"]);
+        assert!(rotated.status.success(), "{}", text(&rotated));
+    };
+    for _ in 2..=34 {
+        rotate(&stand);
+    }
+    for _ in 0..2 {
+        for (class, value) in [("spare", "5"), ("coded", "000005")] {
+            let refused = protect(&stand, class, value);
+            assert!(
+                !refused.status.success() && text(&refused).contains("key-unavailable"),
+                "{class}: {}",
+                text(&refused)
+            );
+        }
+        // What failed is no first use.
+        rotate(&stand);
+        let warned = text(&stand.allonym(&["check"]));
+        for class in ["spare", "coded"] {
+            let warning = format!("class `{class}` can protect nothing any more: it has");
+            assert!(warned.contains(&warning), "{warned}");
+        }
+        assert!(!warned.contains("class `old`"), "{warned}");
+        stand.stop();
+        stand.start();
+    }
+}
+
+/// The same class with a value: its key keeps the version that made it.
+#[test]
+fn a_class_with_values_keeps_its_key() {
+    let class = "  spare: { method: fpe, template: integer, range: 0..999, version: reserved, reserved: [1000], key: contact }\naccess:\n";
+    let config = CONFIG
+        .replace("access:\n", class)
+        .replace("write: [card_number,", "write: [spare, card_number,");
+    let stand = Stand::new(&config);
+    let token = stand.folder.join("shop.token");
+    fs::write(&token, stand.token("shop")).unwrap();
+    let protect = |value: &str| {
+        let arguments = ["protect", "spare", "--token-file", token.to_str().unwrap()];
+        stand.allonym_with(&arguments, &format!("{value}\n"))
+    };
+    let made = protect("5");
+    assert!(made.status.success(), "{}", text(&made));
+    let again = protect(String::from_utf8_lossy(&made.stdout).trim());
+    let expected = "already protected, or mistyped (it lies in a range of protected ones)";
+    assert!(!again.status.success() && text(&again).contains(expected), "{}", text(&again));
+    let refused = stand.allonym(&["keys", "rotate", "contact"]);
+    assert!(
+        !refused.status.success()
+            && text(&refused).contains("version 2 would have the mark of version 1"),
+        "{}",
+        text(&refused)
+    );
 }

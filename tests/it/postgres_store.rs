@@ -204,3 +204,83 @@ fn a_lease_that_was_taken_stops_every_write() {
     wait_for("it does not recover", 30, || ready(&stand) == (200, "ready\n".to_owned()));
     assert_eq!(post(&stand, &shop, &with_email("c2", "second@example.com")).status, 201);
 }
+
+/// A domain that cannot be erased: the receipt is of the others and of what was deleted.
+#[test]
+fn an_erasure_that_fails_part_way_is_on_the_receipt() {
+    let server = Server::new();
+    let mut stand = Stand::without_gateway(&config(&server));
+    stand.environment = vec![("SHOP_PASSWORD".to_owned(), PASSWORD.to_owned())];
+    stand.start();
+    let file = stand.folder.join("shop.token");
+    fs::write(&file, stand.token("shop")).unwrap();
+    for (class, value) in [("email", "ada@example.com"), ("reference", "REF-1")] {
+        let of = ["protect", class, "--subject", "customer-17", "--token-file"];
+        let output = stand.allonym_with(&[&of[..], &[file.to_str().unwrap()]].concat(), value);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    let sql = |sql: &str| server.sql("shop", sql);
+    sql("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$");
+    let guard = |condition: &str| {
+        sql(&format!(
+            "CREATE TRIGGER no BEFORE DELETE ON tokens FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION no()"
+        ));
+    };
+    let erase = |name: &str| {
+        let to = stand.folder.join(name);
+        let of = ["tokens", "erase", "--subject", "customer-17", "--to"];
+        (stand.allonym(&[&of[..], &[to.to_str().unwrap()]].concat()), to)
+    };
+    let events = || -> Vec<Value> {
+        let log = stand.audit();
+        let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events
+            .filter(|event| event["action"] == "tokens.erase" && event["kind"] == "result")
+            .collect()
+    };
+
+    // Nothing was deleted: nothing to keep.
+    guard("true");
+    let (output, to) = erase("nothing.json");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("store-unavailable") && !to.exists(), "{}", text(&output));
+    sql("DROP TRIGGER no ON tokens");
+
+    guard("starts_with(OLD.token, 'tok_')");
+    let (output, to) = erase("first.json");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("domain `reference`"), "{}", text(&output));
+    let receipt: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kept: Value = serde_json::from_slice(&fs::read(to).unwrap()).unwrap();
+    assert_eq!(kept, receipt);
+    assert_eq!(
+        (&receipt["deleted"], &receipt["incomplete"]),
+        (&json!(1), &json!("store-unavailable"))
+    );
+    let domains: Vec<_> = receipt["domains"].as_array().unwrap().iter().collect();
+    assert_eq!((&domains[0]["name"], &domains[0]["incomplete"]), (&json!("email"), &Value::Null));
+    assert_eq!(
+        (&domains[1]["name"], &domains[1]["incomplete"]),
+        (&json!("reference"), &json!("store-unavailable"))
+    );
+    let event = events().pop().unwrap();
+    assert_eq!(
+        (&event["outcome"], &event["rule"]),
+        (&json!("failed"), &json!("store-unavailable"))
+    );
+    assert_eq!(
+        (&event["detail"]["deleted"], &event["detail"]["domains"]),
+        (&json!("1"), &json!("2")),
+        "{event}"
+    );
+    sql("DROP TRIGGER no ON tokens");
+
+    let (output, _) = erase("second.json");
+    assert!(output.status.success(), "{}", text(&output));
+    let receipt: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&receipt["deleted"], &receipt["incomplete"]),
+        (&json!(1), &Value::Null),
+        "{receipt}"
+    );
+}

@@ -355,3 +355,41 @@ fn programs_can_read_what_commands_print() {
         assert!(script.contains("allonym") && script.contains("api-tokens"), "{shell}");
     }
 }
+
+/// A value without a token, where nearly every form is one: the refusal says so.
+#[test]
+fn a_search_in_a_counter_that_is_nearly_spent_says_why_not() {
+    let config = CONFIG
+        .replace(
+            "reference:   { method: token, key: contact }",
+            "reference:   { method: token, template: digits, lengths: 4, keep: { first: 1, last: 1 }, key: contact }",
+        )
+        .replace("    search: [email, national_id]\n", "    search: [email, national_id, reference]\n")
+        .replace("        \"query:email\": email\n", "        \"query:email\": email\n        \"query:reference\": reference\n");
+    let stand = Stand::new(&config);
+    let (file, finder) = (stand.folder.join("shop.token"), stand.token("finder"));
+    std::fs::write(&file, stand.token("shop")).unwrap();
+    // 99 of 100 tokens.
+    let values: String = (0..99).map(|n| format!("7{n:02}3\n")).collect();
+    let protect = ["protect", "reference", "--token-file", file.to_str().unwrap()];
+    let output = stand.allonym_with(&protect, &values);
+    assert!(output.status.success(), "{}", crate::stand::text(&output));
+    let search = |value: &str| {
+        stand.as_token(&finder, "GET", &format!("/v1/customers?reference={value}"), None)
+    };
+    // Now and then the free one is looked at.
+    let mut refused = (0..30).map(|_| search("7993")).skip_while(|answer| answer.status == 200);
+    let refused = refused.next().unwrap();
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert_eq!(refused.json()["rule"], "outside-template");
+    assert!(
+        refused.body.contains("nearly all tokens of its format are issued"),
+        "{}",
+        refused.body
+    );
+    let outside = search("79");
+    assert!(outside.body.contains("search by a plain value"), "{}", outside.body);
+    for answer in [refused, outside] {
+        assert!(!answer.body.contains("only when you change it"), "{}", answer.body);
+    }
+}

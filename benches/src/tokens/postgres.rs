@@ -5,14 +5,15 @@ use std::path::Path;
 
 use tokio_postgres::{Client, NoTls, Statement};
 
+use super::cards::Cards;
 use super::server::Server;
-use super::{BATCH, STORED, Vault, scattered, timed, token, value};
+use super::{BATCH, PAIRS, STORED, Vault, scattered, timed, token, value};
 use crate::Outcome;
 use crate::measure::{Arm, Pace, Series, interleave};
 
-/// Series of inserts, gets, and the two of the plain table; nothing where no PostgreSQL is
+/// Series of inserts, gets, each with that of the plain table, and of cards; nothing where no PostgreSQL is
 /// installed.
-pub(super) fn measure(pace: Pace, folder: &Path) -> Outcome<Option<[Series; 4]>> {
+pub(super) fn measure(pace: Pace, folder: &Path) -> Outcome<Option<[Series; 6]>> {
     let Some(server) = Server::start(&folder.join("postgres"))? else { return Ok(None) };
     let vault = Vault::in_postgres(folder, &server.url())?;
     let plain = Plain::connect(&vault, &server.plain_url())?;
@@ -21,6 +22,7 @@ pub(super) fn measure(pace: Pace, folder: &Path) -> Outcome<Option<[Series; 4]>>
         plain.insert(&vault, first)?;
     }
     vault.verify()?;
+    let (cards, alike) = (Cards::new(&vault, PAIRS)?, Cards::new(&vault, 1)?);
     let (next, plain_next, turn) = (Cell::new(STORED), Cell::new(STORED), Cell::new(0));
     let fresh = |next: &Cell<u64>| next.replace(next.get() + BATCH);
     let stored = || {
@@ -36,6 +38,8 @@ pub(super) fn measure(pace: Pace, folder: &Path) -> Outcome<Option<[Series; 4]>>
         Arm::new("PostgreSQL, plain table", |length| {
             timed(length, || plain.values(&vault, stored()))
         }),
+        Arm::new("cards, 1,000 pairs", |length| timed(length, || cards.insert())),
+        Arm::new("cards, one pair", |length| timed(length, || alike.insert())),
     ];
     Ok(Some(interleave(arms, pace.rounds, pace.round)?))
 }

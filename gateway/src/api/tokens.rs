@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
+use super::Problem;
+
 /// What becomes of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -99,10 +101,13 @@ pub struct Erased {
     pub receipt: ErasureReceipt,
     /// Class and token of what stays because it is about others too.
     pub shared: Vec<(String, String)>,
+    /// Why it ended early, if it did: the receipt is of what was deleted until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Problem>,
 }
 
 /// That the tokens about a data subject were deleted. Names no value, no token, nobody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureReceipt {
     /// The number of the intent in the audit log.
     pub audit: u64,
@@ -110,9 +115,24 @@ pub struct ErasureReceipt {
     pub deleted: u64,
     /// Domain by domain.
     pub domains: Vec<ErasedDomain>,
-    /// Domains that were not looked at: their scope is a tenant, and none was named.
+    /// Domains that were not looked at: their scope is a tenant, and none was named; or it
+    /// is global, and a tenant was named and not their class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
+    /// The rule by which it ended early: what is about the subject may be left in the last
+    /// of `domains` and in those `not_reached`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
+    /// Domains that were to be looked at after the one in which it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_reached: Vec<String>,
+}
+
+impl ErasureReceipt {
+    /// Whether a domain is finished, or something was deleted.
+    pub(crate) fn is_of_something(&self) -> bool {
+        self.domains.iter().any(|domain| domain.incomplete.is_none() || domain.deleted > 0)
+    }
 }
 
 /// What was deleted in one domain.
@@ -133,6 +153,9 @@ pub struct ErasedDomain {
     pub shared: u64,
     /// When, in milliseconds since 1970.
     pub at: i64,
+    /// The rule by which it ended early in this domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
 }
 
 /// What an import did.

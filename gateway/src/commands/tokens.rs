@@ -73,10 +73,11 @@ pub enum Verb {
         /// Whom, as named when the values were protected.
         #[arg(long)]
         subject: String,
-        /// The tenant, where the scope of a class is one.
+        /// Whom of this tenant: in the domains whose scope is a tenant. Without it, in those
+        /// whose scope is global.
         #[arg(long)]
         tenant: Option<String>,
-        /// In the domain of this class only.
+        /// In the domain of this class only, whatever its scope.
         #[arg(long)]
         class: Option<String>,
         /// A file for the receipt; an existing one is never overwritten.
@@ -234,8 +235,9 @@ const fn word(change: TokenChange) -> &'static str {
 fn erase(config: &Path, subject: Subject, to: Option<&Path>, out: &Out) -> Outcome {
     // A receipt that could not be kept is known before anything is deleted.
     let receipt_file = to.map(Written::create).transpose()?;
-    let Reply::Erased(Erased { receipt, shared }) = ask(config, Request::EraseSubject(subject))?
-    else {
+    let has_tenant = subject.tenant.as_deref().is_some_and(|tenant| !tenant.is_empty());
+    let reply = ask(config, Request::EraseSubject(subject))?;
+    let Reply::Erased(Erased { receipt, shared, failed }) = reply else {
         return Err(unexpected());
     };
     let text = serde_json::to_string_pretty(&receipt)
@@ -249,9 +251,19 @@ fn erase(config: &Path, subject: Subject, to: Option<&Path>, out: &Out) -> Outco
         out.error(&format!("note: stays, since it is about others too: {class} {token}"));
     }
     for domain in &receipt.skipped {
-        out.error(&format!(
-            "note: domain `{domain}` was not looked at: its scope is a tenant, name it with --tenant"
-        ));
+        let why = if has_tenant {
+            "its scope is global, name its class with --class, or leave --tenant out"
+        } else {
+            "its scope is a tenant, name it with --tenant"
+        };
+        out.error(&format!("note: domain `{domain}` was not looked at: {why}"));
+    }
+    for domain in &receipt.not_reached {
+        out.error(&format!("note: domain `{domain}` was not reached"));
+    }
+    if let Option::Some(problem) = failed {
+        out.error("note: the receipt is incomplete: erase again, the receipt is then of the rest");
+        return Err(problem.into());
     }
     if !receipt.skipped.is_empty() {
         return Ok(ExitCode::from(NOT_ALL));

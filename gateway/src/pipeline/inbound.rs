@@ -116,8 +116,9 @@ impl Pipeline {
         if writing.plain.is_empty() {
             return Ok(());
         }
-        for rule in rules(batch, &writing.plain) {
-            self.pin(place, &crossing.place, rule).await?;
+        // A token is stored when it is made; what is computed is in use when it leaves.
+        if !protected.is_computed() {
+            self.pin_all(crossing, place, batch, &writing.plain).await?;
         }
         let first = writing.plain.first().and_then(|position| batch.get(*position));
         self.may_protect(protected, place, first.map(|selection| selection.rule))?;
@@ -127,7 +128,24 @@ impl Pipeline {
         method::protect(&protected.method, batch, &writing.plain, &context)
             .await
             .map_err(|fault| fault_to_refusal(&fault, place, batch, &writing.plain))?;
+        if protected.is_computed() {
+            self.pin_all(crossing, place, batch, &writing.plain).await?;
+        }
         crossing.ledger.count(&class.name, "protected", count(writing.plain.len()));
+        Ok(())
+    }
+
+    /// Remembers that the fields these values are in are in use.
+    pub(super) async fn pin_all(
+        &self,
+        crossing: &Crossing,
+        place: &PlacePlan,
+        batch: &[Selection],
+        positions: &[usize],
+    ) -> Result<(), Refusal> {
+        for rule in rules(batch, positions) {
+            self.pin(place, &crossing.place, rule).await?;
+        }
         Ok(())
     }
 
@@ -178,11 +196,12 @@ impl Pipeline {
         selection: &Selection,
     ) -> Result<(), Refusal> {
         if place.tokens == Tokens::Refuse || class.protected().is_none() {
-            let detail = if class.is_marked_by_check_digits() {
-                "the value is already protected, or mistyped (its check digits are those of a protected one): send the field only when you change it"
-            } else {
-                "the value is already protected: send the field only when you change it"
-            };
+            let mistyped = class.mistakable_mark();
+            let mistyped =
+                mistyped.map_or_else(String::new, |why| format!(", or mistyped ({why})"));
+            let detail = format!(
+                "the value is already protected{mistyped}: send the field only when you change it"
+            );
             let refusal = Refusal::new(Fault::Unacceptable, "token-refused", detail);
             return Err(refusal.at(field(place, selection)));
         }
@@ -287,12 +306,12 @@ pub(super) fn rules(batch: &[Selection], positions: &[usize]) -> Vec<usize> {
 
 /// A value that may not be written here.
 pub(super) fn outside(place: &PlacePlan, selection: &Selection, rule: FaultRule) -> Refusal {
-    Refusal::new(
-        Fault::Unacceptable,
-        "outside-template",
-        format!("{rule}: send the field only when you change it, as a plain value"),
-    )
-    .at(field(place, selection))
+    let detail = match rule {
+        // No other value of the format would fare better.
+        FaultRule::Exhausted => rule.to_string(),
+        _ => format!("{rule}: send the field only when you change it, as a plain value"),
+    };
+    Refusal::new(Fault::Unacceptable, "outside-template", detail).at(field(place, selection))
 }
 
 /// A method's fault as a refusal. `order` maps the method's indices to the batch's.

@@ -206,13 +206,16 @@ impl Pipeline {
             return Ok(());
         };
         let order: Vec<usize> = (0..batch.len()).collect();
-        for rule in rules(batch, &order) {
-            self.pin(place, &crossing.place, rule).await?;
+        if !protected.is_computed() {
+            self.pin_all(crossing, place, batch, &order).await?;
         }
         self.may_protect(protected, place, batch.first().map(|selection| selection.rule))?;
         method::protect(&protected.method, batch, &order, context)
             .await
             .map_err(|fault| unreadable(&fault, place, batch, &order))?;
+        if protected.is_computed() {
+            self.pin_all(crossing, place, batch, &order).await?;
+        }
         crossing.ledger.count(&class.name, "protected", count(batch.len()));
         Ok(())
     }
@@ -232,7 +235,8 @@ impl Pipeline {
 }
 
 /// Whether the upstream holds this value protected. A value that could be a damaged
-/// token is refused: it must be shown neither as plain nor as protected.
+/// token is refused: it must be shown neither as plain nor as protected. Where the upstream
+/// holds protected values only, one spelled otherwise than its format could be such too.
 fn is_held_protected(
     protected: &Protected,
     place: &PlacePlan,
@@ -246,7 +250,9 @@ fn is_held_protected(
         Mark::Protected(_) | Mark::Unmarked => Ok(true),
         Mark::Plain if place.on_unprotected == OnUnprotected::ByAccess => Ok(false),
         Mark::Neither(rule)
-            if is_foreign(rule) && place.on_unprotected == OnUnprotected::ByAccess =>
+            if place.on_unprotected == OnUnprotected::ByAccess
+                && is_foreign(rule)
+                && !(place.holds_protected_only && protected.has_format()) =>
         {
             Ok(false)
         }

@@ -2,11 +2,12 @@
 
 use allonym_contract::{Crossing, Fault, Refusal};
 use allonym_policy::Right;
-use allonym_protect::{Mark, Method, VaultedFault};
+use allonym_protect::{FaultRule, Mark, Method, VaultedFault};
 use allonym_record::Value;
 
-use super::inbound::{fault_to_refusal, field, outside};
+use super::inbound::{fault_to_refusal, field};
 use super::{Pipeline, Selection};
+use crate::plan::PlacePlan;
 
 impl Pipeline {
     pub(super) async fn search(
@@ -36,7 +37,7 @@ impl Pipeline {
                 )
                 .at(field(place, &selection)));
             }
-            Mark::Neither(fault) => return Err(outside(place, &selection, fault)),
+            Mark::Neither(rule) => return Err(unsearchable(place, &selection, rule)),
         }
         self.allow(crossing, place, &selection, Right::Search, 1)?;
         let forms = match &protected.method {
@@ -45,10 +46,25 @@ impl Pipeline {
             }
             Method::Stored(vaulted) => vaulted.stored_forms(&[operand], &context).await,
         };
-        let forms = forms.map_err(|fault| {
-            fault_to_refusal(&fault, place, std::slice::from_ref(&selection), &[0])
+        let forms = forms.map_err(|fault| match fault {
+            VaultedFault::Fault(fault) if fault.rule != FaultRule::NoKey => {
+                unsearchable(place, &selection, fault.rule)
+            }
+            fault => fault_to_refusal(&fault, place, std::slice::from_ref(&selection), &[0]),
         })?;
         crossing.ledger.count(&class.name, "searched", 1);
         Ok(forms)
     }
+}
+
+/// A value that cannot be searched for.
+fn unsearchable(place: &PlacePlan, selection: &Selection, rule: FaultRule) -> Refusal {
+    let detail = match rule {
+        // Of nearly all forms one would be somebody's token, and find that somebody.
+        FaultRule::Exhausted => {
+            "the value has no token, and nearly all tokens of its format are issued: nothing can be searched for in its place".to_owned()
+        }
+        _ => format!("{rule}: search by a plain value of the class"),
+    };
+    Refusal::new(Fault::Unacceptable, "outside-template", detail).at(field(place, selection))
 }

@@ -83,14 +83,18 @@ impl ClassPlan {
         }
     }
 
-    /// Whether the mark of protected values is in their check digits, where a slip of the
-    /// pen can put one too.
+    /// Where the mark of protected values is, if a slip of the pen can put one there too.
     #[must_use]
-    pub fn is_marked_by_check_digits(&self) -> bool {
-        let slack = |protected: &Protected| {
-            matches!(protected.spec.method, MethodSpec::Fpe { version: VersionMode::Slack, .. })
-        };
-        self.method_of().is_some_and(slack)
+    pub fn mistakable_mark(&self) -> Option<&'static str> {
+        match self.method_of()?.spec.method {
+            MethodSpec::Fpe { version: VersionMode::Slack, .. } => {
+                Some("its check digits are those of a protected one")
+            }
+            MethodSpec::Fpe { version: VersionMode::Reserved, .. } => {
+                Some("it lies in a range of protected ones")
+            }
+            _ => None,
+        }
     }
 
     /// Whether protected values of the class can be told from plain ones by themselves.
@@ -134,6 +138,13 @@ impl Protected {
         matches!(self.method, Method::Pure(_))
     }
 
+    /// Whether protected values show what they are by their format alone: whoever spells one
+    /// otherwise (spaces in a card number, another form of a date) takes even that away.
+    #[must_use]
+    pub const fn has_format(&self) -> bool {
+        matches!(self.spec.method, MethodSpec::Fpe { .. })
+    }
+
     /// The method's name, with its template.
     #[must_use]
     pub fn method_name(&self) -> String {
@@ -172,6 +183,11 @@ impl Protected {
 /// the position of its row.
 pub(super) const fn stands_alone(method: &MethodSpec) -> bool {
     !matches!(method, MethodSpec::Fpe { version: VersionMode::Sidecar | VersionMode::Epoch, .. })
+}
+
+/// Whether all values of a method are under one key version, whichever live besides.
+pub(super) const fn has_one_version(method: &MethodSpec) -> bool {
+    matches!(method, MethodSpec::Fpe { version: VersionMode::Pinned, .. })
 }
 
 /// Whether protected values of a method can be told from plain ones by themselves. Those

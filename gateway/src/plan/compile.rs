@@ -9,7 +9,7 @@ use allonym_contract::{PlaceSpec, Rules, Tokens, Use};
 use allonym_keyring::NamespaceId;
 use allonym_policy::Policy;
 use allonym_protect::{
-    Domain, Mask, Means, MethodSpec, Spec, SpecError, TokenStore, VersionMode, build,
+    Domain, Mask, Means, Method, MethodSpec, Spec, SpecError, TokenStore, VersionMode, build,
 };
 use allonym_store::Store;
 use allonym_tokens::VaultStore;
@@ -269,7 +269,7 @@ fn try_build(config: &Config, vault: &Arc<VaultStore>) -> Result<(), ConfigError
 }
 
 /// A domain that is nobody's.
-const fn nobody() -> Domain {
+pub(super) const fn nobody() -> Domain {
     Domain {
         namespace: NamespaceId::DEFAULT,
         id: allonym_keyring::DomainId::from_bytes([0; 16]),
@@ -310,16 +310,18 @@ fn classes(
     vault: &Arc<VaultStore>,
 ) -> Result<Vec<ClassPlan>, ConfigErrors> {
     let mut classes = Vec::with_capacity(config.data.len());
+    let mut built = HashMap::new();
     for class in &config.data {
         let protected = match &class.protection {
             None => None,
             Some(protection) => {
                 let resolved = pinned.class(&class.name);
                 let spec = spec(protection);
-                let method =
+                let method = shared(&mut built, protection, || {
                     build(&spec, resolved.domain, means(protection, vault)).map_err(|error| {
                         ConfigErrors(vec![not_built(config, protection, vault, &error)])
-                    })?;
+                    })
+                })?;
                 Some(Box::new(Protected {
                     method,
                     domain: resolved.domain,
@@ -347,6 +349,22 @@ fn classes(
         });
     }
     Ok(classes)
+}
+
+/// The method of a domain, built once: its tables and what was derived from its keys are
+/// bounded for all classes of the domain together.
+fn shared<'a>(
+    built: &mut HashMap<&'a str, Method>,
+    protection: &'a Protection,
+    build: impl FnOnce() -> Result<Method, ConfigErrors>,
+) -> Result<Method, ConfigErrors> {
+    let name = protection.domain.value.as_str();
+    if let Some(method) = built.get(name) {
+        return Ok(method.clone());
+    }
+    let method = build()?;
+    built.insert(name, method.clone());
+    Ok(method)
 }
 
 fn places(
@@ -383,6 +401,7 @@ fn places(
                 fields,
                 tokens: place.spec.tokens,
                 on_unprotected: place.spec.on_unprotected,
+                holds_protected_only: place.spec.holds_protected_only,
                 only_reads: place.only_reads,
             },
         );

@@ -6,10 +6,12 @@ use std::time::SystemTime;
 
 use allonym_contract::Location;
 use allonym_keyring::{DomainId, KeyId, NamespaceId};
-use allonym_protect::{Domain, Spec};
+use allonym_protect::{Domain, Means, MethodSpec, Spec, build};
 use allonym_store::{KeyInfo, PinnedDomain, PinnedPlace, Store, StoreError};
 
-use super::compile::{Placed, spec};
+use super::class::has_one_version;
+use super::compile::{Placed, nobody, spec};
+use super::rotation::no_room;
 use crate::config::{Class, Config, ConfigError, ConfigErrors, Protection, Stored};
 
 /// The permanent ids behind the configuration's names.
@@ -80,6 +82,7 @@ pub(super) fn check(
     let mut errors = Vec::new();
     check_keys(config, &held, &mut errors);
     check_domains(config, &held, &mut errors);
+    check_room(config, &held, &mut errors);
     check_places(config, placed, &held, &mut errors);
     check_dropped(config, placed, &held, &mut errors);
     if errors.is_empty() { Ok(held) } else { Err(ConfigErrors(errors)) }
@@ -179,6 +182,38 @@ fn check_domains(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
             );
             errors.push(config.error_at(Location::default(), message, Some(hint)));
         }
+    }
+}
+
+/// A class whose key has more live versions than its values can tell apart, or than have room
+/// for their tables. One that was accepted and never protected a value has its key's
+/// rotations against it since: it can protect nothing, but keeps nobody from starting.
+fn check_room(config: &Config, held: &Held, errors: &mut Vec<ConfigError>) {
+    for class in &config.data {
+        let Some(protection) = &class.protection else { continue };
+        let MethodSpec::Fpe { .. } = &protection.method else { continue };
+        let Some(name) = protection.key.as_ref().map(|key| key.value.as_str()) else { continue };
+        let Some(id) = key_id(config, name, held) else { continue };
+        let Some(key) = held.keys.iter().find(|key| key.id == id) else { continue };
+        if key.versions.len() < 2 {
+            continue;
+        }
+        let domain = held.domains.iter().find(|d| d.name == names(class, protection, held).0);
+        let used = domain.is_some_and(|domain| domain.used);
+        let was_accepted = domain.is_some_and(|d| d.key == id && d.spec == text(&spec(protection)));
+        if has_one_version(&protection.method) || (!used && (class.retired || was_accepted)) {
+            continue;
+        }
+        let means = Means { tenants: protection.tenants.clone(), ..Means::default() };
+        let Ok(method) = build(&spec(protection), nobody(), means) else { continue };
+        let Some(why) = no_room(&method, key) else { continue };
+        let message = format!("class `{}` cannot have this key: {why}", class.name);
+        let hint = if used {
+            "its values could not be read any more: take the change back, or rewrap and destroy the oldest versions of the key first"
+        } else {
+            "give the class another key: a new one under `keys:` has one version"
+        };
+        errors.push(config.error_at(protection.at, message, Some(hint.to_owned())));
     }
 }
 

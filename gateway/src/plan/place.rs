@@ -15,6 +15,8 @@ pub struct PlacePlan {
     pub tokens: Tokens,
     /// What of plain values on a read.
     pub on_unprotected: OnUnprotected,
+    /// The configuration states that the upstream holds protected values only.
+    pub holds_protected_only: bool,
     /// Whether anonymous callers may pass here if their connector admits them: the place
     /// only reads.
     pub only_reads: bool,
@@ -51,6 +53,7 @@ impl PlacePlan {
             fields: vec![field],
             tokens: Tokens::Refuse,
             on_unprotected: OnUnprotected::Refuse,
+            holds_protected_only: true,
             only_reads: false,
         }
     }

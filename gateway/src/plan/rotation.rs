@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use allonym_contract::Use;
 use allonym_keyring::KeyState;
-use allonym_protect::{MethodSpec, VersionMode};
-use allonym_store::KeyInfo;
+use allonym_protect::{Method, MethodSpec, VersionMode};
+use allonym_store::{KeyInfo, PinnedDomain};
 
 use super::domains::{room, slots};
 use super::{Plan, Protected};
@@ -15,7 +15,8 @@ use crate::config::{Config, Rotate};
 /// Version numbers that one rotation may skip: a mistyped number must not use them up.
 const GAP: u32 = 1_000;
 
-/// Refuses a rotation after which stored values could not be found or read.
+/// Refuses a rotation after which stored values could not be found or read. `domains` are
+/// those of the store: one that never protected a value needs no room for its versions.
 ///
 /// # Errors
 /// Names the class that stands against it, and why.
@@ -23,6 +24,7 @@ pub fn check_rotation(
     plan: &Plan,
     config: &Config,
     key: &KeyInfo,
+    domains: &[PinnedDomain],
     from_version: Option<u32>,
 ) -> Result<(), Problem> {
     let last = key.versions.iter().map(|version| version.version.number()).max().unwrap_or(0);
@@ -55,7 +57,9 @@ pub fn check_rotation(
                 class.name
             ));
         }
-        check_slot(&class.name, protected, key, next)?;
+        if is_used(protected, domains) {
+            check_slot(&class.name, protected, key, next)?;
+        }
     }
     Ok(())
 }
@@ -79,12 +83,7 @@ const fn only_by_rewrap(method: &MethodSpec) -> Option<&'static str> {
 /// A slot may come back only when the version that has it is destroyed, and no more versions
 /// may live than there is room for.
 fn check_slot(class: &str, protected: &Protected, key: &KeyInfo, next: u32) -> Result<(), Problem> {
-    let live: Vec<u32> = key
-        .versions
-        .iter()
-        .filter(|version| version.state != KeyState::Destroyed)
-        .map(|version| version.version.number())
-        .collect();
+    let live = live(key);
     let taken = slots(&protected.method).and_then(|slots| {
         let slot = |version: u32| (version - 1) % slots;
         let version = live.iter().find(|version| slot(**version) == slot(next))?;
@@ -104,6 +103,43 @@ fn check_slot(class: &str, protected: &Protected, key: &KeyInfo, next: u32) -> R
     }
 }
 
+/// Whether the domain ever protected a value. By name: a plan that was compiled to be looked
+/// at has ids of its own.
+pub(super) fn is_used(protected: &Protected, domains: &[PinnedDomain]) -> bool {
+    domains.iter().any(|domain| domain.used && domain.name == protected.domain_name)
+}
+
+/// Why a method cannot have all versions of a key that live: two would have one mark, or
+/// their tables no room.
+pub(super) fn no_room(method: &Method, key: &KeyInfo) -> Option<String> {
+    let live = live(key);
+    let name = &key.name;
+    let shared = slots(method).and_then(|slots| {
+        let slot = |version: u32| (version - 1) % slots;
+        let pairs = live.iter().enumerate().flat_map(|(at, one)| {
+            live.iter().skip(at + 1).map(move |other| (*one, *other))
+        });
+        let (one, other) = pairs.into_iter().find(|(one, other)| slot(*one) == slot(*other))?;
+        Some(format!(
+            "it has marks for {slots} key versions, and versions {one} and {other} of key `{name}` would share one"
+        ))
+    });
+    let crowded = || {
+        let room = room(method)?;
+        let is_crowded = usize::try_from(room).is_ok_and(|room| live.len() > room);
+        let live = live.len();
+        is_crowded.then(|| {
+            format!("it has room for {room} live key versions, and key `{name}` has {live}")
+        })
+    };
+    shared.or_else(crowded)
+}
+
+fn live(key: &KeyInfo) -> Vec<u32> {
+    let live = key.versions.iter().filter(|version| version.state != KeyState::Destroyed);
+    live.map(|version| version.version.number()).collect()
+}
+
 /// Whether one version more has room; how many have, if not.
 fn check_room(room: Option<u32>, live: usize) -> Result<(), u32> {
     match room.filter(|room| usize::try_from(*room).is_ok_and(|room| live >= room)) {
@@ -115,15 +151,19 @@ fn check_room(room: Option<u32>, live: usize) -> Result<(), u32> {
 /// For keys that rotate by the clock: how long until a slot would be reused, as a warning
 /// from two thirds on.
 #[must_use]
-pub(super) fn slot_warning(plan: &Plan, config: &Config, key: &KeyInfo) -> Option<String> {
+pub(super) fn slot_warning(
+    plan: &Plan,
+    config: &Config,
+    key: &KeyInfo,
+    domains: &[PinnedDomain],
+) -> Option<String> {
     let Rotate::Every(every) = config.key(&key.name)?.rotate else { return None };
-    let live = key.versions.iter().filter(|version| version.state != KeyState::Destroyed).count();
-    let live = u32::try_from(live).unwrap_or(u32::MAX);
+    let live = u32::try_from(live(key).len()).unwrap_or(u32::MAX);
     let slots = plan
         .classes
         .iter()
         .filter_map(super::ClassPlan::method_of)
-        .filter(|protected| protected.key_name == key.name)
+        .filter(|protected| protected.key_name == key.name && is_used(protected, domains))
         .filter_map(|protected| room(&protected.method))
         .min()?;
     if live * 3 < slots * 2 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use allonym_protect::{
-    Canonical, Keep, Luhn, MethodSpec, SpecError, TemplateSpec, TokenTemplate, VersionMode,
+    Canonical, Keep, Luhn, Method, MethodSpec, SpecError, TemplateSpec, TokenTemplate, VersionMode,
 };
 
 use super::*;
@@ -285,5 +285,60 @@ fn room_for_versions_is_that_of_the_format() {
         }
         let warned = plan.warnings.iter().any(|warning| warning.text.contains("frequency"));
         assert_eq!(warned, smallest == "table", "{class}");
+    }
+}
+
+/// The room for tables is that of a domain: classes that share it share what has them.
+#[test]
+fn classes_of_a_domain_have_one_method() {
+    let date = "method: fpe, template: date, version: pinned, key: k";
+    let token = "method: token, key: k";
+    let classes = [
+        format!("a: {{ {date} }}"),
+        format!("b: {{ {date}, domain: a }}"),
+        format!("c: {{ {date} }}"),
+        format!("d: {{ {token} }}"),
+        format!("e: {{ {token}, domain: d }}"),
+    ];
+    let classes: Vec<&str> = classes.iter().map(String::as_str).collect();
+    let plan = compile(&text(&classes, "$.a: a, holds: protected")).unwrap();
+    let method = |name: &str| &plan.class(name).unwrap().method_of().unwrap().method;
+    let same = |one: &str, other: &str| match (method(one), method(other)) {
+        (Method::Pure(one), Method::Pure(other)) => Arc::ptr_eq(one, other),
+        (Method::Stored(one), Method::Stored(other)) => Arc::ptr_eq(one, other),
+        _ => false,
+    };
+    for (one, other, expected) in
+        [("a", "b", true), ("a", "c", false), ("d", "e", true), ("a", "d", false)]
+    {
+        assert_eq!(same(one, other), expected, "{one} {other}");
+    }
+}
+
+/// What the documentation names as an alphabet, and blocks of scripts in full: they have
+/// characters that can be in none.
+#[test]
+fn alphabets_of_scripts_can_be_had() {
+    let page = include_str!("../../../docs/configuration.md");
+    let row = page.lines().find(|line| line.starts_with("| `string` | `alphabet` |")).unwrap();
+    let named: Vec<&str> =
+        row.split('`').filter(|code| code.starts_with(['"', '\'']) && code.len() > 4).collect();
+    assert!(named.len() >= 3, "{row}");
+    let scripts = [
+        r"'[\p{Latin}]'",
+        r"'[\p{Cyrillic}]'",
+        r"'[\p{Arabic}]'",
+        r"'[\p{Devanagari}]'",
+        r"'[\p{Hangul}]'",
+        r"'[\u{600}-\u{6FF}]'",
+        r"'[!-~]'",
+        r"'[\p{L}&&[^\p{Han}\p{Hangul}]]'",
+    ];
+    for alphabet in named.into_iter().chain(scripts) {
+        let class = format!(
+            "a: {{ method: fpe, template: string, alphabet: {alphabet}, lengths: 6..40, version: pinned, key: k }}"
+        );
+        let plan = compile(&text(&[&class], "$.a: a, holds: protected"));
+        assert!(plan.is_ok(), "{alphabet}: {}", plan.err().unwrap_or_default());
     }
 }

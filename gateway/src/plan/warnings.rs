@@ -11,6 +11,7 @@ use allonym_postgres::{PostgresConfig, UpstreamTlsChoice};
 use allonym_protect::MethodSpec;
 use allonym_store::Store;
 
+use super::class::has_one_version;
 use super::{Plan, domains, rotation};
 use crate::config::{Config, ConnectorConfig};
 
@@ -205,9 +206,27 @@ pub fn installation_warnings(store: &Store, plan: &Plan, config: &Config) -> Vec
             ),
         );
     }
+    let domains = store.domains().unwrap_or_default();
     for key in store.keys().unwrap_or_default() {
-        if let Some(text) = rotation::slot_warning(plan, config, &key) {
+        if let Some(text) = rotation::slot_warning(plan, config, &key, &domains) {
             add(true, text);
+        }
+        for class in plan.classes.iter().filter(|class| !class.retired) {
+            let Some(protected) = class.method_of().filter(|p| p.key_name == key.name) else {
+                continue;
+            };
+            if let Some(why) = rotation::no_room(&protected.method, &key)
+                && !rotation::is_used(protected, &domains)
+                && !has_one_version(&protected.spec.method)
+            {
+                add(
+                    true,
+                    format!(
+                        "class `{}` can protect nothing any more: {why}; give it another key, since it never protected a value",
+                        class.name
+                    ),
+                );
+            }
         }
     }
     warnings

@@ -69,7 +69,11 @@ impl Gateway {
             .find(|key| key.name == name)
             .ok_or_else(|| Problem::new("key-unknown", format!("there is no key `{name}`")))?;
         let current = self.current.load_full();
-        crate::plan::check_rotation(&self.plan(), &current.config, &key, from_version)?;
+        // No domain comes into use under the versions that are judged here.
+        let first_use =
+            self.shared.first_use.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let domains = self.store.domains().map_err(|error| store_problem(&error))?;
+        crate::plan::check_rotation(&self.plan(), &current.config, &key, &domains, from_version)?;
         self.on_the_record(actor, "keys.rotate", &[("key", name)], || {
             let now = SystemTime::now();
             let version = match from_version.and_then(KeyVersion::new) {
@@ -79,6 +83,7 @@ impl Gateway {
             Ok((version, vec![("version", version.to_string())]))
         })?;
         self.refresh_keys()?;
+        drop(first_use);
         self.repin()?;
         let keys = self.store.keys().map_err(|error| store_problem(&error))?;
         keys.into_iter()

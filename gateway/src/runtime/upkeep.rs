@@ -88,7 +88,7 @@ impl Gateway {
         }
     }
 
-    /// Says how the token store failed, which callers are not told: at once, then at most
+    /// Says how the token store failed callers, which are not told, or this: at once, then at most
     /// once a minute. `told` is how often it had failed when that was said last, and when.
     fn tell_outage(&self, told: &mut Option<(u64, Instant)>, said: &impl Fn(&str)) {
         let outage = self.vault.outage();
@@ -111,19 +111,18 @@ impl Gateway {
             if protected.is_computed() || !seen.insert(protected.domain.id) {
                 continue;
             }
+            let domain =
+                TokenDomain { domain: protected.domain, specification: protected.spec.digest() };
             for _ in 0..TIDIES {
                 if *shutdown.borrow() || self.shared.tenure.check().is_err() {
                     return;
                 }
-                let (domain, now) = (protected.domain.id, SystemTime::now());
-                let tidied = match self.shared.tenure.fence() {
-                    Some(lease) => self.store.token_tidy_fenced(domain, now, TIDY, &lease).await,
-                    None => self.store.token_tidy(domain, now, TIDY).await,
-                };
-                // What failed is left for the next round.
+                let lease = self.shared.tenure.fence();
+                let tidied = self.vault.tidy_under(&domain, TIDY, lease.as_ref()).await;
+                // What failed is counted, and left for the next round.
                 let Ok(tidied) = tidied else { break };
                 self.shared.metrics.tidied(&protected.domain_name, tidied as u64);
-                if tidied < TIDY {
+                if tidied == 0 {
                     break;
                 }
             }
@@ -173,7 +172,7 @@ impl Gateway {
                         break;
                     }
                     Ok(_) => {}
-                    // Left for the next round.
+                    // Counted, and left for the next round.
                     Err(_) => break,
                 }
             }

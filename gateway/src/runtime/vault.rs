@@ -43,31 +43,48 @@ impl Gateway {
     ) -> Result<TokenPage, Problem> {
         let plan = self.plan();
         let vaulted = vaulted(&plan, class)?;
-        let id = vaulted.domain().domain.id;
         self.recorded(actor, "tokens.list", &[("class", class)], async |_| {
             // What is no token stands before all that are.
             let others = format!("{NO_TOKEN}\u{10ffff}");
-            let after = after.map_or_else(|| others.clone(), |after| after.max(others.clone()));
+            let mut after = after.map_or_else(|| others.clone(), |after| after.max(others.clone()));
             let limit = limit.clamp(1, MOST);
-            let rows = self.store.token_page(id, Some(after), limit).await;
-            let rows = rows.map_err(|error| store_problem(&error))?;
-            let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
-            let keys = self.shared.newest.load_full();
-            let metadata = self.vault.metadata(vaulted.domain(), &*keys, &tokens).await;
-            let metadata = metadata.map_err(|error| token_problem(&error))?;
-            let view = |(row, metadata): (&allonym_store::TokenRow, Option<_>)| TokenView {
-                token: row.token.clone(),
-                created: row.created,
-                expires: row.expires,
-                disabled: row.disabled,
-                metadata: metadata.unwrap_or_default(),
-            };
-            let views: Vec<TokenView> = rows.iter().zip(metadata).map(view).collect();
-            let next = (views.len() == limit).then(|| views.last().map(|view| view.token.clone()));
+            let mut views: Vec<TokenView> = Vec::new();
+            // A page ends where it would be too large: only an empty one is the end.
+            while views.len() < limit {
+                let page = self.some_tokens(vaulted, &after, limit - views.len()).await?;
+                let Some(last) = page.last() else { break };
+                after.clone_from(&last.token);
+                views.extend(page);
+            }
+            let next = (views.len() == limit).then_some(after);
             let told = vec![("tokens", views.len().to_string())];
-            Ok((TokenPage { tokens: views, next: next.flatten() }, told))
+            Ok((TokenPage { tokens: views, next }, told))
         })
         .await
+    }
+
+    /// The next tokens of a method's domain, at least one unless there are none.
+    async fn some_tokens(
+        &self,
+        vaulted: &Vaulted,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<TokenView>, Problem> {
+        let id = vaulted.domain().domain.id;
+        let rows = self.store.token_page(id, Some(after.to_owned()), limit).await;
+        let rows = rows.map_err(|error| store_problem(&error))?;
+        let tokens: Vec<&str> = rows.iter().map(|row| row.token.as_str()).collect();
+        let keys = self.shared.newest.load_full();
+        let metadata = self.vault.metadata(vaulted.domain(), &*keys, &tokens).await;
+        let metadata = metadata.map_err(|error| token_problem(&error))?;
+        let view = |(row, metadata): (&allonym_store::TokenRow, Option<_>)| TokenView {
+            token: row.token.clone(),
+            created: row.created,
+            expires: row.expires,
+            disabled: row.disabled,
+            metadata: metadata.unwrap_or_default(),
+        };
+        Ok(rows.iter().zip(metadata).map(view).collect())
     }
 
     /// How many tokens each class has; classes that share a domain have the same ones.
@@ -173,11 +190,13 @@ impl Gateway {
         .await
     }
 
-    /// Deletes what is about a data subject, in one class's domain or in all.
+    /// Deletes what is about a data subject, in one class's domain or in all: without a
+    /// tenant in those of global scope, with one in those of its scope. What a failure
+    /// leaves is said in what is given back ([`Erased::failed`]) once something was done.
     ///
     /// # Errors
     /// When the class has no vaulted tokens, this process may not write, or the store or
-    /// the record is away. Some may be deleted then; asked again, the rest is.
+    /// the record is away before anything is deleted.
     pub async fn erase_subject(
         &self,
         actor: &str,
@@ -191,44 +210,79 @@ impl Gateway {
         let domains = domains(&plan, class)?;
         self.shared.tenure.check()?;
         let named: Vec<_> = class.map(|class| ("class", class)).into_iter().collect();
-        self.recorded(actor, "tokens.erase", &named, async |audit| {
-            let (mut erased, mut shared) = (Vec::new(), Vec::new());
-            let mut skipped = Vec::new();
-            for (domain, classes, vaulted) in &domains {
-                let owner = match (vaulted.tenant_claim(), owner.tenant) {
-                    (None, _) => Owner { tenant: "", ..owner },
-                    (Some(_), "") => {
-                        skipped.push(domain.clone());
-                        continue;
-                    }
-                    (Some(_), _) => owner,
-                };
-                let erasure = self.vault.erase(vaulted.domain(), owner).await;
-                let erasure = erasure.map_err(|error| token_problem(&error))?;
-                let class = classes.first().cloned().unwrap_or_default();
-                shared.extend(erasure.shared.into_iter().map(|token| (class.clone(), token)));
-                let receipt = erasure.receipt;
-                erased.push(ErasedDomain {
-                    name: domain.clone(),
-                    classes: classes.clone(),
-                    domain: receipt.domain,
-                    deleted: receipt.deleted,
-                    digest: receipt.digest,
-                    shared: receipt.shared,
-                    at: receipt.at,
-                });
-            }
-            let deleted: u64 = erased.iter().map(|domain| domain.deleted).sum();
+        let mut partial = None;
+        let act = async |audit| {
+            let erased = self.erase_domains(audit, owner, &domains, class.is_some()).await;
+            let receipt = &erased.receipt;
             let told = vec![
-                ("deleted", deleted.to_string()),
-                ("shared", shared.len().to_string()),
-                ("domains", erased.len().to_string()),
-                ("skipped", skipped.len().to_string()),
+                ("deleted", receipt.deleted.to_string()),
+                ("shared", erased.shared.len().to_string()),
+                ("domains", receipt.domains.len().to_string()),
+                ("skipped", receipt.skipped.len().to_string()),
+                ("not_reached", receipt.not_reached.len().to_string()),
             ];
-            let receipt = ErasureReceipt { audit, deleted, domains: erased, skipped };
-            Ok((Erased { receipt, shared }, told))
-        })
-        .await
+            let Some(problem) = erased.failed.clone() else { return (Ok(erased), told) };
+            partial = Some(erased);
+            (Err(problem), told)
+        };
+        let outcome = self.recorded_told(actor, "tokens.erase", &named, act).await;
+        match partial {
+            Some(partial) if partial.receipt.is_of_something() => Ok(partial),
+            _ => outcome,
+        }
+    }
+
+    /// Domain by domain, until one fails.
+    async fn erase_domains(
+        &self,
+        audit: u64,
+        owner: Owner<'_>,
+        domains: &[Domain<'_>],
+        is_named: bool,
+    ) -> Erased {
+        let receipt = ErasureReceipt { audit, ..ErasureReceipt::default() };
+        let mut all = Erased { receipt, shared: Vec::new(), failed: None };
+        for (name, classes, vaulted) in domains {
+            let owner = match (vaulted.tenant_claim(), owner.tenant) {
+                (None, "") => owner,
+                // The same name is another person with another tenant, and may be here.
+                (None, _) if is_named => Owner { tenant: "", ..owner },
+                (None, _) | (Some(_), "") => {
+                    all.receipt.skipped.push(name.clone());
+                    continue;
+                }
+                (Some(_), _) => owner,
+            };
+            if all.failed.is_some() {
+                all.receipt.not_reached.push(name.clone());
+                continue;
+            }
+            let erasure = match self.vault.erase(vaulted.domain(), owner).await {
+                Ok(erasure) => erasure,
+                Err(error) => {
+                    all.failed = Some(in_domain(name, &error));
+                    all.receipt.not_reached.push(name.clone());
+                    continue;
+                }
+            };
+            all.failed = erasure.failed.map(|error| in_domain(name, &error));
+            let class = classes.first().cloned().unwrap_or_default();
+            all.shared.extend(erasure.shared.into_iter().map(|token| (class.clone(), token)));
+            let receipt = erasure.receipt;
+            all.receipt.domains.push(ErasedDomain {
+                name: name.clone(),
+                classes: classes.clone(),
+                domain: receipt.domain,
+                deleted: receipt.deleted,
+                digest: receipt.digest,
+                shared: receipt.shared,
+                at: receipt.at,
+                incomplete: all.failed.as_ref().map(|problem| problem.rule.clone()),
+            });
+        }
+        all.receipt.deleted = all.receipt.domains.iter().map(|domain| domain.deleted).sum();
+        all.receipt.incomplete = all.failed.as_ref().map(|problem| problem.rule.clone());
+        all
     }
 
     /// Intent, act, result, for acts that wait for the store. The act is told the number
@@ -368,6 +422,12 @@ fn domains<'a>(plan: &'a Plan, class: Option<&str>) -> Result<Vec<Domain<'a>>, P
 /// How many tokens a domain has, without what is kept beside them.
 async fn count(store: &Store, domain: DomainId) -> Result<u64, StoreError> {
     store.token_count_from(domain, FIRST_TOKEN).await
+}
+
+/// Why an erasure ended early, and where.
+fn in_domain(domain: &str, error: &TokenError) -> Problem {
+    let Problem { rule, detail } = token_problem(error);
+    Problem { rule, detail: format!("domain `{domain}`: {detail}") }
 }
 
 /// When tokens end that are given another end.

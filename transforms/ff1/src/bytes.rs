@@ -3,8 +3,9 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Tweaks;
+use crate::scratch::room;
 
-/// The numerals that are staged at a time; a longer value is staged on the heap.
+/// The numerals that are staged at a time; a longer value is staged in the caller's room.
 const STAGE: usize = 1024;
 
 /// Runs checked values through `run`, some of them at a time.
@@ -13,12 +14,13 @@ pub(crate) fn stage(
     length: usize,
     first: u8,
     bytes: &mut [u8],
+    long: &mut Zeroizing<Vec<u16>>,
     mut run: impl FnMut(Tweaks<'_>, &mut [u16]),
 ) {
     let values = STAGE / length;
     if values == 0 {
-        let mut stage = Zeroizing::new(vec![0; bytes.len()]);
-        return through(tweaks, first, bytes, &mut stage, &mut run);
+        room(long, bytes.len());
+        return through(tweaks, first, bytes, long, &mut run);
     }
     let mut stage = [0; STAGE];
     let used = STAGE.min(bytes.len());

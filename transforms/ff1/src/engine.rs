@@ -14,6 +14,7 @@ use aes::cipher::consts::U1;
 use crate::Tweaks;
 use crate::arithmetic::Ring;
 use crate::cipher::{Backend, Work};
+use crate::scratch::Scratch;
 use crate::shape::{Halves, Shape};
 
 pub(crate) use several::Several;
@@ -45,6 +46,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) direction: Direction,
     pub(crate) tweaks: Tweaks<'a>,
     pub(crate) numerals: &'a mut [u16],
+    pub(crate) scratch: &'a mut Scratch,
 }
 
 impl Work for Batch<'_> {
@@ -57,7 +59,8 @@ impl Work for Batch<'_> {
                 medium::run(backend, halves, self.direction, self.tweaks, self.numerals)
             }
             Shape::Long(halves) => {
-                long::run(backend, halves, self.direction, self.tweaks, self.numerals)
+                let Self { direction, tweaks, numerals, scratch, .. } = self;
+                long::run(backend, halves, direction, tweaks, numerals, scratch)
             }
         }
     }

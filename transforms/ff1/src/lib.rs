@@ -12,6 +12,7 @@ mod bytes;
 mod cipher;
 mod engine;
 mod prefix;
+mod scratch;
 mod selection;
 mod shape;
 #[cfg(target_arch = "x86_64")]
@@ -19,17 +20,22 @@ mod simd;
 mod size;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cipher::Cipher;
 use engine::{Batch, Direction};
 use shape::Shape;
 
+pub use scratch::Scratch;
 pub use selection::Engine;
 pub use size::{domain_size, larger_half_bytes};
 
 /// Shapes of lengths up to this, and of all whose halves have 256 bits at most, are kept, so that single values do not pay
 /// for them again.
 const KEPT_LENGTHS: usize = 128;
+
+/// The number of the next [`Ff1`].
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// FF1 with one key and one radix.
 ///
@@ -39,6 +45,8 @@ pub struct Ff1 {
     engine: Engine,
     radix: u32,
     minimum_length: usize,
+    /// Which of all it is: a shape holds what depends on its key.
+    number: u64,
     shapes: Box<[OnceLock<Box<Shape>>]>,
 }
 
@@ -69,7 +77,9 @@ impl Ff1 {
             .last()
             .unwrap_or(KEPT_LENGTHS);
         let shapes = (0..=kept).map(|_| OnceLock::new()).collect();
-        Ok(Self { cipher, engine, radix, minimum_length: size::minimum_length(radix), shapes })
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let minimum_length = size::minimum_length(radix);
+        Ok(Self { cipher, engine, radix, minimum_length, number, shapes })
     }
 
     /// The number of different numerals.
@@ -108,7 +118,22 @@ impl Ff1 {
         length: usize,
         numerals: &mut [u16],
     ) -> Result<(), Ff1Error> {
-        self.run(Direction::Encrypt, tweaks, length, numerals)
+        self.encrypt_batch_in(&mut Scratch::new(), tweaks, length, numerals)
+    }
+
+    /// Does what [`Ff1::encrypt_batch`] does, in room that the caller keeps: it is needed for halves over 256 bits only, and
+    /// values with shorter ones are as fast without.
+    ///
+    /// # Errors
+    /// As [`Ff1::encrypt_batch`].
+    pub fn encrypt_batch_in(
+        &self,
+        scratch: &mut Scratch,
+        tweaks: Tweaks<'_>,
+        length: usize,
+        numerals: &mut [u16],
+    ) -> Result<(), Ff1Error> {
+        self.run(Direction::Encrypt, tweaks, length, numerals, scratch)
     }
 
     /// Decrypts `numerals.len() / length` values in place, laid out as for [`Ff1::encrypt_batch`].
@@ -121,7 +146,21 @@ impl Ff1 {
         length: usize,
         numerals: &mut [u16],
     ) -> Result<(), Ff1Error> {
-        self.run(Direction::Decrypt, tweaks, length, numerals)
+        self.decrypt_batch_in(&mut Scratch::new(), tweaks, length, numerals)
+    }
+
+    /// Does what [`Ff1::decrypt_batch`] does, in room that the caller keeps, as for [`Ff1::encrypt_batch_in`].
+    ///
+    /// # Errors
+    /// As [`Ff1::decrypt_batch`].
+    pub fn decrypt_batch_in(
+        &self,
+        scratch: &mut Scratch,
+        tweaks: Tweaks<'_>,
+        length: usize,
+        numerals: &mut [u16],
+    ) -> Result<(), Ff1Error> {
+        self.run(Direction::Decrypt, tweaks, length, numerals, scratch)
     }
 
     /// Encrypts `bytes.len() / length` values in place, of which each byte is `first` plus a numeral: with `b'0'` and radix 10
@@ -159,6 +198,7 @@ impl Ff1 {
         tweaks: Tweaks<'_>,
         length: usize,
         numerals: &mut [u16],
+        scratch: &mut Scratch,
     ) -> Result<(), Ff1Error> {
         self.check(tweaks, length, numerals.len())?;
         let wrong = |numeral: &u16| u32::from(*numeral) >= self.radix;
@@ -167,7 +207,7 @@ impl Ff1 {
             let index = numerals.iter().position(wrong).unwrap_or_default();
             return Err(Ff1Error::Numeral { index });
         }
-        self.with_shape(length, |shape| {
+        self.with_shape(length, scratch, |shape, scratch| {
             let left = self.cipher.run_single(shape, direction, tweaks, (0, numerals));
             let left = left.and_then(|numerals| {
                 self.cipher.run_vectors(shape, direction, tweaks, (0, numerals))
@@ -176,7 +216,7 @@ impl Ff1 {
                 self.cipher.run_several(shape, direction, tweaks, (0, numerals))
             });
             if let Some(numerals) = left {
-                self.cipher.run(Batch { shape, direction, tweaks, numerals });
+                self.cipher.run(Batch { shape, direction, tweaks, numerals, scratch });
             }
         });
         Ok(())
@@ -198,7 +238,7 @@ impl Ff1 {
             let index = bytes.iter().position(wrong).unwrap_or_default();
             return Err(Ff1Error::Numeral { index });
         }
-        self.with_shape(length, |shape| {
+        self.with_shape(length, &mut Scratch::new(), |shape, scratch| {
             let left = self.cipher.run_single(shape, direction, tweaks, (first, bytes));
             let left = left.and_then(|bytes| {
                 self.cipher.run_vectors(shape, direction, tweaks, (first, bytes))
@@ -207,20 +247,30 @@ impl Ff1 {
                 self.cipher.run_several(shape, direction, tweaks, (first, bytes))
             });
             if let Some(bytes) = left {
-                bytes::stage(tweaks, length, first, bytes, |tweaks, numerals| {
-                    self.cipher.run(Batch { shape, direction, tweaks, numerals });
+                let mut long = std::mem::take(&mut scratch.stage);
+                bytes::stage(tweaks, length, first, bytes, &mut long, |tweaks, numerals| {
+                    self.cipher.run(Batch { shape, direction, tweaks, numerals, scratch });
                 });
             }
         });
         Ok(())
     }
 
-    fn with_shape(&self, length: usize, run: impl FnOnce(&Shape)) {
+    fn with_shape(
+        &self,
+        length: usize,
+        scratch: &mut Scratch,
+        run: impl FnOnce(&Shape, &mut Scratch),
+    ) {
         let shape = || Box::new(Shape::new(self.radix, length).bind(&self.cipher));
-        match self.shapes.get(length) {
-            Some(kept) => run(kept.get_or_init(shape)),
-            None => run(&shape()),
+        if let Some(kept) = self.shapes.get(length) {
+            return run(kept.get_or_init(shape), scratch);
         }
+        let (own, kept) = (self.number, scratch.shape.take());
+        let kept = kept.filter(|(of, kept, _)| (*of, *kept) == (own, length));
+        let shape = kept.map_or_else(shape, |(_, _, shape)| shape);
+        run(&shape, scratch);
+        scratch.shape = Some((own, length, shape));
     }
 
     fn check(&self, tweaks: Tweaks<'_>, length: usize, numerals: usize) -> Result<(), Ff1Error> {

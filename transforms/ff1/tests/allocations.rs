@@ -1,4 +1,5 @@
-//! Nothing is allocated for a value while its halves have 256 bits at most: a counting allocator says so.
+//! Nothing is allocated for a value: while its halves have 256 bits at most, and above in the caller's room. A counting
+//! allocator says so.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 #![allow(unsafe_code, reason = "an allocator is unsafe to be")]
@@ -6,7 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use allonym_ff1::{Engine, Ff1, Tweaks, larger_half_bytes};
+use allonym_ff1::{Engine, Ff1, Scratch, Tweaks, larger_half_bytes};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -77,6 +78,35 @@ fn no_allocation_for_a_value() {
                 }
             });
             assert_eq!(count, 0, "{engine}: radix {radix}, length {length}");
+        }
+    }
+}
+
+#[test]
+fn no_allocation_for_a_long_value_in_the_callers_room() {
+    for (radix, length) in [(10, 155), (10, 400), (2, 1000), (62, 129), (65_536, 33), (65_536, 700)]
+    {
+        assert!(larger_half_bytes(radix, length) > 32, "radix {radix}, length {length}");
+        for engine in Engine::available() {
+            let ff1 = Ff1::with_engine(&[1; 32], radix, engine).unwrap();
+            let other = Ff1::with_engine(&[2; 32], radix, engine).unwrap();
+            let plain: Vec<u16> = (0..3 * length).map(|at| (at % 2) as u16).collect();
+            let (mut expected, mut numerals) = (plain.clone(), plain.clone());
+            ff1.encrypt_batch(Tweaks::Same(b"tweak"), length, &mut expected).unwrap();
+            let mut scratch = Scratch::new();
+            // What another key left behind makes no difference.
+            other.encrypt_batch_in(&mut scratch, Tweaks::Same(b""), length, &mut numerals).unwrap();
+            numerals.clone_from(&plain);
+            let tweaks = Tweaks::Same(b"tweak");
+            ff1.encrypt_batch_in(&mut scratch, tweaks, length, &mut numerals).unwrap();
+            assert!(numerals == expected, "{engine}: radix {radix}, length {length}");
+            let count = allocations(|| {
+                ff1.decrypt_batch_in(&mut scratch, tweaks, length, &mut numerals).unwrap();
+                ff1.encrypt_batch_in(&mut scratch, tweaks, length, &mut numerals).unwrap();
+                ff1.decrypt_batch_in(&mut scratch, tweaks, length, &mut numerals).unwrap();
+            });
+            assert_eq!(count, 0, "{engine}: radix {radix}, length {length}");
+            assert!(numerals == plain, "{engine}: radix {radix}, length {length}");
         }
     }
 }

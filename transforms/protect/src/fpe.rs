@@ -114,7 +114,7 @@ impl Fpe {
             }
             _ => return Err(FaultRule::Kind),
         }
-        let fit = self.format.fit(text)?;
+        let fit = self.format.fit(value, text)?;
         writable(value)?;
         Ok(fit)
     }
@@ -224,6 +224,12 @@ impl Fpe {
         // Under a slot that two versions share, nothing could be revealed again.
         let taken = |other: &KeyVersion| *other != version && self.slot_of(*other) == slot;
         if slot > 0 && self.live(context).iter().any(taken) {
+            return Err(FaultRule::NoKey);
+        }
+        // Tables that have no room would be made anew with every batch.
+        let live = self.live(context).len();
+        let crowded = || self.most_versions().is_some_and(|most| live > most as usize);
+        if key.table.is_some() && crowded() {
             return Err(FaultRule::NoKey);
         }
         Ok((version, key))

@@ -38,6 +38,7 @@ pub use spec::{
     Scope, ShiftPer, Size, SizeClass, Spec, SpecError, TemplateSpec, TimestampFormat,
     TokenTemplate, VersionMode, build, sizes,
 };
+pub use template::can_be_in_alphabet;
 pub use token::{
     Candidate, Found, Issue, Issued, Numbers, Owner, TokenDomain, TokenError, TokenStore, Vaulted,
     VaultedFault,

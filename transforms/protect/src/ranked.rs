@@ -31,6 +31,11 @@ pub(crate) trait Ranked: Send + Sync {
     /// that are not the same, never both have the same class, number, slot and kept parts.
     fn rank(&self, text: &str) -> Result<Rank, FaultRule>;
 
+    /// The same of a value written as a number, where numbers have more forms than text.
+    fn rank_number(&self, written: &str) -> Result<Rank, FaultRule> {
+        self.rank(written)
+    }
+
     /// The value of this rank, with the kept parts of `like`, which is of the same class.
     /// The inverse of [`Ranked::rank`].
     fn unrank(&self, rank: Rank, like: &str) -> Result<Zeroizing<String>, FaultRule>;

@@ -18,6 +18,7 @@ use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes256Enc, Block};
 use allonym_keyring::Secret;
 use hmac::Mac;
+use hmac::digest::FixedOutput;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::tweak;
@@ -46,12 +47,14 @@ pub(crate) struct Permutation<T: Zeroize> {
 impl Table {
     /// The table of `size` numbers, which are fewer than 2^32.
     pub(crate) fn new(key: &Secret, size: u32, scope: &[u8]) -> Self {
-        let seed = tweak::prf(key)
+        // Written where it is wiped: `finalize` would leave a copy.
+        let mut seed = Zeroizing::new([0; 32]);
+        tweak::prf(key)
             .chain_update(LABEL)
             .chain_update(u64::from(size).to_be_bytes())
             .chain_update(scope)
-            .finalize();
-        let mut draws = Draws::new(Zeroizing::new(seed.into_bytes().into()));
+            .finalize_into((&mut *seed).into());
+        let mut draws = Draws::new(&seed);
         if size <= 1 << 16 {
             Self::Small(Permutation::new(size, &mut draws, |number| number as u16, u32::from))
         } else {
@@ -113,8 +116,8 @@ struct Draws {
 }
 
 impl Draws {
-    fn new(seed: Zeroizing<[u8; 32]>) -> Self {
-        let cipher = Aes256Enc::new(&(*seed).into());
+    fn new(seed: &[u8; 32]) -> Self {
+        let cipher = Aes256Enc::new(seed.into());
         Self { cipher, counter: 0, left: Zeroizing::new(Vec::with_capacity(2 * BLOCKS)) }
     }
 

@@ -25,6 +25,8 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::tweak::{self, Part, TweakRule};
 use crate::{FaultRule, Keep, SpecError, TemplateSpec};
 
+pub use string::can_be_in_alphabet;
+
 /// Fewest values an enciphered string must have (SP 800-38G Rev. 1 2PD, section 5).
 pub(crate) const SMALLEST_DOMAIN: u128 = 1_000_000;
 

@@ -1,6 +1,7 @@
 mod draw;
 mod entry;
 mod sequence;
+mod settle;
 mod shape;
 mod vaulted;
 
@@ -72,8 +73,9 @@ pub trait TokenStore: Send + Sync {
     async fn fixed_key(&self, domain: &TokenDomain, purpose: Purpose)
     -> Result<Secret, TokenError>;
 
-    /// For each counter the next numbers, which nobody else is ever given: fewer than
-    /// asked for where it is spent.
+    /// For each counter the next numbers, which nobody else is ever given. Fewer than
+    /// asked for say that the counter has fewer left than are missing, and keeps them:
+    /// who needs less asks again for less.
     ///
     /// # Errors
     /// When the store is away, or does not know the domain.

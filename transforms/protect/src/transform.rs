@@ -5,7 +5,9 @@ use allonym_record::Value;
 
 use crate::Vaulted;
 
-/// A built method. Whether protecting may wait for a store is visible in the type.
+/// A built method. Whether protecting may wait for a store is visible in the type. A clone is
+/// the same method: tables and derived keys are shared.
+#[derive(Clone)]
 pub enum Method {
     /// Computed from value and key alone.
     Pure(Arc<dyn Transform>),

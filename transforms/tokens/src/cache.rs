@@ -171,6 +171,17 @@ impl Cache {
         }
     }
 
+    /// Forgets all of a domain in which something changed that is not known.
+    pub(crate) fn forget_all(&self, domain: u64) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        if let Some(map) = &self.values {
+            map.retain(|(of, _), _| *of != domain);
+        }
+        if let Some(map) = &self.tokens {
+            map.retain(|(of, _), _| *of != domain);
+        }
+    }
+
     /// Forgets the values of tokens, whose tokens stay.
     pub(crate) fn forget_values(&self, domain: u64, tokens: &[impl AsRef<str>]) {
         self.changes.fetch_add(1, Ordering::SeqCst);
@@ -301,6 +312,22 @@ mod tests {
         assert!(cache.token(1, &[3; 16], 1).is_some());
         cache.forget(1, &["a"]);
         assert!(cache.token(1, &[3; 16], 1).is_none());
+    }
+
+    #[test]
+    fn a_domain_is_forgotten_whole_and_alone() {
+        let cache = cache(100, 1 << 20);
+        for (domain, lookup) in [(1, [1; 16]), (2, [2; 16])] {
+            let known = KnownToken { token: "a".into(), subject: None, expires: None, since: 0 };
+            cache.know_token(cache.moment(), domain, &lookup, known);
+            let value = Zeroizing::new(vec![7]);
+            let known = KnownValue { value, version: KeyVersion::FIRST, expires: None, since: 0 };
+            cache.know_value(cache.moment(), domain, "a", known);
+        }
+        cache.forget_all(1);
+        assert!(cache.token(1, &[1; 16], 1).is_none() && !knows(&cache, "a", 1));
+        assert!(cache.token(2, &[2; 16], 1).is_some());
+        assert!(cache.value(2, "a", 1, |_| true).is_some());
     }
 
     #[test]

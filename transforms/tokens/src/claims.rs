@@ -25,15 +25,19 @@ use crate::vault::{VaultStore, store_failed};
 pub(crate) const SHARED: [u8; 16] = [0xff; 16];
 /// What a claim begins with; no token does.
 const MARK: char = '\u{1}';
+/// What follows it, in the order of bytes.
+const AFTER_MARK: char = '\u{2}';
 /// What a row begins with that says that a token is spent. No claim does.
 const SPENT: &str = "\u{1}spent\u{1}";
-/// Claims that are read at a time.
-const PAGE: usize = 1000;
+/// Claims that are read at a time: with each the row of its token, however large.
+const PAGE: usize = 64;
 
 /// A token that was found for a subject, and whom it is about until now.
 pub(crate) struct Claim {
     pub(crate) token: String,
     pub(crate) subject: Option<[u8; 16]>,
+    /// Who claims it; nobody where it is known to be about several, and not whom.
+    pub(crate) by: Option<[u8; 16]>,
 }
 
 /// That what is about a data subject was deleted from a domain. Names no value and no
@@ -51,6 +55,9 @@ pub struct Receipt {
     pub shared: u64,
     /// When, in milliseconds since 1970.
     pub at: i64,
+    /// It ended early: asked again, it deletes what is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 /// What an erasure did.
@@ -61,29 +68,29 @@ pub struct Erasure {
     /// The tokens that stay because they are about others too: whoever decides that
     /// they go all the same deletes them by name.
     pub shared: Vec<String>,
+    /// Why it ended early, if it did: the receipt is of what was deleted until then.
+    pub failed: Option<TokenError>,
 }
 
 impl VaultStore {
-    /// Deletes what is about a data subject: every token that was issued for it alone.
-    /// Asked again after an interruption it deletes the rest, and the receipt is of that.
+    /// Deletes what is about a data subject: every token that was issued for it alone, in
+    /// steps. One that fails ends it early: what the steps before it deleted is in the
+    /// receipt, and asked again it deletes the rest, with a receipt of that.
     ///
     /// # Errors
-    /// When the store is away, or does not know the domain. Some may be deleted then.
+    /// When the store does not know the domain: then nothing was begun.
     pub async fn erase(
         &self,
         domain: &TokenDomain,
         owner: Owner<'_>,
     ) -> Result<Erasure, TokenError> {
         let known = self.domains.of(&self.store, domain)?;
-        let (id, subject) = (domain.domain.id, subject_hash(&known.subject, owner)?);
-        let mut deleted = Vec::new();
-        loop {
-            let some = self.store.token_delete_subject(id, subject).await.map_err(store_failed)?;
-            if some.is_empty() {
-                break;
-            }
-            self.cache.forget(known.number, &some);
-            deleted.extend(some);
+        let subject = subject_hash(&known.subject, owner)?;
+        let (mut deleted, mut shared) = (Vec::new(), Vec::new());
+        let failed = self.erase_all(domain, subject, (&mut deleted, &mut shared)).await.err();
+        if failed.is_some() {
+            // The step that failed may have been carried out all the same.
+            self.cache.forget_all(known.number);
         }
         deleted.sort_unstable();
         let mut digest = Sha256::new();
@@ -91,33 +98,50 @@ impl VaultStore {
             digest.update(u32::try_from(token.len()).unwrap_or(u32::MAX).to_be_bytes());
             digest.update(token);
         }
-        let shared = self.shared(domain, subject).await?;
         let receipt = Receipt {
-            domain: id.to_string(),
+            domain: domain.domain.id.to_string(),
             deleted: deleted.len() as u64,
             digest: hex(&digest.finalize()),
             shared: shared.len() as u64,
             at: self.settings.now(),
+            incomplete: failed.is_some(),
         };
-        Ok(Erasure { receipt, shared })
+        Ok(Erasure { receipt, shared, failed })
     }
 
-    /// Sees to it that each token is about this subject, or about it too. `false` if
-    /// something changed meanwhile: then they have to be looked up again.
+    /// Deletes and looks for what is shared, as far as it comes.
+    async fn erase_all(
+        &self,
+        domain: &TokenDomain,
+        subject: [u8; 16],
+        (deleted, shared): (&mut Vec<String>, &mut Vec<String>),
+    ) -> Result<(), TokenError> {
+        let (id, known) = (domain.domain.id, self.domains.of(&self.store, domain)?);
+        loop {
+            let some = self.store.token_delete_subject(id, subject).await.map_err(store_failed)?;
+            if some.is_empty() {
+                return self.shared(domain, subject, shared).await;
+            }
+            self.cache.forget(known.number, &some);
+            deleted.extend(some);
+        }
+    }
+
+    /// Sees to it that each token is about who claims it too. `false` if something
+    /// changed meanwhile: then they have to be looked up again.
     pub(crate) async fn claim(
         &self,
         (domain, keys): (&TokenDomain, &dyn Keyring),
-        subject: [u8; 16],
         found: Vec<Claim>,
     ) -> Result<bool, TokenError> {
         if found.is_empty() {
             return Ok(true);
         }
         let (mut claims, mut changes) = (Vec::new(), Vec::new());
-        for Claim { token, subject: from } in found {
+        for Claim { token, subject: from, by } in found {
             // Whoever named nobody has been told the token all the same, and keeps it.
-            claims.push(claim_of(subject, &token));
-            claims.extend(from.filter(|from| *from != SHARED).map(|from| claim_of(from, &token)));
+            let both = [by, from].into_iter().flatten().filter(|subject| *subject != SHARED);
+            claims.extend(both.map(|subject| claim_of(subject, &token)));
             let to = Some(SHARED);
             if from != to {
                 changes.push(SubjectChange { token, from, to });
@@ -177,15 +201,15 @@ impl VaultStore {
         &self,
         domain: &TokenDomain,
         subject: [u8; 16],
-    ) -> Result<Vec<String>, TokenError> {
+        shared: &mut Vec<String>,
+    ) -> Result<(), TokenError> {
         let id = domain.domain.id;
         let before = claim_of(subject, "");
         let mut after = before.clone();
-        let mut shared = Vec::new();
         loop {
             let page = claims_after(&self.store, domain, &before, after).await?;
             let Some(last) = page.last() else {
-                return Ok(shared);
+                return Ok(());
             };
             after = last.clone();
             let tokens: Vec<String> = page
@@ -214,9 +238,10 @@ async fn claims_after(
     before: &str,
     after: String,
 ) -> Result<Vec<String>, TokenError> {
-    let page = store.token_page(domain.domain.id, Some(after), PAGE).await.map_err(store_failed)?;
-    let claims = page.into_iter().map(|row| row.token);
-    Ok(claims.take_while(|claim| claim.starts_with(before)).collect())
+    // The mark at its end is followed by no claim of another subject.
+    let end = format!("{}{AFTER_MARK}", before.trim_end_matches(MARK));
+    let page = store.token_page_before(domain.domain.id, Some(after), end, PAGE).await;
+    Ok(page.map_err(store_failed)?.into_iter().map(|row| row.token).collect())
 }
 
 /// Whether what stands in the place of a token is a claim.

@@ -7,7 +7,7 @@ use allonym_protect::{Numbers, TokenError};
 use allonym_store::Store;
 use futures_util::future::join_all;
 
-use crate::vault::store_failed;
+use crate::vault::{ROWS, store_failed};
 
 /// Counters of which numbers are held. Beyond it those of one are left out for each that
 /// comes: they are not used again.
@@ -19,8 +19,10 @@ const PRESSED: usize = 1024;
 /// Most numbers that are taken beyond what is wanted now, and of how many at least one.
 const AHEAD: u64 = 1024;
 const ONE_IN: u64 = 4096;
-/// Numbers of one counter that are taken back at most.
-const GIVEN_BACK: usize = 1024;
+/// Numbers of one counter that are held at most: all that one batch may give back.
+const GIVEN_BACK: usize = ROWS;
+/// Numbers that are held of all counters. Beyond it those of some are left out.
+const NUMBERS: usize = 1 << 22;
 /// Requests to the store at a time.
 const AT_A_TIME: usize = 128;
 
@@ -30,8 +32,15 @@ type Counter = (DomainId, [u8; 16]);
 /// numbers that are lost with the process are left out and never issued again.
 #[derive(Default)]
 pub(crate) struct Counters {
-    held: Mutex<HashMap<Counter, Held>>,
+    held: Mutex<Pool>,
     pressed: Mutex<HashMap<Counter, Pressure>>,
+}
+
+/// What is held of each counter, and how many numbers that is.
+#[derive(Default)]
+struct Pool {
+    counters: HashMap<Counter, Held>,
+    numbers: usize,
 }
 
 #[derive(Default)]
@@ -54,7 +63,8 @@ pub struct Pressure {
 }
 
 impl Counters {
-    /// For each counter so many numbers, or fewer where it is spent.
+    /// For each counter so many numbers. Where it has fewer than are missing in the store,
+    /// those that are held, and it stays as it is.
     pub(crate) async fn take(
         &self,
         store: &Store,
@@ -64,8 +74,8 @@ impl Counters {
         let (mut given, short) = self.take_held(domain, wanted);
         for short in short.chunks(AT_A_TIME) {
             let requests = short.iter().map(|short| {
-                let count = short.need.saturating_add(short.ahead);
-                store.counter_take(domain, short.wanted.part, count, short.wanted.limit)
+                let Short { wanted, need, ahead, .. } = short;
+                store.counter_take(domain, wanted.part, *need, *ahead, wanted.limit)
             });
             let taken = join_all(requests).await;
             let mut failed = None;
@@ -87,15 +97,14 @@ impl Counters {
 
     /// Takes back numbers that surely were not used.
     pub(crate) fn give_back(&self, domain: DomainId, part: [u8; 16], numbers: Vec<u64>) {
-        let mut held = self.held();
-        let held = room_for(&mut held, (domain, part));
-        held.numbers.extend(numbers);
-        held.numbers.truncate(GIVEN_BACK.max(AHEAD as usize));
+        self.held().put((domain, part), numbers);
     }
 
     /// Leaves out what is held of a domain: others may have taken the same numbers.
     pub(crate) fn forget(&self, domain: DomainId) {
-        self.held().retain(|(of, _), _| *of != domain);
+        let mut held = self.held();
+        held.counters.retain(|(of, _), _| *of != domain);
+        held.numbers = held.counters.values().map(|held| held.numbers.len()).sum();
     }
 
     /// The counters of which four fifths are used, as far as this process took from them.
@@ -110,13 +119,12 @@ impl Counters {
         domain: DomainId,
         wanted: &'a [Numbers],
     ) -> (Vec<Vec<u64>>, Vec<Short<'a>>) {
-        let mut counters = self.held();
+        let mut pool = self.held();
         let mut short = Vec::new();
         let mut given = Vec::with_capacity(wanted.len());
         for (at, wanted) in wanted.iter().enumerate() {
-            let held = room_for(&mut counters, (domain, wanted.part));
-            let have = held.numbers.len().min(usize::try_from(wanted.count).unwrap_or(usize::MAX));
-            let numbers: Vec<u64> = held.numbers.drain(..have).collect();
+            let count = usize::try_from(wanted.count).unwrap_or(usize::MAX);
+            let (numbers, held) = pool.take((domain, wanted.part), count);
             let need = wanted.count.saturating_sub(numbers.len() as u64);
             if need > 0 {
                 short.push(Short { at, wanted, need, ahead: held.ahead });
@@ -143,8 +151,7 @@ impl Counters {
         if let Some(given) = given.get_mut(short.at) {
             given.extend(numbers.by_ref().take(need));
         }
-        let mut counters = self.held();
-        room_for(&mut counters, (domain, short.wanted.part)).numbers.extend(numbers);
+        self.held().put((domain, short.wanted.part), numbers);
     }
 
     fn note(&self, domain: DomainId, wanted: &Numbers, used: u64) {
@@ -159,21 +166,56 @@ impl Counters {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<Counter, Held>> {
+    fn held(&self) -> MutexGuard<'_, Pool> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is held of a counter. One that holds nothing makes way before one that does.
-fn room_for(counters: &mut HashMap<Counter, Held>, counter: Counter) -> &mut Held {
-    if counters.len() >= COUNTERS && !counters.contains_key(&counter) {
-        let mut some = counters.iter().take(LOOKED_AT);
-        let empty = some.find(|(_, held)| held.numbers.is_empty()).map(|(counter, _)| *counter);
-        if let Some(out) = empty.or_else(|| counters.keys().next().copied()) {
-            counters.remove(&out);
+impl Pool {
+    /// Up to so many numbers of a counter.
+    fn take(&mut self, counter: Counter, count: usize) -> (Vec<u64>, &mut Held) {
+        self.make_room(counter);
+        let held = self.counters.entry(counter).or_default();
+        let count = held.numbers.len().min(count);
+        let numbers = held.numbers.drain(..count).collect();
+        if held.numbers.is_empty() {
+            held.numbers = VecDeque::new();
+        }
+        self.numbers -= count;
+        (numbers, held)
+    }
+
+    fn put(&mut self, counter: Counter, numbers: impl IntoIterator<Item = u64>) {
+        self.make_room(counter);
+        let held = &mut self.counters.entry(counter).or_default().numbers;
+        let before = held.len();
+        held.extend(numbers);
+        held.truncate(GIVEN_BACK);
+        self.numbers = self.numbers + held.len() - before;
+        while self.numbers > NUMBERS {
+            let other =
+                self.counters.iter().find(|(of, held)| **of != counter && !held.numbers.is_empty());
+            let Some(other) = other.map(|(other, _)| *other) else { return };
+            self.remove(other);
         }
     }
-    counters.entry(counter).or_default()
+
+    /// One counter that holds nothing makes way before one that does.
+    fn make_room(&mut self, counter: Counter) {
+        if self.counters.len() < COUNTERS || self.counters.contains_key(&counter) {
+            return;
+        }
+        let mut some = self.counters.iter().take(LOOKED_AT);
+        let empty = some.find(|(_, held)| held.numbers.is_empty()).map(|(counter, _)| *counter);
+        if let Some(out) = empty.or_else(|| self.counters.keys().next().copied()) {
+            self.remove(out);
+        }
+    }
+
+    fn remove(&mut self, counter: Counter) {
+        let out = self.counters.remove(&counter);
+        self.numbers -= out.map_or(0, |held| held.numbers.len());
+    }
 }
 
 /// A counter of which too few numbers are held.
@@ -202,13 +244,35 @@ mod tests {
             counters.give_back(domain, part(number), vec![1, 2, 3]);
         }
         let held = counters.held();
-        assert_eq!(held.len(), COUNTERS);
-        assert!(held.values().all(|held| held.numbers.len() == 3));
-        assert!(held.contains_key(&(domain, part(COUNTERS + 9))));
+        assert_eq!((held.counters.len(), held.numbers), (COUNTERS, 3 * COUNTERS));
+        assert!(held.counters.values().all(|held| held.numbers.len() == 3));
+        assert!(held.counters.contains_key(&(domain, part(COUNTERS + 9))));
         drop(held);
         counters.forget(DomainId::from_bytes([8; 16]));
-        assert_eq!(counters.held().len(), COUNTERS);
+        assert_eq!(counters.held().numbers, 3 * COUNTERS);
         counters.forget(domain);
-        assert!(counters.held().is_empty());
+        assert!(counters.held().counters.is_empty());
+        assert_eq!(counters.held().numbers, 0);
+    }
+
+    /// Of one batch all is taken back, and of all batches together no more than fits.
+    #[test]
+    fn what_is_given_back_is_bounded() {
+        let counters = Counters::default();
+        let domain = DomainId::from_bytes([7; 16]);
+        for part in 0..=(NUMBERS / ROWS) as u128 {
+            let part = part.to_be_bytes();
+            counters.give_back(domain, part, (0..ROWS as u64).collect());
+            let mut held = counters.held();
+            assert!(held.numbers <= NUMBERS);
+            assert_eq!(held.counters[&(domain, part)].numbers.len(), ROWS);
+            let sum: usize = held.counters.values().map(|held| held.numbers.len()).sum();
+            assert_eq!(held.numbers, sum);
+            let (taken, _) = held.take((domain, part), ROWS);
+            assert_eq!(taken.len(), ROWS);
+            held.put((domain, part), taken);
+        }
+        let all = counters.held();
+        assert_eq!(all.numbers, NUMBERS);
     }
 }

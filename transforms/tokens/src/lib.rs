@@ -21,6 +21,7 @@ mod claims;
 mod counters;
 mod domains;
 mod outages;
+mod rounds;
 mod sealing;
 mod settings;
 mod transfer;

@@ -22,15 +22,27 @@ impl Outages {
         if let Err(error) = &outcome
             && !matches!(error, TokenError::Key(_) | TokenError::Waiting)
         {
-            let mut outage = self.lock();
-            outage.times += 1;
-            outage.last = Some(error.clone());
+            self.add(error);
+        }
+        outcome
+    }
+
+    /// The same for what nobody asked for: nobody is told of a missing key either.
+    pub(crate) fn note_own<T>(&self, outcome: Result<T, TokenError>) -> Result<T, TokenError> {
+        if let Err(error) = &outcome {
+            self.add(error);
         }
         outcome
     }
 
     pub(crate) fn so_far(&self) -> Outage {
         self.lock().clone()
+    }
+
+    fn add(&self, error: &TokenError) {
+        let mut outage = self.lock();
+        outage.times += 1;
+        outage.last = Some(error.clone());
     }
 
     fn lock(&self) -> MutexGuard<'_, Outage> {

@@ -95,6 +95,24 @@ impl Line {
         self.value = Some(Plain(Zeroizing::new(text.to_owned())));
     }
 
+    /// Whether nothing but what the last line has is in it.
+    fn is_last(&self) -> bool {
+        self.token.is_empty() && self.tenant.is_empty() && self.claim.is_none() && self.is_bare()
+    }
+
+    /// Whether nothing but what a claim has is in it.
+    fn is_bare_claim(&self) -> bool {
+        self.end.is_none() && self.lines.is_none() && self.is_bare()
+    }
+
+    /// Whether nothing is in it that token lines alone have.
+    fn is_bare(&self) -> bool {
+        let value = self.kind.is_some() || self.value.is_some();
+        let times = self.created.is_some() || self.expires.is_some();
+        let about = self.subject.is_some() || self.subject_hash.is_some() || self.shared;
+        !(value || times || about || self.disabled || !self.meta.is_empty())
+    }
+
     fn value(&self) -> Option<Value> {
         let text = self.value.as_ref()?.0.as_str();
         Some(match self.kind.unwrap_or(LineKind::Text) {

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use allonym_keyring::Keyring;
 use allonym_protect::{TokenDomain, TokenError};
-use allonym_store::{StoreError, TokenRow};
+use allonym_store::{Lease, StoreError, TokenRow};
 
 use crate::claims::is_claim;
 use crate::sealing::Sealer;
@@ -105,13 +105,32 @@ impl VaultStore {
         Ok(done)
     }
 
-    /// Deletes up to `limit` tokens whose time is over; returns how many.
+    /// Deletes up to `limit` tokens whose time is over; returns how many: 0 says that it
+    /// is done.
     ///
     /// # Errors
     /// As for [`VaultStore::set_disabled`].
     pub async fn tidy(&self, domain: &TokenDomain, limit: usize) -> Result<usize, TokenError> {
-        let now = (self.settings.clock)();
-        self.store.token_tidy(domain.domain.id, now, limit).await.map_err(store_failed)
+        self.tidy_under(domain, limit, None).await
+    }
+
+    /// The same, under a lease if one is given: nothing is deleted once another has taken
+    /// it. A failure is counted in [`VaultStore::outage`].
+    ///
+    /// # Errors
+    /// As for [`VaultStore::set_disabled`]; when the lease is lost.
+    pub async fn tidy_under(
+        &self,
+        domain: &TokenDomain,
+        limit: usize,
+        lease: Option<&Lease>,
+    ) -> Result<usize, TokenError> {
+        let (id, now) = (domain.domain.id, (self.settings.clock)());
+        let tidied = match lease {
+            Some(lease) => self.store.token_tidy_fenced(id, now, limit, lease).await,
+            None => self.store.token_tidy(id, now, limit).await,
+        };
+        self.outages.note_own(tidied.map_err(store_failed))
     }
 
     /// How each token stands, if there is one.

@@ -14,13 +14,14 @@ use crate::claims::{Claim, is_claim, spent_of};
 use crate::counters::{Counters, Pressure};
 use crate::domains::{Domains, Known};
 use crate::outages::{Outage, Outages};
+use crate::rounds::note_stored;
 use crate::sealing::{Lookup, Sealer, fixed_key, subject_hash};
 use crate::settings::Settings;
 
 /// How many rows go to the store at a time.
 pub(crate) const ROWS: usize = 8192;
 /// How often a batch is begun anew because tokens it found were deleted meanwhile.
-const ROUNDS: usize = 8;
+pub(crate) const ROUNDS: usize = 8;
 
 /// Vaulted tokens in the store.
 pub struct VaultStore {
@@ -29,7 +30,7 @@ pub struct VaultStore {
     pub(crate) domains: Domains,
     pub(crate) cache: Cache,
     counters: Counters,
-    outages: Outages,
+    pub(crate) outages: Outages,
 }
 
 /// One batch of values that want tokens.
@@ -70,8 +71,8 @@ impl VaultStore {
         self.cache.counts()
     }
 
-    /// How often the store failed whoever asked for tokens or values, and how it did last:
-    /// those are not told.
+    /// How often the store failed whoever asked for tokens or values, or a reseal or a
+    /// tidying, and how it did last: nobody else is told.
     #[must_use]
     pub fn outage(&self) -> Outage {
         self.outages.so_far()
@@ -90,6 +91,16 @@ impl VaultStore {
     /// # Errors
     /// As for [`TokenStore::reseal`]; when the lease is lost.
     pub async fn reseal_under(
+        &self,
+        domain: &TokenDomain,
+        keys: &dyn Keyring,
+        limit: usize,
+        lease: Option<&Lease>,
+    ) -> Result<usize, TokenError> {
+        self.outages.note_own(self.reseal_some(domain, keys, limit, lease).await)
+    }
+
+    async fn reseal_some(
         &self,
         domain: &TokenDomain,
         keys: &dyn Keyring,
@@ -187,9 +198,7 @@ impl VaultStore {
                 batch.note_stored(&issued)?;
             }
         }
-        if let Some(subject) = batch.subject
-            && !self.claim((batch.domain, batch.keys), subject, claims).await?
-        {
+        if !self.claim((batch.domain, batch.keys), claims).await? {
             return Ok(None);
         }
         Ok(Some(issued.into_iter().map(|issued| issued.unwrap_or(Issued::Absent)).collect()))
@@ -320,7 +329,7 @@ impl VaultStore {
         }
         let TokenRow { token, subject, expires, lookup, .. } = row;
         if batch.claims(subject) {
-            claims.push(Claim { token: token.clone(), subject });
+            claims.push(Claim { token: token.clone(), subject, by: batch.subject });
         } else if let Some(lookup) = lookup {
             let known = KnownToken { token: token.clone(), subject, expires, since: batch.now };
             self.cache.know_token(batch.moment, batch.known.number, &lookup, known);
@@ -375,22 +384,8 @@ impl VaultStore {
 }
 
 impl Batch<'_> {
-    /// Keeps which candidates are stored. One that was stored in an earlier round, was
-    /// deleted since and is another token now may have been seen by others: whoever
-    /// asked must not take it for unused, so the whole batch fails.
     fn note_stored(&mut self, issued: &[Option<Issued>]) -> Result<(), TokenError> {
-        for (candidate, issued) in self.candidates.iter().zip(issued) {
-            match issued {
-                Some(Issued::Token(token)) if *token == candidate.token => {
-                    self.stored.insert(token.clone());
-                }
-                _ if self.stored.contains(&candidate.token) => {
-                    return Err(TokenError::Unavailable("its tokens change".into()));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        note_stored(&mut self.stored, self.candidates, issued)
     }
 
     /// Whether somebody is named whom the token is not about yet.
@@ -455,7 +450,7 @@ impl TokenStore for VaultStore {
         keys: &dyn Keyring,
         limit: usize,
     ) -> Result<usize, TokenError> {
-        self.outages.note(self.reseal_under(domain, keys, limit, None).await)
+        self.reseal_under(domain, keys, limit, None).await
     }
 
     async fn fixed_key(

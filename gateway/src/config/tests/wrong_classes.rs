@@ -37,6 +37,16 @@ fn wrong_alphabets() {
   hint: name the characters that occur; for any text use `method: siv`",
         ),
         (
+            r", alphabet: '[a-z\u{301}]'",
+            "a.yaml:4:74: `alphabet` has U+0301
+  hint: combining marks, unassigned characters, those that change under normalisation form C, `*` and `•` can be in no alphabet and cannot pass; of ranges and named classes they are left out",
+        ),
+        (
+            ", alphabet: '[a-z]', pass: \"-\\u212B\", lengths: 9",
+            "a.yaml:4:89: `pass` has U+212B
+  hint: combining marks, unassigned characters, those that change under normalisation form C, `*` and `•` can be in no alphabet and cannot pass; of ranges and named classes they are left out",
+        ),
+        (
             ", alphabet: '[a-z]'",
             "a.yaml:4:16: this template needs `lengths`
   hint: `lengths: 6..12` (both included) or `lengths: 9`",

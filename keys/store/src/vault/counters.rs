@@ -15,10 +15,10 @@ const FLOOR: [u8; 16] = [0; 16];
 const MOST_SKIPPED: i64 = 1 << 61;
 
 impl Store {
-    /// The next `count` numbers of a counter, below `limit`: fewer when it is nearly
-    /// spent, none when it is. Whoever gets them is the only one that ever does, in
-    /// whatever process; on disk when this returns. Numbers that are not used after all
-    /// are left out for good.
+    /// The next `need` numbers of a counter, below `limit`, and up to `ahead` more: none,
+    /// and the counter stays as it is, when fewer than `need` are left. Whoever gets them
+    /// is the only one that ever does, in whatever process; on disk when this returns.
+    /// Numbers that are not used after all are left out for good.
     ///
     /// # Errors
     /// [`StoreError::CountersUnknown`] after a restore; when the domain is not known, or
@@ -27,11 +27,12 @@ impl Store {
         &self,
         domain: DomainId,
         part: [u8; 16],
-        count: u64,
+        need: u64,
+        ahead: u64,
         limit: u64,
     ) -> Result<Range<u64>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let [need, ahead, limit] =
+            [need, ahead, limit].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
         let take = move |transaction: &Transaction<'_>, at: At| {
             let Some(floor) = floor(transaction, at)? else {
                 return Ok(Err(StoreError::CountersUnknown(domain)));
@@ -45,7 +46,9 @@ impl Store {
                  WHERE namespace = ?1 AND domain = ?2 AND part = ?3 RETURNING next";
             let row = transaction.first(own, params![at.namespace, at.domain, &part])?;
             let next: i64 = row.ok_or(StoreError::Altered("counters"))?.get(0)?;
-            let end = next.saturating_add(count).min(limit).max(next);
+            let left = limit.saturating_sub(next).max(0);
+            let count = if left < need { 0 } else { need.saturating_add(ahead).min(left) };
+            let end = next.saturating_add(count);
             let put = "UPDATE counters SET next = ?4
                  WHERE namespace = ?1 AND domain = ?2 AND part = ?3";
             transaction.execute(put, params![at.namespace, at.domain, &part, end])?;

@@ -2,6 +2,7 @@ use std::sync::PoisonError;
 
 use allonym_keyring::DomainId;
 
+use super::upkeep::{PAGE_BYTES, fitting};
 use super::{At, LARGEST_BATCH, TokenRow};
 use crate::sql::{Transaction, params};
 use crate::sqlite::Lane;
@@ -11,11 +12,16 @@ use crate::{Store, StoreError};
 const LOWEST_VERSION: &str = "SELECT min(version) FROM tokens INDEXED BY tokens_by_version
      WHERE namespace = ?1 AND domain = ?2 AND version > 0 AND version >= ?3
          AND version < ?4";
+const SIZES: &str = "SELECT id, CAST(length(sealed) + coalesce(length(meta), 0) AS BIGINT)
+     FROM tokens INDEXED BY tokens_by_version
+     WHERE namespace = ?1 AND domain = ?2 AND version > 0 AND version = ?3 AND id > ?4
+     ORDER BY id LIMIT ?5";
 const OF_VERSION: &str =
     "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta, id
      FROM tokens INDEXED BY tokens_by_version
      WHERE namespace = ?1 AND domain = ?2 AND version > 0 AND version = ?3 AND id > ?4
-     ORDER BY id LIMIT ?5";
+         AND id <= ?5
+     ORDER BY id";
 
 /// Where a search for old tokens stands: at this row of this version. The default is
 /// before all rows.
@@ -27,7 +33,7 @@ pub(crate) struct Position {
 
 impl Store {
     /// Up to `limit` rows sealed under a version below this one, of the lowest versions
-    /// first. An empty answer says that there are none, and costs one look into an index
+    /// first: fewer where 8 MiB are sealed in fewer. An empty answer says that there are none, and costs one look into an index
     /// however many tokens there are. Goes on where the last call stopped, so rows that
     /// stay as they are do not come again before the others came.
     ///
@@ -72,7 +78,7 @@ fn below(
     mut after: Position,
     limit: usize,
 ) -> Result<Vec<(i64, TokenRow)>, StoreError> {
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), PAGE_BYTES);
     while found.len() < limit {
         let range = params![at.namespace, at.domain, after.version, version];
         let lowest = transaction.first(LOWEST_VERSION, range)?;
@@ -85,8 +91,17 @@ fn below(
         }
         let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
         let of = params![at.namespace, at.domain, lowest, after.id, left];
-        for row in transaction.query(OF_VERSION, of)? {
-            found.push((row.get(9)?, TokenRow::from_row(&row)?));
+        let sizes = transaction.query(SIZES, of)?;
+        let fit = fitting(&sizes, &mut bytes, found.is_empty())?;
+        if let Some(last) = fit.last() {
+            let last: i64 = last.get(0)?;
+            let of = params![at.namespace, at.domain, lowest, after.id, last];
+            for row in transaction.query(OF_VERSION, of)? {
+                found.push((row.get(9)?, TokenRow::from_row(&row)?));
+            }
+        }
+        if fit.len() < sizes.len() {
+            break;
         }
         // The version is below another, so there is one after it.
         after = Position { version: lowest.saturating_add(1), id: 0 };
@@ -126,7 +141,7 @@ mod tests {
                 let Transaction::Sqlite(connection) = transaction else {
                     panic!("not in a file");
                 };
-                let steps = [LOWEST_VERSION, OF_VERSION].map(|sql| {
+                let steps = [LOWEST_VERSION, SIZES, OF_VERSION].map(|sql| {
                     let statement = connection.prepare_cached(sql).unwrap();
                     statement.reset_status(rusqlite::StatementStatus::VmStep)
                 });

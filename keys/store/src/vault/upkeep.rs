@@ -4,15 +4,26 @@ use allonym_keyring::DomainId;
 
 use super::{At, Fence, LARGEST_BATCH, TokenRow, Touch, check_meta};
 use crate::leases::{self, Lease};
-use crate::sql::{Transaction, params};
+use crate::sql::{Row, Transaction, params};
 use crate::sqlite::Lane;
 use crate::store::to_millis;
 use crate::{Store, StoreError};
 
-const PAGE: &str =
-    "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta FROM tokens
+/// Sizes are read before the rows are: neither database reads what is sealed for them.
+const SIZES: &str =
+    "SELECT token, CAST(length(sealed) + coalesce(length(meta), 0) AS BIGINT) FROM tokens
      WHERE namespace = ?1 AND domain = ?2 AND token <> '' AND token > ?3
      ORDER BY token LIMIT ?4";
+const SIZES_BEFORE: &str =
+    "SELECT token, CAST(length(sealed) + coalesce(length(meta), 0) AS BIGINT) FROM tokens
+     WHERE namespace = ?1 AND domain = ?2 AND token <> '' AND token > ?3 AND token < ?5
+     ORDER BY token LIMIT ?4";
+const PAGE: &str =
+    "SELECT lookup, token, version, sealed, created, expires, disabled, subject, meta FROM tokens
+     WHERE namespace = ?1 AND domain = ?2 AND token > ?3 AND token <= ?4
+     ORDER BY token";
+/// Most bytes of what is sealed in a page of more than one row.
+pub(super) const PAGE_BYTES: i64 = 8 << 20;
 /// What is deleted is chosen first, and must still be so when it is: another node may
 /// change it in between.
 const DELETE_SUBJECT: &str = "DELETE FROM tokens WHERE subject = ?3 AND id IN
@@ -129,7 +140,8 @@ impl Store {
     }
 
     /// Up to `limit` rows in the order of their tokens' bytes, after this token or from
-    /// the first.
+    /// the first: fewer where 8 MiB are sealed in fewer. Only after an empty page there
+    /// are no more.
     ///
     /// # Errors
     /// When the domain is not known, or the disk says no.
@@ -139,13 +151,47 @@ impl Store {
         after: Option<String>,
         limit: usize,
     ) -> Result<Vec<TokenRow>, StoreError> {
+        self.page(domain, after, None, limit).await
+    }
+
+    /// Does what [`Store::token_page`] does, up to the last row before this token.
+    ///
+    /// # Errors
+    /// As for [`Store::token_page`].
+    pub async fn token_page_before(
+        &self,
+        domain: DomainId,
+        after: Option<String>,
+        before: String,
+        limit: usize,
+    ) -> Result<Vec<TokenRow>, StoreError> {
+        self.page(domain, after, Some(before), limit).await
+    }
+
+    async fn page(
+        &self,
+        domain: DomainId,
+        after: Option<String>,
+        before: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<TokenRow>, StoreError> {
         let limit = rows(limit.clamp(1, LARGEST_BATCH));
-        // No token is empty.
-        let after = after.unwrap_or_default();
-        // Nor does one hold a NUL, so what follows it makes no difference.
-        let after = after.split('\0').next().unwrap_or_default().to_owned();
+        // No token is empty, nor does one hold a NUL: what follows it makes no difference.
+        let bare = |token: String| token.split('\0').next().unwrap_or_default().to_owned();
+        let (after, before) = (after.map(bare).unwrap_or_default(), before.map(bare));
         let page = move |transaction: &Transaction<'_>, at: At| {
-            let rows = transaction.query(PAGE, params![at.namespace, at.domain, &after, limit])?;
+            let sizes = match &before {
+                None => transaction.query(SIZES, params![at.namespace, at.domain, &after, limit]),
+                Some(before) => {
+                    let of = params![at.namespace, at.domain, &after, limit, before];
+                    transaction.query(SIZES_BEFORE, of)
+                }
+            }?;
+            let Some(last) = fitting(&sizes, &mut PAGE_BYTES.clone(), true)?.last() else {
+                return Ok(Vec::new());
+            };
+            let last: String = last.get(0)?;
+            let rows = transaction.query(PAGE, params![at.namespace, at.domain, &after, &last])?;
             rows.iter().map(TokenRow::from_row).collect()
         };
         self.look_at_tokens(domain, Lane::Scans, page).await
@@ -171,6 +217,23 @@ impl Store {
         };
         self.change_tokens(domain, limit, tidy).await
     }
+}
+
+/// The rows that fit where so many bytes are left, out of rows with their sizes second;
+/// in an empty page the first does, whatever its size.
+pub(super) fn fitting<'r>(
+    sizes: &'r [Row],
+    left: &mut i64,
+    is_empty: bool,
+) -> Result<&'r [Row], StoreError> {
+    for (at, row) in sizes.iter().enumerate() {
+        let size: i64 = row.get(1)?;
+        if size > *left && !(is_empty && at == 0) {
+            return Ok(sizes.get(..at).unwrap_or_default());
+        }
+        *left = left.saturating_sub(size);
+    }
+    Ok(sizes)
 }
 
 fn rows(count: usize) -> i64 {

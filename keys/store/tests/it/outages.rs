@@ -236,7 +236,7 @@ async fn a_role_needs_few_rights() {
     let worker = Store::open_postgres(&config("worker", "ours"), &home.seals(), now()).unwrap();
     worker.token_put(domain, vec![token_row(2)], now()).await.unwrap();
     worker.put_domain("phone", "{}", key).unwrap();
-    worker.counter_take(domain, [1; 16], 1, 9).await.unwrap();
+    worker.counter_take(domain, [1; 16], 1, 0, 9).await.unwrap();
     assert_eq!(store.token_count(domain).await, Ok(2));
 
     let locked = |password: Option<&str>| {

@@ -189,7 +189,7 @@ async fn a_store_is_looked_at() {
     check("token_delete", reading.token_delete(domain, Vec::new()).await.map(drop));
     check("token_reseal", reading.token_reseal(domain, Vec::new()).await.map(drop));
     check("token_tidy", reading.token_tidy(domain, now(), 1).await.map(drop));
-    check("counter_take", reading.counter_take(domain, [1; 16], 1, 9).await.map(drop));
+    check("counter_take", reading.counter_take(domain, [1; 16], 1, 0, 9).await.map(drop));
     home.edit("UPDATE schema_version SET version = 3");
     assert_eq!(home.open_read_only().err(), Some(StoreError::Older { found: 3, known: 4 }));
     let wrong = Store::open_postgres_read_only(&home.config(), &home.other_seals());
@@ -226,7 +226,7 @@ async fn a_backup_goes_into_another_schema() {
             ..token_row(9999)
         };
         store.token_import(domain, vec![subject.clone()]).await.unwrap();
-        store.counter_take(domain, [1; 16], 10, 99).await.unwrap();
+        store.counter_take(domain, [1; 16], 10, 0, 99).await.unwrap();
         let lease = |store: &Store| {
             let hour = Duration::from_secs(3600);
             store.lease_acquire("job", "one", hour, now()).unwrap().unwrap().fence
@@ -255,10 +255,10 @@ async fn a_backup_goes_into_another_schema() {
         restored.put_domain("phone", "{}", key).unwrap();
         let other = restored.lease_acquire("job", "two", Duration::ZERO, now()).unwrap();
         assert!(other.is_some(), "nobody holds what was held then");
-        let waits = restored.counter_take(domain, [1; 16], 5, 99).await;
+        let waits = restored.counter_take(domain, [1; 16], 5, 0, 99).await;
         assert_eq!(waits, Err(StoreError::CountersUnknown(domain)));
         assert_eq!(restored.counters_resume(domain, 3).await, Ok(true));
-        assert_eq!(restored.counter_take(domain, [1; 16], 5, 99).await, Ok(13..18));
+        assert_eq!(restored.counter_take(domain, [1; 16], 5, 0, 99).await, Ok(13..18));
         assert!(lease(&restored) > 1000, "above all that were given out since the backup");
         restored.backup(&to.at("second"), later(4)).unwrap();
     }

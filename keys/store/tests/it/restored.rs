@@ -122,22 +122,22 @@ async fn numbers_have_gaps_and_never_come_again(home: Home) {
 async fn counters_wait_for_how_far_they_were(home: Home) {
     let (store, domain) = with_domain(&home);
     let (old, new) = ([1; 16], [2; 16]);
-    assert_eq!(store.counter_take(domain, old, 5, 1000).await, Ok(0..5));
+    assert_eq!(store.counter_take(domain, old, 5, 0, 1000).await, Ok(0..5));
     store.backup(&home.at("backup"), later(2)).unwrap();
-    assert_eq!(store.counter_take(domain, old, 5, 1000).await, Ok(5..10));
-    assert_eq!(store.counter_take(domain, new, 20, 1000).await, Ok(0..20));
+    assert_eq!(store.counter_take(domain, old, 5, 0, 1000).await, Ok(5..10));
+    assert_eq!(store.counter_take(domain, new, 20, 0, 1000).await, Ok(0..20));
     drop(store);
     for (backup, next, floor) in [("backup", 25, 20), ("second", 55, 40)] {
         let _ = std::fs::remove_dir_all(home.at("restored"));
         restore(&home, backup).unwrap();
         let store = Store::open(&home.at("restored/store.db"), &home.seals(), later(10)).unwrap();
         let waits = Err(StoreError::CountersUnknown(domain));
-        assert_eq!(store.counter_take(domain, old, 1, 1000).await, waits);
-        assert_eq!(store.counter_take(domain, new, 1, 1000).await, waits);
+        assert_eq!(store.counter_take(domain, old, 1, 0, 1000).await, waits);
+        assert_eq!(store.counter_take(domain, new, 1, 0, 1000).await, waits);
         assert_eq!(store.counters_resume(domain, 20).await, Ok(true));
-        assert_eq!(store.counter_take(domain, old, 10, 1000).await, Ok(next..next + 10));
+        assert_eq!(store.counter_take(domain, old, 10, 0, 1000).await, Ok(next..next + 10));
         let part = if backup == "backup" { [3; 16] } else { new };
-        assert_eq!(store.counter_take(domain, part, 10, 1000).await, Ok(floor..floor + 10));
+        assert_eq!(store.counter_take(domain, part, 10, 0, 1000).await, Ok(floor..floor + 10));
         if backup == "backup" {
             store.backup(&home.at("second"), later(13)).unwrap();
         }
@@ -148,20 +148,20 @@ async fn counters_wait_for_how_far_they_were(home: Home) {
 async fn counters_move_on_when_nothing_waits(home: Home) {
     let (store, domain) = with_domain(&home);
     let (old, new, other) = ([1; 16], [2; 16], [3; 16]);
-    assert_eq!(store.counter_take(domain, old, 5, 1000).await, Ok(0..5));
+    assert_eq!(store.counter_take(domain, old, 5, 0, 1000).await, Ok(0..5));
     assert_eq!(store.counters_resume(domain, 7).await, Ok(false), "nothing waited");
-    assert_eq!(store.counter_take(domain, old, 5, 1000).await, Ok(12..17));
-    assert_eq!(store.counter_take(domain, new, 5, 1000).await, Ok(7..12));
+    assert_eq!(store.counter_take(domain, old, 5, 0, 1000).await, Ok(12..17));
+    assert_eq!(store.counter_take(domain, new, 5, 0, 1000).await, Ok(7..12));
     assert_eq!(store.counters_resume(domain, 3).await, Ok(false));
-    assert_eq!(store.counter_take(domain, old, 5, 1000).await, Ok(20..25));
-    assert_eq!(store.counter_take(domain, new, 5, 1000).await, Ok(15..20));
-    assert_eq!(store.counter_take(domain, other, 5, 1000).await, Ok(10..15));
+    assert_eq!(store.counter_take(domain, old, 5, 0, 1000).await, Ok(20..25));
+    assert_eq!(store.counter_take(domain, new, 5, 0, 1000).await, Ok(15..20));
+    assert_eq!(store.counter_take(domain, other, 5, 0, 1000).await, Ok(10..15));
     // However often, it ends at the end of every counter.
     for _ in 0..6 {
         assert_eq!(store.counters_resume(domain, u64::MAX).await, Ok(false));
     }
     for part in [old, new, other, [4; 16]] {
-        let taken = store.counter_take(domain, part, 5, 1000).await.unwrap();
+        let taken = store.counter_take(domain, part, 5, 0, 1000).await.unwrap();
         assert!(taken.is_empty(), "{taken:?}");
     }
 }

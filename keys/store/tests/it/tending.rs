@@ -10,6 +10,7 @@ conformance_async! {
     a_subject_is_forgotten_in_its_domain,
     what_ended_is_tidied_in_portions,
     pages_are_in_the_order_of_bytes,
+    pages_end_before_they_are_too_large,
     no_text_holds_a_nul,
     a_counter_gives_each_number_once,
     large_batches_go_through,
@@ -200,6 +201,55 @@ async fn pages_are_in_the_order_of_bytes(home: Home) {
     assert_eq!(from[0].token, "ab");
 }
 
+/// 8 MiB of what is sealed, and always a row.
+async fn pages_end_before_they_are_too_large(home: Home) {
+    const MIB: usize = 1024 * 1024;
+    let (store, domain) = with_domain(&home);
+    let large = |number: u32, meta: bool| TokenRow {
+        token: format!("{number:02}"),
+        sealed: vec![7; MIB],
+        meta: meta.then(|| vec![8; MIB]),
+        ..token_row(number)
+    };
+    let mut all: Vec<TokenRow> = (0..20).map(|number| large(number, number < 10)).collect();
+    all.push(TokenRow { token: "\u{1}before".to_owned(), ..token_row(90) });
+    store.token_import(domain, all.clone()).await.unwrap();
+    all.sort_by(|a, b| a.token.cmp(&b.token));
+    let mut seen = Vec::new();
+    let mut sizes = Vec::new();
+    loop {
+        let after = seen.last().map(|row: &TokenRow| row.token.clone());
+        let page = store.token_page(domain, after, 1000).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        sizes.push(page.len());
+        seen.extend(page);
+    }
+    assert!(seen == all);
+    assert_eq!(sizes, [4, 4, 5, 8], "the least comes first, and makes room for three");
+    let before = async |after: Option<&str>, before: &str| {
+        let page = store.token_page_before(domain, after.map(Into::into), before.into(), 1000);
+        page.await.unwrap().into_iter().map(|row| row.token).collect::<Vec<_>>()
+    };
+    assert_eq!(before(None, "\u{2}").await, ["\u{1}before"]);
+    assert_eq!(before(Some("\u{1}before"), "\u{2}").await, [""; 0]);
+    assert_eq!(before(Some("12"), "16").await, ["13", "14", "15"]);
+    assert_eq!(before(None, "\u{1}before").await, [""; 0]);
+
+    // The same of rows that are to be sealed again.
+    let mut scanned = Vec::new();
+    let mut sizes = Vec::new();
+    while scanned.len() < all.len() {
+        let rows = store.token_scan_below(domain, 2, 1000).await.unwrap();
+        sizes.push(rows.len());
+        scanned.extend(rows);
+    }
+    assert_eq!(sizes, [4, 4, 6, 7]);
+    scanned.sort_by(|a, b| a.token.cmp(&b.token));
+    assert!(scanned == all);
+}
+
 async fn no_text_holds_a_nul(home: Home) {
     let (store, domain) = with_domain(&home);
     let nul = TokenRow { token: "a\0b".to_owned(), ..token_row(1) };
@@ -218,23 +268,26 @@ async fn no_text_holds_a_nul(home: Home) {
 
 async fn a_counter_gives_each_number_once(home: Home) {
     let (store, domain) = with_domain(&home);
-    let take = async |part: u8, count, limit| {
-        store.counter_take(domain, [part; 16], count, limit).await.unwrap()
+    let take = async |part: u8, need, ahead, limit| {
+        store.counter_take(domain, [part; 16], need, ahead, limit).await.unwrap()
     };
     assert_eq!(store.counter_used(domain, [1; 16]).await, Ok(0));
-    assert_eq!(take(1, 10, 25).await, 0..10);
-    assert_eq!(take(1, 10, 25).await, 10..20);
-    assert_eq!(take(2, 3, 25).await, 0..3, "of each part by itself");
-    assert_eq!(take(1, 10, 25).await, 20..25);
-    assert!(take(1, 10, 25).await.is_empty());
-    assert!(take(1, 10, 5).await.is_empty(), "a lower limit takes nothing back");
-    assert_eq!(take(1, 0, 99).await, 25..25);
-    assert_eq!(take(1, 1, 99).await, 25..26);
+    assert_eq!(take(1, 10, 0, 25).await, 0..10);
+    assert_eq!(take(1, 4, 6, 25).await, 10..20);
+    assert_eq!(take(2, 3, 0, 25).await, 0..3, "of each part by itself");
+    assert!(take(1, 6, 0, 25).await.is_empty(), "fewer than are needed: none");
+    assert!(take(1, u64::MAX, u64::MAX, 25).await.is_empty());
+    assert_eq!(store.counter_used(domain, [1; 16]).await, Ok(20));
+    assert_eq!(take(1, 4, 6, 25).await, 20..25, "what is needed, and what is left");
+    assert!(take(1, 10, 0, 25).await.is_empty());
+    assert!(take(1, 10, 10, 5).await.is_empty(), "a lower limit takes nothing back");
+    assert_eq!(take(1, 0, 0, 99).await, 25..25);
+    assert_eq!(take(1, 1, 0, 99).await, 25..26);
     assert_eq!(store.counter_used(domain, [1; 16]).await, Ok(26));
-    assert_eq!(take(3, u64::MAX, u64::MAX).await, 0..i64::MAX as u64);
-    assert!(take(3, u64::MAX, u64::MAX).await.is_empty());
+    assert_eq!(take(3, 1, u64::MAX, u64::MAX).await, 0..i64::MAX as u64);
+    assert!(take(3, 1, u64::MAX, u64::MAX).await.is_empty());
     let nothing = DomainId::from_bytes([1; 16]);
-    let unknown = store.counter_take(nothing, [1; 16], 1, 2).await;
+    let unknown = store.counter_take(nothing, [1; 16], 1, 0, 2).await;
     assert_eq!(unknown, Err(StoreError::UnknownDomain(nothing)));
 }
 
@@ -246,7 +299,7 @@ async fn sixteen_takers_share_a_counter(home: Home) {
             tokio::spawn(async move {
                 let mut numbers = Vec::new();
                 for _ in 0..10 {
-                    let taken = store.counter_take(domain, [1; 16], taker + 1, 1000).await;
+                    let taken = store.counter_take(domain, [1; 16], 1, taker, 1000).await;
                     numbers.extend(taken.unwrap());
                 }
                 numbers

@@ -1,13 +1,14 @@
-//! Rounds for halves over 2^256: one value after another, in buffers that the whole batch shares.
+//! Rounds for halves over 2^256: one value after another, in buffers of the caller's.
 
 use aes::Block;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::Direction;
 use crate::Tweaks;
 use crate::arithmetic::{LongRing, limbs};
 use crate::cipher::Backend;
 use crate::prefix::Prefixes;
+use crate::scratch::{Blocks, Scratch, room};
 use crate::shape::{Geometry, Halves};
 
 /// Runs all values.
@@ -18,12 +19,14 @@ pub(super) fn run<B: Backend>(
     direction: Direction,
     tweaks: Tweaks<'_>,
     numerals: &mut [u16],
+    scratch: &mut Scratch,
 ) {
     let geometry = &halves.geometry;
     let mut prefixes = Prefixes::new(geometry);
-    let mut function = RoundFunction::new(geometry);
-    let mut left = Zeroizing::new(vec![0; halves.left.limbs()]);
-    let mut right = Zeroizing::new(vec![0; halves.right.limbs()]);
+    let Scratch { left, right, input, output, stream, .. } = scratch;
+    let mut function = RoundFunction::new(geometry, input, output, stream);
+    room(left, halves.left.limbs());
+    room(right, halves.right.limbs());
     let shared = match tweaks {
         Tweaks::Same(tweak) => prefixes.bind(backend, tweak),
         Tweaks::Each(_) => 0,
@@ -36,13 +39,13 @@ pub(super) fn run<B: Backend>(
             }
         };
         let (u, v) = value.split_at_mut(geometry.left_length);
-        halves.left.read(u, &mut left);
-        halves.right.read(v, &mut right);
+        halves.left.read(u, left);
+        halves.right.read(v, right);
         for round in direction.rounds() {
             let (ring, target, source) = if round % 2 == 0 {
-                (&halves.left, &mut left, &right)
+                (&halves.left, &mut *left, &*right)
             } else {
-                (&halves.right, &mut right, &left)
+                (&halves.right, &mut *right, &*left)
             };
             let stream = function.apply(backend, prefix, round, source);
             match direction {
@@ -50,34 +53,34 @@ pub(super) fn run<B: Backend>(
                 Direction::Decrypt => ring.subtract(target, stream),
             }
         }
-        halves.left.write(&mut left, u);
-        halves.right.write(&mut right, v);
+        halves.left.write(left, u);
+        halves.right.write(right, v);
     }
 }
 
 /// The round function and its buffers.
-struct RoundFunction {
+struct RoundFunction<'s> {
     stream_bytes: usize,
     /// Where the half begins in `input`; the round byte stands before it.
     half_start: usize,
-    /// The blocks of the input after those of the prefix.
-    input: Vec<u8>,
-    /// The blocks of the output.
-    output: Vec<Block>,
-    /// The output as a number, with a zero limb on top.
-    stream: Vec<u64>,
+    input: &'s mut [u8],
+    output: &'s mut [Block],
+    stream: &'s mut [u64],
 }
 
-impl RoundFunction {
-    fn new(geometry: &Geometry) -> Self {
+impl<'s> RoundFunction<'s> {
+    fn new(
+        geometry: &Geometry,
+        input: &'s mut Zeroizing<Vec<u8>>,
+        output: &'s mut Blocks,
+        stream: &'s mut Zeroizing<Vec<u64>>,
+    ) -> Self {
         let half_start = 16 - geometry.half_bytes % 16;
-        Self {
-            stream_bytes: geometry.stream_bytes,
-            half_start,
-            input: vec![0; half_start + geometry.half_bytes],
-            output: vec![Block::default(); geometry.stream_bytes.div_ceil(16)],
-            stream: vec![0; geometry.stream_bytes.div_ceil(8) + 1],
-        }
+        room(input, half_start + geometry.half_bytes);
+        output.room(geometry.stream_bytes.div_ceil(16));
+        room(stream, geometry.stream_bytes.div_ceil(8) + 1);
+        let output = output.as_mut_slice();
+        Self { stream_bytes: geometry.stream_bytes, half_start, input, output, stream }
     }
 
     /// SP 800-38G, algorithm 7, steps 6.i to 6.iv.
@@ -102,23 +105,14 @@ impl RoundFunction {
         for (block, counter) in self.output.iter_mut().zip(0u128..) {
             *block = Block::from((first ^ counter).to_be_bytes());
         }
-        if let [_, others @ ..] = self.output.as_mut_slice() {
+        if let [_, others @ ..] = &mut *self.output {
             backend.encrypt_blocks(others);
         }
         let unused = 16 * self.output.len() - self.stream_bytes;
         limbs::read_bytes(
             self.output.iter().flat_map(|block| block.0.iter()).rev().skip(unused),
-            &mut self.stream,
+            self.stream,
         );
-        &mut self.stream
-    }
-}
-
-impl Drop for RoundFunction {
-    fn drop(&mut self) {
-        self.input.zeroize();
-        self.output.fill(Block::default());
-        zeroize::optimization_barrier(self.output.as_slice());
-        self.stream.zeroize();
+        self.stream
     }
 }

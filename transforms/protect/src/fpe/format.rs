@@ -1,3 +1,5 @@
+use allonym_record::Value;
+
 use super::numbers::Numbers;
 use crate::mask::{has_mask_symbol, has_run_of_x};
 use crate::template::{self, Template};
@@ -29,8 +31,9 @@ impl Format {
         })
     }
 
-    /// What a value is by its form alone.
-    pub(super) fn fit(&self, text: &str) -> Result<Fit, FaultRule> {
+    /// What a value is by the form of its text alone (of what follows its header, if it has
+    /// one).
+    pub(super) fn fit(&self, value: &Value, text: &str) -> Result<Fit, FaultRule> {
         let masked = |rule| {
             if has_mask_symbol(text) || has_run_of_x(text, 2) { FaultRule::Masked } else { rule }
         };
@@ -39,7 +42,7 @@ impl Format {
                 let group = template.fit(text).map_err(masked)?;
                 Ok(Fit { group, slot: template.slot(text.as_bytes())?, number: 0 })
             }
-            Self::Ranked(numbers) => numbers.fit(text).map_err(masked),
+            Self::Ranked(numbers) => numbers.fit(value, text).map_err(masked),
         }
     }
 

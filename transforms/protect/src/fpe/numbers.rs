@@ -54,8 +54,12 @@ impl Numbers {
         self.format.classes()
     }
 
-    pub(super) fn fit(&self, text: &str) -> Result<Fit, FaultRule> {
-        let Rank { class, number, slot } = self.format.rank(text)?;
+    pub(super) fn fit(&self, value: &Value, text: &str) -> Result<Fit, FaultRule> {
+        let rank = match value {
+            Value::Number(_) => self.format.rank_number(text),
+            _ => self.format.rank(text),
+        };
+        let Rank { class, number, slot } = rank?;
         Ok(Fit { group: class, slot, number })
     }
 

@@ -43,6 +43,21 @@ impl Ranked for Decimals {
         Ok(Rank { class: 0, number: number.ok_or(FaultRule::Range)?, slot: 0 })
     }
 
+    /// Programs that read and write a number drop the zeros it ends with (10.5, 10): it is the
+    /// same number all the same.
+    fn rank_number(&self, written: &str) -> Result<Rank, FaultRule> {
+        let part = written.split_once('.').map(|(_, part)| part.len());
+        if part.is_some_and(|length| length == 0 || length >= self.decimals) {
+            return self.rank(written);
+        }
+        let missing = self.decimals - part.unwrap_or(0);
+        let mut full = Zeroizing::new(String::with_capacity(written.len() + 1 + missing));
+        full.push_str(written);
+        full.push_str(if part.is_none() { "." } else { "" });
+        full.extend(std::iter::repeat_n('0', missing));
+        self.rank(&full)
+    }
+
     fn unrank(&self, rank: Rank, _like: &str) -> Result<Zeroizing<String>, FaultRule> {
         let number = u64::try_from(rank.number).map_err(|_| FaultRule::Range)?;
         let units = self.from.checked_add_unsigned(number).ok_or(FaultRule::Range)?;
@@ -123,6 +138,27 @@ mod tests {
             if let Ok(rank) = rank {
                 assert_eq!(*amounts.unrank(rank, text).unwrap(), text);
             }
+        }
+        for (number, expected) in [
+            ("0", Ok(5_000)),
+            ("-50", Ok(0)),
+            ("10000", Ok(1_005_000)),
+            ("1.5", Ok(5_150)),
+            ("-0.5", Ok(4_950)),
+            ("1.50", Ok(5_150)),
+            ("10001", Err(FaultRule::Range)),
+            ("1.500", Err(FaultRule::Length)),
+            ("1.", Err(FaultRule::Length)),
+            ("-0", Err(FaultRule::Structure)),
+            ("-0.0", Err(FaultRule::Structure)),
+            ("01", Err(FaultRule::Structure)),
+            ("1.2.", Err(FaultRule::Structure)),
+            ("", Err(FaultRule::Structure)),
+            ("15e1", Err(FaultRule::Alphabet)),
+            ("1.e", Err(FaultRule::Alphabet)),
+        ] {
+            let rank = amounts.rank_number(number);
+            assert_eq!(rank.map(|rank| rank.number), expected, "{number}");
         }
         let widest = build(i64::MIN, i64::MAX, 18).unwrap();
         for text in ["-9.223372036854775808", "9.223372036854775807", "0.000000000000000000"] {

@@ -12,6 +12,9 @@ const INSTEAD: &str =
 /// A run of this many X is a mask, not a value, where the alphabet has the letter.
 const MASK_RUN: usize = 4;
 
+/// They stand for hidden characters.
+const MASKS: [char; 2] = ['*', '•'];
+
 /// Characters of a declared alphabet. Those to pass stay where they stand, and both ends
 /// stay as far as they are kept.
 pub(crate) struct Declared {
@@ -183,6 +186,14 @@ impl Ranges {
     }
 }
 
+/// Whether a character can be in the alphabet of a string, or pass in one: combining marks,
+/// unassigned characters, those that change under normalisation form C, and those that stand
+/// for hidden ones (`*`, `•`) cannot.
+#[must_use]
+pub fn can_be_in_alphabet(character: char) -> bool {
+    is_stable(character) && !MASKS.contains(&character)
+}
+
 /// Whether text of such characters, in any order, is in normalisation form C: it is if
 /// none is a combining mark or can be composed with the one before it (UAX #15, section 9).
 fn is_stable(character: char) -> bool {
@@ -204,7 +215,7 @@ fn check_pass(pass: &[char], alphabet: &Ranges) -> Result<(), SpecError> {
 }
 
 fn check_masks(has: impl Fn(char) -> bool) -> Result<(), SpecError> {
-    if has('*') || has('•') {
+    if MASKS.into_iter().any(has) {
         return Err(SpecError::Invalid(
             "`*` and `•` stand for hidden characters: neither can be in an alphabet or pass",
         ));

@@ -6,6 +6,7 @@ use allonym_keyring::Purpose;
 use allonym_record::Value;
 
 use super::sequence::{Group, Sequence, SequenceKeys, writable};
+use super::settle::settle;
 use super::shape::no_randomness;
 use super::vaulted::{Vaulted, VaultedFault};
 use super::{Found, Issue, Issued, Numbers, TokenError};
@@ -31,14 +32,14 @@ struct Request<'a, 'c> {
     tenant: &'c str,
 }
 
-/// Numbers of each counter that did not suit a value.
-type Spare = HashMap<[u8; 16], Vec<u64>>;
+/// Tokens of each counter that did not suit a value.
+type Spare = HashMap<[u8; 16], Vec<Drawn>>;
 
 /// A token that a value may get, and the number it came of.
-struct Drawn {
-    token: String,
-    part: [u8; 16],
-    number: u64,
+pub(super) struct Drawn {
+    pub(super) token: String,
+    pub(super) part: [u8; 16],
+    pub(super) number: u64,
 }
 
 impl Vaulted {
@@ -237,19 +238,21 @@ impl Vaulted {
         let mut spare = Spare::new();
         let end = self.draw_all(sequence, keys, values, &groups, (&mut drawn, &mut spare)).await;
         if end.is_err() {
-            for drawn in drawn.iter().flatten() {
-                spare.entry(drawn.part).or_default().push(drawn.number);
+            for drawn in drawn.iter_mut().filter_map(Option::take) {
+                spare.entry(drawn.part).or_default().push(drawn);
             }
         }
-        for (part, numbers) in spare {
+        for (part, spare) in spare {
+            let numbers = spare.into_iter().map(|drawn| drawn.number).collect();
             self.store.give_back(&self.domain, part, numbers);
         }
         end?;
         Ok(drawn.into_iter().flatten().collect())
     }
 
-    /// Draws until each value has a token that suits it; numbers that did not suit are
-    /// spare for others.
+    /// Draws until each value has a token that suits it; those that did not suit are
+    /// spare for others. Where a counter has fewer numbers than are missing, what is
+    /// there is divided anew before it is asked for what is missing then.
     async fn draw_all(
         &self,
         sequence: &Sequence,
@@ -259,103 +262,54 @@ impl Vaulted {
         (drawn, spare): (&mut [Option<Drawn>], &mut Spare),
     ) -> Result<(), VaultedFault> {
         loop {
-            let mut counts: HashMap<[u8; 16], Numbers> = HashMap::new();
-            for (group, _) in groups.iter().zip(&*drawn).filter(|(_, drawn)| drawn.is_none()) {
-                let fresh = Numbers { part: group.part, count: 0, limit: group.limit() };
-                counts.entry(group.part).or_insert(fresh).count += 1;
-            }
-            if counts.is_empty() {
+            let wanted = missing(groups, drawn);
+            if wanted.is_empty() {
                 return Ok(());
             }
-            let wanted: Vec<Numbers> = counts.into_values().collect();
             let given = self.store.numbers(&self.domain, &wanted).await?;
+            let short: Vec<([u8; 16], u64, u64)> = wanted
+                .iter()
+                .zip(&given)
+                .map(|(wanted, given)| (wanted.part, wanted.count, given.len() as u64))
+                .filter(|(_, count, given)| given < count)
+                .collect();
             let mut given: HashMap<[u8; 16], VecDeque<u64>> = wanted
                 .iter()
                 .map(|wanted| wanted.part)
                 .zip(given.into_iter().map(Into::into))
                 .collect();
-            let mut spent = None;
             for (((index, value), group), slot) in values.iter().zip(groups).zip(&mut *drawn) {
                 let part = group.part;
                 if slot.is_some() {
                     continue;
                 }
                 let Some(number) = given.get_mut(&part).and_then(VecDeque::pop_front) else {
-                    spent = spent.or(Some(*index));
                     continue;
                 };
                 let text = value.as_str().unwrap_or_default();
                 let token = sequence.token(keys, group, text, number);
-                match token.map_err(|rule| Fault { index: *index, rule })? {
-                    token if sequence.suits(value, &token) => {
-                        *slot = Some(Drawn { token, part, number });
-                    }
-                    _ => spare.entry(part).or_default().push(number),
+                let token = token.map_err(|rule| Fault { index: *index, rule })?;
+                let suits = sequence.suits(value, &token);
+                let one = Drawn { token, part, number };
+                match suits {
+                    true => *slot = Some(one),
+                    false => spare.entry(part).or_default().push(one),
+                }
+            }
+            let mut spent = None;
+            for (part, count, given) in short {
+                let left = divide_anew(sequence, values, groups, (drawn, spare), part);
+                // The counter has fewer left than `count - given`.
+                if let Some((first, left)) = left
+                    && left.saturating_add(given) >= count
+                {
+                    spent = Some(spent.unwrap_or(usize::MAX).min(first));
                 }
             }
             if let Some(index) = spent {
-                return self.draw_spare((sequence, keys), values, groups, (drawn, spare), index);
+                return Err(Fault { index, rule: FaultRule::Exhausted }.into());
             }
         }
-    }
-
-    /// Of a counter that is spent, what did not suit one value may suit another of the
-    /// batch: one without a token, or one that gives its own to such a one. `index` is
-    /// of a value that has none.
-    fn draw_spare(
-        &self,
-        (sequence, keys): (&Sequence, &SequenceKeys),
-        values: &[Open<'_>],
-        groups: &[Group<'_>],
-        (drawn, spare): (&mut [Option<Drawn>], &mut Spare),
-        index: usize,
-    ) -> Result<(), VaultedFault> {
-        let token = |at: usize, number: u64| -> Result<Option<String>, VaultedFault> {
-            let (Some((index, value)), Some(group)) = (values.get(at), groups.get(at)) else {
-                return Ok(None);
-            };
-            let text = value.as_str().unwrap_or_default();
-            let token = sequence.token(keys, group, text, number);
-            let token = token.map_err(|rule| Fault { index: *index, rule })?;
-            Ok(sequence.suits(value, &token).then_some(token))
-        };
-        let exhausted = || VaultedFault::from(Fault { index, rule: FaultRule::Exhausted });
-        for at in 0..drawn.len() {
-            let Some(part) = groups.get(at).map(|group| group.part) else { continue };
-            if drawn.get(at).is_none_or(Option::is_some) {
-                continue;
-            }
-            let numbers = spare.entry(part).or_default();
-            let mut found = None;
-            for (place, number) in numbers.iter().enumerate() {
-                if let Some(token) = token(at, *number)? {
-                    found = Some((place, token));
-                    break;
-                }
-            }
-            if let Some((place, token)) = found {
-                let number = numbers.swap_remove(place);
-                set(drawn, at, Some(Drawn { token, part, number }));
-                continue;
-            }
-            // One that has a token takes a spare number and leaves its own.
-            let mut swap = None;
-            'swap: for (other, had) in drawn.iter().enumerate() {
-                let Some(had) = had.as_ref().filter(|had| had.part == part) else { continue };
-                let Some(mine) = token(at, had.number)? else { continue };
-                for (place, number) in numbers.iter().enumerate() {
-                    if let Some(theirs) = token(other, *number)? {
-                        swap = Some((other, had.number, mine, place, theirs));
-                        break 'swap;
-                    }
-                }
-            }
-            let (other, mine_number, mine, place, theirs) = swap.ok_or_else(exhausted)?;
-            let number = numbers.swap_remove(place);
-            set(drawn, other, Some(Drawn { token: theirs, part, number }));
-            set(drawn, at, Some(Drawn { token: mine, part, number: mine_number }));
-        }
-        Ok(())
     }
 
     /// The values of which none equals another, and for each value which of them it is.
@@ -409,6 +363,47 @@ impl Vaulted {
     }
 }
 
+/// How many numbers of each counter are missing.
+fn missing(groups: &[Group<'_>], drawn: &[Option<Drawn>]) -> Vec<Numbers> {
+    let mut counts: HashMap<[u8; 16], Numbers> = HashMap::new();
+    for (group, _) in groups.iter().zip(drawn).filter(|(_, drawn)| drawn.is_none()) {
+        let fresh = Numbers { part: group.part, count: 0, limit: group.limit() };
+        counts.entry(group.part).or_insert(fresh).count += 1;
+    }
+    counts.into_values().collect()
+}
+
+/// Divides all tokens that are there of a counter among its values. Where some are left
+/// without, the first of those in the batch, and how many they are.
+fn divide_anew(
+    sequence: &Sequence,
+    values: &[Open<'_>],
+    groups: &[Group<'_>],
+    (drawn, spare): (&mut [Option<Drawn>], &mut Spare),
+    part: [u8; 16],
+) -> Option<(usize, u64)> {
+    let mut tokens = spare.remove(&part).unwrap_or_default();
+    let (mut open, mut slots) = (Vec::new(), Vec::new());
+    let all = values.iter().zip(groups).zip(drawn);
+    for (((index, value), _), slot) in all.filter(|((_, group), _)| group.part == part) {
+        tokens.extend(slot.take());
+        open.push((*index, *value));
+        slots.push(slot);
+    }
+    let wanting: Vec<&Value> = open.iter().map(|(_, value)| *value).collect();
+    let (held, left) = settle(sequence, &wanting, tokens);
+    spare.insert(part, left);
+    let mut without = None;
+    for (((index, _), slot), held) in open.into_iter().zip(slots).zip(held) {
+        if held.is_none() {
+            let (first, count) = without.unwrap_or((index, 0));
+            without = Some((first, count + 1));
+        }
+        *slot = held;
+    }
+    without
+}
+
 fn put(tokens: &mut [Option<String>], index: usize, token: String) {
     set(tokens, index, Some(token));
 }
@@ -433,3 +428,6 @@ fn set<T>(slots: &mut [T], at: usize, value: T) {
 fn disabled(index: usize) -> VaultedFault {
     Fault { index, rule: FaultRule::Disabled }.into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,9 @@ pub(super) struct SequenceKeys {
     engine: Ff1,
     tweak: Prf,
     part: Prf,
+    /// How often the engine was used.
+    #[cfg(test)]
+    pub(super) used: std::sync::atomic::AtomicUsize,
 }
 
 /// What tokens of values with the same preserved parts have in common.
@@ -215,6 +218,8 @@ impl Sequence {
         text: &str,
         number: u64,
     ) -> Result<String, FaultRule> {
+        #[cfg(test)]
+        keys.used.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let radix = u64::from(self.alphabet.radix());
         let mut rest = number;
         let mut numerals = vec![0_u16; group.span.free.len()];
@@ -242,7 +247,13 @@ impl Sequence {
     /// Whether a token can stand for this value: it is another text, no mask, and no
     /// number with a zero before it where the value is a number.
     pub(super) fn suits(&self, value: &Value, token: &str) -> bool {
-        value.as_str() != Some(token) && !self.looks_masked(token) && writable(value, token).is_ok()
+        value.as_str() != Some(token) && self.suits_some(matches!(value, Value::Number(_)), token)
+    }
+
+    /// Whether a token can stand for some values: for numbers, or for texts.
+    pub(super) fn suits_some(&self, numbers: bool, token: &str) -> bool {
+        let is_writable = !numbers || !token.starts_with('0');
+        is_writable && !self.looks_masked(token)
     }
 }
 
@@ -262,7 +273,13 @@ impl SequenceKeys {
     ) -> Result<Self, FaultRule> {
         let engine = Ff1::new(sequence.expose(), alphabet_of.alphabet.radix());
         let engine = engine.map_err(|_| FaultRule::NoKey)?;
-        Ok(Self { engine, tweak: tweak::prf(tweak), part: tweak::prf(part) })
+        Ok(Self {
+            engine,
+            tweak: tweak::prf(tweak),
+            part: tweak::prf(part),
+            #[cfg(test)]
+            used: std::sync::atomic::AtomicUsize::new(0),
+        })
     }
 }
 

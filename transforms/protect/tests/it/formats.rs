@@ -44,6 +44,11 @@ fn templates() -> Vec<TemplateSpec> {
         TemplateSpec::Ipv6 { keep: 0 },
         TemplateSpec::Ipv6 { keep: 48 },
         TemplateSpec::Ipv6 { keep: 104 },
+        national("us_ssn"),
+        national("fr_siren"),
+        national("br_cpf"),
+        regex("[A-W]{2}[0-9]{6}"),
+        regex("[a-f]{3}(-[0-9]{2}){1,3}"),
     ];
     for format in [Iso, Compact, Points, DayFirst, MonthFirst] {
         all.push(date(format, "1900-01-01", "2099-12-31"));
@@ -52,6 +57,14 @@ fn templates() -> Vec<TemplateSpec> {
         all.push(timestamp(format));
     }
     all
+}
+
+fn national(id: &str) -> TemplateSpec {
+    TemplateSpec::National { id: id.to_owned() }
+}
+
+fn regex(pattern: &str) -> TemplateSpec {
+    TemplateSpec::Regex { pattern: pattern.to_owned(), max: 12 }
 }
 
 /// A value of a template, of its kind: `seed` decides which.
@@ -158,7 +171,47 @@ fn value_of(template: &TemplateSpec, seed: u128) -> Value {
             Value::text(std::net::Ipv4Addr::from_bits(seed as u32).to_string())
         }
         TemplateSpec::Ipv6 { .. } => Value::text(std::net::Ipv6Addr::from_bits(seed).to_string()),
-        TemplateSpec::National { .. } | TemplateSpec::Regex { .. } => unreachable!("not of these"),
+        TemplateSpec::National { id } => Value::text(identifier(id, seed)),
+        TemplateSpec::Regex { pattern, .. } if pattern.starts_with("[A-W]") => {
+            let capitals: Vec<char> = ('A'..='W').collect();
+            Value::text(letters(&capitals, 2) + &letters(&digits, 6))
+        }
+        TemplateSpec::Regex { .. } => {
+            let some: Vec<char> = ('a'..='f').collect();
+            let parts = (0..length(1, 3)).map(|at| format!("-{:02}", (seed >> (at * 9)) % 100));
+            Value::text(letters(&some, 3) + &parts.collect::<String>())
+        }
+    }
+}
+
+/// A valid identifier, with separators every other time.
+fn identifier(id: &str, seed: u128) -> String {
+    let number = |shift: u32, from: u128, to: u128| from + (seed >> shift) % (to - from + 1);
+    let spaced = seed.count_ones().is_multiple_of(2);
+    let bare = match id {
+        "us_ssn" => {
+            format!("{:03}{:02}{:04}", number(0, 1, 665), number(20, 1, 99), number(40, 1, 9_999))
+        }
+        "fr_siren" => {
+            let body = format!("{:08}", number(0, 1, 99_999_999));
+            format!("{body}{}", luhn(&body))
+        }
+        _ => {
+            let mut body = format!("{:09}", number(0, 1, 111_111_110));
+            for _ in 0..2 {
+                let weights = (2..).take(body.len()).collect::<Vec<u32>>();
+                let terms = body.bytes().zip(weights.iter().rev());
+                let sum: u32 = terms.map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+                body.push_str(&(sum * 10 % 11 % 10).to_string());
+            }
+            body
+        }
+    };
+    match id {
+        _ if !spaced => bare,
+        "us_ssn" => format!("{}-{}-{}", &bare[..3], &bare[3..5], &bare[5..]),
+        "fr_siren" => format!("{} {} {}", &bare[..3], &bare[3..6], &bare[6..]),
+        _ => format!("{}.{}.{}-{}", &bare[..3], &bare[3..6], &bare[6..9], &bare[9..]),
     }
 }
 
@@ -226,6 +279,9 @@ fn every_template_has_its_modes() {
                 format: TimestampFormat::Epoch | TimestampFormat::EpochMillis,
                 ..
             } => &[Sidecar, Epoch, Pinned],
+            TemplateSpec::National { id } if id != "us_ssn" => {
+                &[Slack, Header, Sidecar, Epoch, Pinned]
+            }
             _ => &[Header, Sidecar, Epoch, Pinned],
         };
         assert_eq!(modes, expected, "{}", template.name());

@@ -11,6 +11,8 @@ use crate::vault::{Sealers, VaultStore, store_failed};
 
 /// Rows to a page.
 const PAGE: usize = 1000;
+/// Tokens of claims that are read at a time, however large.
+const TOKENS: usize = 64;
 
 /// The tokens of a domain with their values in plain, page by page. What is issued
 /// meanwhile may be in it or not.
@@ -109,18 +111,21 @@ impl Exporter<'_> {
             .filter_map(|row| claimed(&row.token))
             .map(|(_, token)| token.to_owned())
             .collect();
-        if asked.is_empty() {
-            return Ok(Vec::new());
-        }
         let id = self.method.domain().domain.id;
-        let named = self.vault.store.token_by_token(id, asked).await.map_err(store_failed)?;
-        let tenant = |row: Option<TokenRow>| {
+        let mut tenant = |row: Option<TokenRow>| -> Result<Option<String>, TokenError> {
             let Some(row) = row else { return Ok(None) };
             let opened = sealers.of(row.version)?.open(&row.token, &row.sealed)?;
             let (_, tenant) = Vaulted::opened(&opened).ok_or(TokenError::Altered)?;
             Ok(Some(tenant.to_owned()))
         };
-        named.into_iter().map(tenant).collect()
+        let mut tenants = Vec::with_capacity(asked.len());
+        for some in asked.chunks(TOKENS) {
+            let named = self.vault.store.token_by_token(id, some.to_vec()).await;
+            for row in named.map_err(store_failed)? {
+                tenants.push(tenant(row)?);
+            }
+        }
+        Ok(tenants)
     }
 }
 

@@ -1,15 +1,19 @@
+mod found;
+
 use std::collections::HashSet;
 
 use allonym_keyring::Keyring;
-use allonym_protect::{Owner, TokenError, Vaulted};
+use allonym_protect::{FaultRule, Owner, TokenError, Vaulted};
+use allonym_record::Value;
 use allonym_store::{PutOutcome, TokenRow};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use self::found::existing;
 use super::{FORMAT, Header, Line, VERSION};
 use crate::claims::{SHARED, claim_of, spent_of};
 use crate::sealing::{Sealer, subject_hash};
 use crate::upkeep::write_metadata;
-use crate::vault::{Sealers, VaultStore, store_failed};
+use crate::vault::{VaultStore, store_failed};
 
 /// Longest line, in bytes: the longest value with every character escaped, and more.
 const LONGEST_LINE: usize = 2 << 20;
@@ -48,9 +52,11 @@ enum State {
 pub enum Imported {
     /// It is stored now.
     Imported,
-    /// The value has this token already.
+    /// The value has this token already. Where the line names somebody else whom it is
+    /// about, it is about several now.
     Already,
-    /// The value has another token: that one stays.
+    /// The value has another token, or this one with another end or switched the other
+    /// way: what is there stays.
     Conflict,
     /// The token is another value's.
     Taken,
@@ -65,7 +71,7 @@ pub struct Summary {
     pub imported: u64,
     /// There already.
     pub already: u64,
-    /// Values that have another token.
+    /// Values that have another token, or the token with another end or state.
     pub conflict: u64,
     /// Tokens of other values.
     pub taken: u64,
@@ -196,7 +202,7 @@ impl<'a> Importer<'a> {
                 let line = serde_json::from_slice::<Line>(&self.buffer);
                 match line {
                     Err(_) => self.tell(report, number, invalid("it is no line of this format")),
-                    Ok(line) if line.end == Some(true) => {
+                    Ok(line) if line.end == Some(true) && line.is_last() => {
                         // Neither the header nor this line counts.
                         if line.lines != Some(number - 2) {
                             return Err(ImportError::Cut);
@@ -237,6 +243,9 @@ impl<'a> Importer<'a> {
         ours: bool,
     ) -> Result<Result<Entry, Imported>, TokenError> {
         let domain = self.method.domain();
+        if line.end.is_some() || line.lines.is_some() {
+            return Ok(Err(invalid("`end` and `lines` are of the last line, and have it alone")));
+        }
         if self.tenant.as_ref().is_some_and(|tenant| *tenant != line.tenant) {
             return Ok(Err(invalid("it is of another tenant")));
         }
@@ -245,8 +254,9 @@ impl<'a> Importer<'a> {
             return Ok(Err(invalid("whom it is about is known in the domain it comes from only")));
         }
         if let Some(claim) = &line.claim {
-            let Some(subject) = unhex(claim).filter(|_| !line.token.is_empty()) else {
-                return Ok(Err(invalid("it is no claim")));
+            let subject = match self.check_claim(line, claim) {
+                Ok(subject) => subject,
+                Err(rule) => return Ok(Err(Imported::Invalid(rule))),
             };
             let row = self.vault.claim_row(domain, self.keys, claim_of(subject, &line.token))?;
             return Ok(Ok(Entry { number, row, value: None }));
@@ -264,7 +274,7 @@ impl<'a> Importer<'a> {
             (Some(subject), None, false) if !subject.is_empty() => {
                 Some(subject_hash(&known.subject, Owner { tenant: &line.tenant, subject })?)
             }
-            (None, Some(hash), false) => match unhex(hash) {
+            (None, Some(hash), false) => match subject_of(hash) {
                 Some(subject) => Some(subject),
                 None => return Ok(Err(invalid("its subject is no hash"))),
             },
@@ -289,6 +299,20 @@ impl<'a> Importer<'a> {
             token,
         };
         Ok(Ok(Entry { number, row, value: Some(candidate.value) }))
+    }
+
+    /// Whose claim a line is, or the rule that it breaks.
+    fn check_claim(&self, line: &Line, claim: &str) -> Result<[u8; 16], String> {
+        if !line.is_bare_claim() {
+            return Err("a claim has a token and a tenant, and nothing of a token".to_owned());
+        }
+        if line.tenant.is_empty() != self.method.tenant_claim().is_none() {
+            return Err(FaultRule::NoTenant.to_string());
+        }
+        if self.method.issued(&Value::text(line.token.as_str())).as_ref() != Some(&line.token) {
+            return Err("its token is none that this class could have".to_owned());
+        }
+        subject_of(claim).ok_or_else(|| "it is no claim".to_owned())
     }
 
     /// Keeps an entry until there are enough, or one of them is of the same token or
@@ -341,11 +365,13 @@ impl<'a> Importer<'a> {
         let asked = pending.iter().filter_map(|entry| entry.row.lookup).collect();
         let rows = self.vault.store.token_by_lookup(id, asked).await.map_err(store_failed)?;
         let mut rows = rows.into_iter();
-        let known = |entry: &Entry| {
-            let row = entry.row.lookup.and_then(|_| rows.next().flatten())?;
-            Some(existing(&row, entry))
-        };
-        Ok(pending.iter().map(known).collect())
+        let (mut outcomes, mut shared) = (Vec::with_capacity(pending.len()), Vec::new());
+        for entry in pending {
+            let row = entry.row.lookup.and_then(|_| rows.next().flatten());
+            outcomes.push(row.map(|row| existing(row, entry, &mut shared)));
+        }
+        self.share(shared).await?;
+        Ok(outcomes)
     }
 
     async fn put(&self, fresh: &[&Entry]) -> Result<Vec<Imported>, ImportError> {
@@ -358,13 +384,17 @@ impl<'a> Importer<'a> {
         if put.len() != fresh.len() {
             return Err(TokenError::Altered.into());
         }
-        let outcome = |(entry, put): (&&Entry, PutOutcome)| match put {
-            PutOutcome::Inserted => Imported::Imported,
-            PutOutcome::Existing(row) => existing(&row, entry),
-            PutOutcome::TokenTaken => Imported::Taken,
-        };
-        let mut outcomes: Vec<Imported> = fresh.iter().zip(put).map(outcome).collect();
-        self.tell_equal(fresh, &mut outcomes).await?;
+        let mut shared = Vec::new();
+        let mut outcomes: Vec<Imported> = Vec::with_capacity(fresh.len());
+        for (entry, put) in fresh.iter().copied().zip(put) {
+            outcomes.push(match put {
+                PutOutcome::Inserted => Imported::Imported,
+                PutOutcome::Existing(row) => existing(row, entry, &mut shared),
+                PutOutcome::TokenTaken => Imported::Taken,
+            });
+        }
+        self.tell_equal(fresh, &mut outcomes, &mut shared).await?;
+        self.share(shared).await?;
         Ok(outcomes)
     }
 
@@ -382,34 +412,6 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    /// A taken token that is this value's is there already: what is not found by its
-    /// value is compared with it.
-    async fn tell_equal(
-        &self,
-        fresh: &[&Entry],
-        outcomes: &mut [Imported],
-    ) -> Result<(), ImportError> {
-        let domain = self.method.domain();
-        let taken = fresh.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Imported::Taken);
-        let taken: Vec<_> = taken.filter(|(entry, _)| entry.row.lookup.is_none()).collect();
-        let asked = taken.iter().map(|(entry, _)| entry.row.token.clone()).collect();
-        let rows = self.vault.store.token_by_token(domain.domain.id, asked).await;
-        let mut sealers = Sealers::new(domain, self.keys);
-        for ((entry, outcome), row) in taken.into_iter().zip(rows.map_err(store_failed)?) {
-            let Some(row) = row else { continue };
-            let equal = match &entry.value {
-                None => true,
-                Some(value) => {
-                    *sealers.of(row.version)?.open(&entry.row.token, &row.sealed)? == **value
-                }
-            };
-            if equal {
-                *outcome = Imported::Already;
-            }
-        }
-        Ok(())
-    }
-
     fn tell(&mut self, report: Report<'_>, number: u64, outcome: Imported) {
         let count = match &outcome {
             Imported::Imported => &mut self.summary.imported,
@@ -423,13 +425,13 @@ impl<'a> Importer<'a> {
     }
 }
 
-/// What an entry is whose value has this token.
-fn existing(row: &TokenRow, entry: &Entry) -> Imported {
-    if row.token == entry.row.token { Imported::Already } else { Imported::Conflict }
-}
-
 fn invalid(rule: &str) -> Imported {
     Imported::Invalid(rule.to_owned())
+}
+
+/// A subject, out of its hash in hexadecimal.
+fn subject_of(hash: &str) -> Option<[u8; 16]> {
+    unhex(hash).filter(|subject| *subject != SHARED)
 }
 
 fn unhex(text: &str) -> Option<[u8; 16]> {

@@ -192,3 +192,33 @@ async fn metadata_has_bounds(world: World) {
         assert_eq!(set, expected);
     }
 }
+
+/// Nobody asks for a reseal or a tidying, so what fails there is counted, and how is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_by_itself_is_counted() {
+    let world = World::in_postgres();
+    let (method, keys, domain) = (world.plain("note"), world.keys(), world.domain("note"));
+    let method = method.with_ttl(Some(Duration::from_secs(60)));
+    protect(&method, &emails(2), &context(&keys)).await;
+    world.pass(Duration::from_secs(120));
+    world.store.rotate(world.key, SystemTime::now()).unwrap();
+    let newest = world.keys();
+    let schema = world.home.schema.as_deref().unwrap();
+    let sql = |sql: &str| server::shared().sql(&format!("SET search_path = {schema}; {sql}"));
+    sql("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+         CREATE TRIGGER no BEFORE DELETE OR UPDATE ON tokens FOR EACH ROW EXECUTE FUNCTION no()");
+    assert_eq!(world.vault.outage().times, 0);
+    let failed = world.vault.reseal_under(&domain, &newest, 10, None).await.unwrap_err();
+    assert_eq!((world.vault.outage().times, world.vault.outage().last), (1, Some(failed)));
+    let failed = world.vault.tidy_under(&domain, 10, None).await.unwrap_err();
+    assert_eq!((world.vault.outage().times, world.vault.outage().last), (2, Some(failed)));
+    sql("DROP TRIGGER no ON tokens");
+    // A version that is missing is nobody's request either.
+    let missing = KeySet::default();
+    let failed = world.vault.reseal_under(&domain, &missing, 10, None).await.unwrap_err();
+    assert!(matches!(failed, TokenError::Key(_)), "{failed:?}");
+    assert_eq!(world.vault.outage().times, 3);
+    assert_eq!(world.vault.reseal_under(&domain, &newest, 10, None).await, Ok(2));
+    assert_eq!(world.vault.tidy_under(&domain, 10, None).await, Ok(2));
+    assert_eq!(world.vault.outage().times, 3);
+}

@@ -14,6 +14,8 @@ conformance!(
     a_number_never_gets_a_leading_zero,
     every_token_is_issued_and_then_no_more,
     what_does_not_suit_one_value_is_anothers,
+    a_refused_batch_costs_nothing,
+    the_last_numbers_go_to_whom_they_suit,
     numbers_are_not_used_twice,
     a_token_from_elsewhere_is_passed_over,
     searching_takes_no_number,
@@ -193,6 +195,50 @@ async fn what_does_not_suit_one_value_is_anothers(world: World) {
         .collect();
     let tokens = protect(&method, &values, &context(&keys)).await;
     assert_eq!(texts(&tokens).into_iter().collect::<HashSet<_>>().len(), 900);
+    assert!(values.iter().zip(&tokens).all(|(value, token)| value != token));
+}
+
+/// More values than a counter has numbers left: refused, again and again and over a
+/// restart, and all that are left are there for a batch that is smaller by one.
+async fn a_refused_batch_costs_nothing(world: World) {
+    let mut world = world;
+    let texts = |from: usize, to: usize| -> Vec<Value> {
+        (from..to).map(|n| Value::text(format!("{n:04}"))).collect()
+    };
+    let random = |world: &World| {
+        world.method("account", digits(0, 0, 4, 4), true, Canonical::Exact, Scope::Global)
+    };
+    let keys = world.keys();
+    protect(&random(&world), &texts(0, 1000), &context(&keys)).await;
+    for _ in 0..2 {
+        for _ in 0..2 {
+            let refused = try_protect(&random(&world), &texts(999, 10_000), &context(&keys)).await;
+            assert!(refused == fault(0, FaultRule::Exhausted));
+        }
+        world = world.reopened();
+    }
+    let tokens = protect(&random(&world), &texts(1000, 10_000), &context(&keys)).await;
+    assert!(tokens.iter().zip(texts(1000, 10_000)).all(|(token, value)| *token != value));
+    assert_eq!(world.count("account").await, 10_000);
+    let refused = try_protect(&random(&world), &texts(0, 1), &context(&keys)).await;
+    assert!(refused == fault(0, FaultRule::Exhausted));
+}
+
+/// Every number of a counter, where a tenth of the tokens suits texts only.
+async fn the_last_numbers_go_to_whom_they_suit(world: World) {
+    let (method, keys) = (world.format("account", digits(0, 0, 4, 4)), world.keys());
+    let values: Vec<Value> =
+        (0..10_000)
+            .map(|n| {
+                if n < 1000 {
+                    Value::text(format!("{n:04}"))
+                } else {
+                    Value::number(format!("{n}"))
+                }
+            })
+            .collect();
+    let tokens = protect(&method, &values, &context(&keys)).await;
+    assert_eq!(texts(&tokens).into_iter().collect::<HashSet<_>>().len(), 10_000);
     assert!(values.iter().zip(&tokens).all(|(value, token)| value != token));
 }
 

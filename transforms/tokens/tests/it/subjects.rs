@@ -25,7 +25,7 @@ async fn a_subject_is_erased_with_a_receipt(world: World) {
     let ours = protect(&method, &values[..2], &about(&keys, "customer-17")).await;
     let theirs = protect(&method, &values[2..], &about(&keys, "customer-18")).await;
     assert!(reveal(&method, &ours, &context(&keys)).await.unwrap() == values[..2]);
-    let Erasure { receipt, shared } = erase(&world, "note", "customer-17").await;
+    let Erasure { receipt, shared, .. } = erase(&world, "note", "customer-17").await;
     let mut names = texts(&ours);
     names.sort_unstable();
     let mut hashed = Vec::new();
@@ -68,7 +68,7 @@ async fn what_is_anothers_too_is_neither_erased_nor_forgotten(world: World) {
     for (subject, deleted, shared) in
         [("a", 1, 1), ("a", 0, 1), ("b", 0, 1), ("c", 0, 1), ("d", 0, 0)]
     {
-        let Erasure { receipt, shared: left } = erase(&world, "note", subject).await;
+        let Erasure { receipt, shared: left, .. } = erase(&world, "note", subject).await;
         assert_eq!((receipt.deleted, receipt.shared), (deleted, shared), "{subject}");
         assert_eq!(left, expected[..usize::try_from(shared).unwrap()]);
     }
@@ -168,10 +168,43 @@ async fn subjects_that_meet_in_a_batch_and_at_once(world: World) {
     let mut names: Vec<String> = texts(&all[0][..20]).iter().map(|name| (*name).into()).collect();
     names.sort_unstable();
     for number in 0..SUBJECTS {
-        let Erasure { receipt, mut shared } = erase(&world, "note", &format!("s{number}")).await;
+        let Erasure { receipt, mut shared, .. } =
+            erase(&world, "note", &format!("s{number}")).await;
         shared.sort_unstable();
         assert_eq!((receipt.deleted, shared), (0, names.clone()), "s{number}");
     }
+}
+
+/// A step that fails: the receipt is of what was deleted before it, and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_that_fails_has_a_receipt_of_what_it_deleted() {
+    let world = World::in_postgres();
+    let (method, keys) = (world.plain("note"), world.keys());
+    let values = emails(3);
+    let tokens = protect(&method, &values, &about(&keys, "a")).await;
+    protect(&method, &values[2..], &about(&keys, "b")).await;
+    assert!(reveal(&method, &tokens, &context(&keys)).await.unwrap() == values);
+    let gone = tokens[2].as_str().unwrap();
+    assert_eq!(world.vault.delete(&world.domain("note"), &[gone]).await, Ok(vec![true]));
+    let schema = world.home.schema.as_deref().unwrap();
+    let sql = |sql: &str| server::shared().sql(&format!("SET search_path = {schema}; {sql}"));
+    // Claims to what is gone cannot be deleted, and they are last.
+    sql("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+         CREATE TRIGGER no BEFORE DELETE ON tokens FOR EACH ROW
+         WHEN (starts_with(OLD.token, chr(1))) EXECUTE FUNCTION no()");
+    let Erasure { receipt, shared, failed } = erase(&world, "note", "a").await;
+    assert!(matches!(failed, Some(TokenError::Unavailable(_))), "{failed:?}");
+    assert_eq!((receipt.deleted, receipt.shared, shared), (2, 0, Vec::new()));
+    assert!(receipt.incomplete);
+    assert!(serde_json::to_string(&receipt).unwrap().ends_with("\"incomplete\":true}"));
+    for token in &tokens {
+        let found = reveal(&method, std::slice::from_ref(token), &context(&keys)).await;
+        assert!(found == fault(0, FaultRule::BadMark));
+    }
+    sql("DROP TRIGGER no ON tokens");
+    let Erasure { receipt, failed, .. } = erase(&world, "note", "a").await;
+    assert_eq!((receipt.deleted, receipt.incomplete, failed), (0, false, None));
+    assert!(!serde_json::to_string(&receipt).unwrap().contains("incomplete"));
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -9,6 +9,9 @@ use super::*;
 conformance!(
     what_is_exported_is_imported_as_it_was,
     claims_move_with_their_tokens,
+    a_line_has_what_its_kind_has,
+    what_a_file_says_is_about_others_too_is_shared,
+    another_end_or_state_is_a_conflict,
     lines_are_reported_one_by_one,
     an_import_goes_on_where_it_ended,
     random_tokens_are_there_already,
@@ -118,6 +121,133 @@ async fn claims_move_with_their_tokens(world: World) {
         let erased = world.vault.erase(&domain, Owner { tenant: "", subject }).await.unwrap();
         assert_eq!(erased.shared, texts(&tokens));
     }
+}
+
+/// A claim is one to a token of this class, and no line has what another kind of line has.
+async fn a_line_has_what_its_kind_has(world: World) {
+    let scope = Scope::Tenant("tenant".into());
+    let tenants = world.method("tenants", TokenTemplate::Plain, false, Canonical::Exact, scope);
+    let cards =
+        world.format("cards", TokenTemplate::Digits { keep: Keep::default(), min: 4, max: 9 });
+    let plain = world.plain("note");
+    let good = format!("tok_{}", token(1));
+    let subject = "00112233445566778899aabbccddeeff";
+    let claim = |token: &str, more: &str| {
+        format!("{{\"claim\":\"{subject}\",\"token\":\"{token}\"{more}}}")
+    };
+    let row = |more: &str| format!("{{\"token\":\"{good}\",\"value\":\"v\"{more}}}");
+    let long = "7".repeat(5000);
+    for (method, line, expected) in [
+        (&plain, claim(&long, ""), "its token is none"),
+        (&plain, claim("a\\u0000b", ""), "its token is none"),
+        (&plain, claim("", ""), "its token is none"),
+        (&plain, claim("1234", ""), "its token is none"),
+        (&plain, claim(&good.to_uppercase(), ""), "its token is none"),
+        (&cards, claim(&long, ""), "its token is none"),
+        (&cards, claim("12a4", ""), "its token is none"),
+        (&plain, claim(&good, ",\"tenant\":\"a\""), "tenant"),
+        (&tenants, claim(&good, ""), "tenant"),
+        (&plain, claim(&good, ",\"value\":\"v\""), "nothing of a token"),
+        (&plain, claim(&good, ",\"kind\":\"text\""), "nothing of a token"),
+        (&plain, claim(&good, ",\"created\":1"), "nothing of a token"),
+        (&plain, claim(&good, ",\"expires\":1"), "nothing of a token"),
+        (&plain, claim(&good, ",\"disabled\":true"), "nothing of a token"),
+        (&plain, claim(&good, ",\"subject\":\"a\""), "nothing of a token"),
+        (&plain, claim(&good, ",\"shared\":true"), "nothing of a token"),
+        (&plain, claim(&good, ",\"meta\":{\"a\":\"b\"}"), "nothing of a token"),
+        (&plain, claim(&good, "").replace(subject, &"f".repeat(32)), "no claim"),
+        (&plain, claim(&good, "").replace(subject, "0011"), "no claim"),
+        (&plain, claim(&good, ",\"end\":false"), "`end` and `lines`"),
+        (&plain, row(",\"end\":false"), "`end` and `lines`"),
+        (&plain, row(",\"end\":true,\"lines\":1"), "`end` and `lines`"),
+        (&plain, row(",\"lines\":1"), "`end` and `lines`"),
+        (&plain, row(&format!(",\"subject_hash\":\"{}\"", "f".repeat(32))), "no hash"),
+        (&plain, row(""), ""),
+        (&plain, claim(&good, ""), ""),
+        (&tenants, claim(&good, ",\"tenant\":\"a\""), ""),
+        (&cards, claim("1234", ""), ""),
+    ] {
+        let header = format!(
+            "{{\"format\":\"allonym-tokens\",\"version\":1,\"domain\":\"{}\"}}",
+            method.domain().domain.id
+        );
+        let text = format!("{header}\n{line}\n{{\"end\":true,\"lines\":1}}\n");
+        let (end, told) = import(&world, method, &text, 1 << 20).await;
+        let end = end.unwrap();
+        match &told[..] {
+            [(2, Imported::Invalid(rule))] => {
+                assert!(!expected.is_empty() && rule.contains(expected), "{line:.99}: {rule}");
+            }
+            told => assert!(expected.is_empty() && end.imported == 1, "{line:.99}: {told:?}"),
+        }
+    }
+}
+
+/// The row is about one, the file says another: erasing either of them leaves it.
+async fn what_a_file_says_is_about_others_too_is_shared(world: World) {
+    let keys = world.keys();
+    for (random, name) in [(false, "convergent"), (true, "random")] {
+        let scope = Scope::Global;
+        let method = world.method(name, TokenTemplate::Plain, random, Canonical::Exact, scope);
+        let domain = world.domain(name);
+        let tokens = protect(&method, &emails(4), &about(&keys, "a")).await;
+        let unnamed = protect(&method, &[Value::text("nobody's")], &context(&keys)).await;
+        let text = export(&world, &method).await;
+        let names = texts(&tokens);
+        let line = |token: &str, more: &str| -> String {
+            let line = text.lines().find(|line| line.contains(token)).unwrap();
+            let (line, _) = line.split_once(",\"subject_hash\"").unwrap_or((line, ""));
+            format!("{}{more}}}\n", line.trim_end_matches('}'))
+        };
+        let header = text.lines().next().unwrap();
+        let lines = [
+            line(names[0], ",\"subject\":\"b\""),
+            line(names[1], ",\"shared\":true"),
+            line(names[2], ",\"subject\":\"a\""),
+            line(names[3], ""),
+            line(unnamed[0].as_str().unwrap(), ",\"subject\":\"b\""),
+        ];
+        let file = format!("{header}\n{}{{\"end\":true,\"lines\":5}}\n", lines.concat());
+        for _ in 0..2 {
+            let (end, told) = import(&world, &method, &file, 1 << 20).await;
+            assert_eq!(end, Ok(Summary { already: 5, ..Summary::default() }), "{name}: {told:?}");
+        }
+        let sorted = |tokens: &[&str]| {
+            let mut tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
+            tokens.sort_unstable();
+            tokens
+        };
+        for (subject, deleted, left) in [
+            ("b", 0, sorted(&[names[0], unnamed[0].as_str().unwrap()])),
+            ("a", 2, sorted(&names[..2])),
+        ] {
+            let owner = Owner { tenant: "", subject };
+            let erased = world.vault.erase(&domain, owner).await.unwrap();
+            assert_eq!(
+                (erased.receipt.deleted, erased.shared),
+                (deleted, left),
+                "{name} {subject}"
+            );
+        }
+        assert!(reveal(&method, &tokens[..2], &context(&keys)).await.unwrap() == emails(2));
+    }
+}
+
+async fn another_end_or_state_is_a_conflict(world: World) {
+    let (method, keys, domain) = (world.plain("note"), world.keys(), world.domain("note"));
+    let tokens = protect(&method, &emails(3), &about(&keys, "a")).await;
+    let names = texts(&tokens);
+    let before = export(&world, &method).await;
+    world.vault.set_disabled(&domain, &names[..1], true).await.unwrap();
+    let end = world.now() + Duration::from_secs(3600);
+    world.vault.set_expiry(&domain, &names[1..2], Some(end)).await.unwrap();
+    let states = world.vault.states(&domain, &names).await.unwrap();
+    let (end, _) = import(&world, &method, &before, 1 << 20).await;
+    assert_eq!(end, Ok(Summary { already: 1, conflict: 2, ..Summary::default() }));
+    assert_eq!(world.vault.states(&domain, &names).await.unwrap(), states);
+    let after = export(&world, &method).await;
+    let (end, _) = import(&world, &method, &after, 1 << 20).await;
+    assert_eq!(end, Ok(Summary { already: 3, ..Summary::default() }));
 }
 
 const HEADER: &str = "{\"format\":\"allonym-tokens\",\"version\":1}";

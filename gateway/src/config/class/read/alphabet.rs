@@ -1,4 +1,6 @@
-use regex_syntax::ParserBuilder;
+use allonym_protect::can_be_in_alphabet;
+use regex_syntax::ast::{self, Ast, ClassSetItem, Visitor};
+use regex_syntax::hir::translate::Translator;
 use regex_syntax::hir::{Class, HirKind};
 
 /// Most characters an alphabet can have: FF1 takes a radix up to 2^16.
@@ -13,13 +15,17 @@ pub(super) enum AlphabetError {
     TooFew,
     /// More than 2^16 characters.
     TooMany,
+    /// A character that is written out and can be in no alphabet.
+    Unfit(char),
 }
 
 /// The characters of a class in the syntax of regular expressions, as first and last of
-/// each range in the order of their code points: `09AZaz` for `[0-9A-Za-z]`.
+/// each range in the order of their code points: `09AZaz` for `[0-9A-Za-z]`. Of ranges and
+/// named classes those that can be in no alphabet are left out.
 pub(super) fn expand(typed: &str) -> Result<String, AlphabetError> {
-    let parsed = ParserBuilder::new().nest_limit(16).build().parse(typed);
-    let parsed = parsed.map_err(|_| AlphabetError::NotAClass)?;
+    let parsed = ast::parse::ParserBuilder::new().nest_limit(16).build().parse(typed);
+    let ast = parsed.map_err(|_| AlphabetError::NotAClass)?;
+    let parsed = Translator::new().translate(typed, &ast).map_err(|_| AlphabetError::NotAClass)?;
     let ranges: Vec<(char, char)> = match parsed.kind() {
         HirKind::Class(Class::Unicode(class)) => {
             class.iter().map(|range| (range.start(), range.end())).collect()
@@ -33,15 +39,69 @@ pub(super) fn expand(typed: &str) -> Result<String, AlphabetError> {
         }
         _ => return Err(AlphabetError::NotAClass),
     };
-    let count = |(first, last): &(char, char)| {
-        (*first..=*last).size_hint().1.map_or(u32::MAX, |n| u32::try_from(n).unwrap_or(u32::MAX))
-    };
-    let size = ranges.iter().map(count).fold(0_u32, u32::saturating_add);
+    let has = |symbol| ranges.iter().any(|(first, last)| (*first..=*last).contains(&symbol));
+    let unfit = |symbol: &char| has(*symbol) && !can_be_in_alphabet(*symbol);
+    if let Some(symbol) = written_out(&ast).into_iter().find(unfit) {
+        return Err(AlphabetError::Unfit(symbol));
+    }
+    let (alphabet, size) = fitting(&ranges);
     match size {
         0..2 => Err(AlphabetError::TooFew),
-        2..=MOST => Ok(ranges.iter().flat_map(|(first, last)| [*first, *last]).collect()),
+        2..=MOST => Ok(alphabet),
         _ => Err(AlphabetError::TooMany),
     }
+}
+
+/// The same ranges without the characters that can be in no alphabet, and how many are left.
+fn fitting(ranges: &[(char, char)]) -> (String, u32) {
+    let (mut alphabet, mut size) = (String::new(), 0_u32);
+    let mut run: Option<(char, char)> = None;
+    let all = ranges.iter().flat_map(|(first, last)| *first..=*last);
+    for symbol in all.filter(|symbol| can_be_in_alphabet(*symbol)) {
+        size = size.saturating_add(1);
+        run = match run {
+            Some((first, last)) if u32::from(last) + 1 == u32::from(symbol) => {
+                Some((first, symbol))
+            }
+            ended => {
+                alphabet.extend(ended.into_iter().flat_map(|(first, last)| [first, last]));
+                Some((symbol, symbol))
+            }
+        };
+    }
+    alphabet.extend(run.into_iter().flat_map(|(first, last)| [first, last]));
+    (alphabet, size)
+}
+
+/// The characters that are written out one by one, not as a range or by a name.
+fn written_out(ast: &Ast) -> Vec<char> {
+    struct Literals(Vec<char>);
+
+    impl Visitor for Literals {
+        type Output = Vec<char>;
+        type Err = std::convert::Infallible;
+
+        fn finish(self) -> Result<Vec<char>, Self::Err> {
+            Ok(self.0)
+        }
+
+        fn visit_pre(&mut self, ast: &Ast) -> Result<(), Self::Err> {
+            if let Ast::Literal(literal) = ast {
+                self.0.push(literal.c);
+            }
+            Ok(())
+        }
+
+        fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), Self::Err> {
+            if let ClassSetItem::Literal(literal) = item {
+                self.0.push(literal.c);
+            }
+            Ok(())
+        }
+    }
+
+    let Ok(literals) = ast::visit(ast, Literals(Vec::new()));
+    literals
 }
 
 /// Whether an expanded alphabet has this character.
@@ -70,7 +130,19 @@ mod tests {
             ("[abc]", Ok("ac")),
             ("[bdfa]", Ok("abddff")),
             ("[a-z&&[^aeiou]]", Ok("bdfhjnptvz")),
-            (r"[\u{370}-\u{3FF}]", Ok("\u{370}\u{3FF}")),
+            (r"[\u{3B1}-\u{3C9}]", Ok("\u{3B1}\u{3C9}")),
+            // A comma that is a Greek question mark changes, and two are not assigned.
+            (r"[\u{376}-\u{37F}]", Ok("\u{376}\u{377}\u{37A}\u{37D}\u{37F}\u{37F}")),
+            ("[!-/]", Ok("!)+/")),
+            (r"[ab\u{300}-\u{302}]", Ok("ab")),
+            (r"[ab\u{301}]", Err(AlphabetError::Unfit('\u{301}'))),
+            (r"a|b|\u{301}", Err(AlphabetError::Unfit('\u{301}'))),
+            (r"[ab\u{378}]", Err(AlphabetError::Unfit('\u{378}'))),
+            (r"[ab\u{212B}]", Err(AlphabetError::Unfit('\u{212B}'))),
+            ("[ab*]", Err(AlphabetError::Unfit('*'))),
+            (r"[a-z&&[^\u{301}]]", Ok("az")),
+            (r"[ab\u{301}&&[a-z]]", Ok("ab")),
+            (r"[\u{300}-\u{302}]", Err(AlphabetError::TooFew)),
             (r"[\x30-\x31]", Ok("01")),
             ("(?i)[a-b]", Ok("ABab")),
             ("[a-zé]", Ok("azéé")),
@@ -85,8 +157,7 @@ mod tests {
             (r"[\p{Nonsense}]", Err(AlphabetError::NotAClass)),
             (".", Err(AlphabetError::TooMany)),
             (r"\w", Err(AlphabetError::TooMany)),
-            (r"[\u{0}-\u{FFFF}]", Ok("\u{0}\u{FFFF}")),
-            (r"[\u{0}-\u{10FFF}]", Err(AlphabetError::TooMany)),
+            (r"[\u{0}-\u{10FFFF}]", Err(AlphabetError::TooMany)),
         ] {
             assert_eq!(expand(typed), expected.map(str::to_owned), "{typed}");
         }

@@ -1,5 +1,6 @@
 use allonym_protect::{
     DateFormat, EmailPart, MethodSpec, TemplateSpec, TimestampFormat, VersionMode,
+    can_be_in_alphabet,
 };
 
 use super::Reader;
@@ -37,6 +38,8 @@ const OWN: [&str; 14] = [
     "id",
     "pattern",
 ];
+
+const UNFIT: &str = "combining marks, unassigned characters, those that change under normalisation form C, `*` and `•` can be in no alphabet and cannot pass; of ranges and named classes they are left out";
 
 const TEMPLATES: &str = "pan, iban, national, ssn, phone, digits, alphanumeric, string, email, integer, decimal, date, timestamp, uuid, ipv4, ipv6 or regex";
 
@@ -102,31 +105,7 @@ impl Reader<'_> {
     }
 
     fn string(&mut self) -> Option<TemplateSpec> {
-        let Some(typed) = self.typed.alphabet.clone() else {
-            let hint = "a character class, for instance `alphabet: \"[0-9A-Za-z]\"`";
-            self.problems.add(self.at, "template `string` needs an `alphabet`", hint);
-            return None;
-        };
-        let alphabet = match alphabet::expand(&typed.value) {
-            Ok(alphabet) => alphabet,
-            Err(error) => {
-                let (message, hint) = match error {
-                    AlphabetError::NotAClass => (
-                        "`alphabet` is not a character class",
-                        "for instance `'[0-9A-Za-z]'`, `'[\\p{Greek}&&\\p{Ll}]'` or `'[\\u{370}-\\u{3FF}]'`",
-                    ),
-                    AlphabetError::TooFew => {
-                        ("`alphabet` has fewer than 2 characters", "nothing could change")
-                    }
-                    AlphabetError::TooMany => (
-                        "`alphabet` has more than 65536 characters",
-                        "name the characters that occur; for any text use `method: siv`",
-                    ),
-                };
-                self.problems.add(typed.at, message, hint);
-                return None;
-            }
-        };
+        let alphabet = self.alphabet()?;
         let pass = self.typed.pass.clone();
         if let Some(pass) = &pass
             && pass.value.chars().any(|symbol| alphabet::has(&alphabet, symbol))
@@ -134,9 +113,47 @@ impl Reader<'_> {
             let hint = "a character either changes or stays where it stands: take it out of one";
             self.problems.add(pass.at, "`pass` has a character of the `alphabet`", hint);
         }
+        if let Some(pass) = &pass
+            && let Some(symbol) = pass.value.chars().find(|symbol| !can_be_in_alphabet(*symbol))
+        {
+            let message = format!("`pass` has {}", code_point(symbol));
+            self.problems.add(pass.at, message, UNFIT);
+        }
         let pass = pass.map(|pass| pass.value).unwrap_or_default();
         let (keep, (min, max)) = (self.keep(), self.lengths(None)?);
         Some(TemplateSpec::String { alphabet, pass, keep, min, max })
+    }
+
+    fn alphabet(&mut self) -> Option<String> {
+        let Some(typed) = self.typed.alphabet.clone() else {
+            let hint = "a character class, for instance `alphabet: \"[0-9A-Za-z]\"`";
+            self.problems.add(self.at, "template `string` needs an `alphabet`", hint);
+            return None;
+        };
+        let error = match alphabet::expand(&typed.value) {
+            Ok(alphabet) => return Some(alphabet),
+            Err(error) => error,
+        };
+        let unfit;
+        let (message, hint) = match error {
+            AlphabetError::Unfit(symbol) => {
+                unfit = format!("`alphabet` has {}", code_point(symbol));
+                (&*unfit, UNFIT)
+            }
+            AlphabetError::NotAClass => (
+                "`alphabet` is not a character class",
+                "for instance `'[0-9A-Za-z]'`, `'[\\p{Greek}&&\\p{Ll}]'` or `'[\\u{370}-\\u{3FF}]'`",
+            ),
+            AlphabetError::TooFew => {
+                ("`alphabet` has fewer than 2 characters", "nothing could change")
+            }
+            AlphabetError::TooMany => (
+                "`alphabet` has more than 65536 characters",
+                "name the characters that occur; for any text use `method: siv`",
+            ),
+        };
+        self.problems.add(typed.at, message, hint);
+        None
     }
 
     fn integer(&mut self) -> Option<TemplateSpec> {
@@ -301,6 +318,11 @@ impl Reader<'_> {
             _ => Some(()),
         }
     }
+}
+
+/// How a character is named that may not be seen by itself.
+fn code_point(symbol: char) -> String {
+    format!("U+{:04X}", u32::from(symbol))
 }
 
 /// Its own keys.
