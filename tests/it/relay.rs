@@ -1,6 +1,7 @@
 //! PostgreSQL behind the relay: the real server, real clients, and a gateway in between.
 
 mod bytes;
+mod drivers;
 mod faults;
 mod logins;
 mod sessions;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Where the suites are.
-fn suites() -> PathBuf {
+pub(super) fn suites() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("postgres")
 }
 
