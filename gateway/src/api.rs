@@ -56,6 +56,22 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Who may log in to databases, without their verifiers.
+    DbUsers,
+    /// A login for a database user: what its password is verified by.
+    PutDbUser {
+        /// The user's name in `callers: { users: }`.
+        name: String,
+        /// The verifier, as PostgreSQL writes it (`SCRAM-SHA-256$…`).
+        verifier: String,
+        /// Whether an earlier one makes way.
+        replace: bool,
+    },
+    /// Ends a login; sessions that are open stay.
+    RemoveDbUser {
+        /// The user's name.
+        name: String,
+    },
     /// Tokens of a class, with what is known of them but for their values.
     Tokens {
         /// The class.
@@ -156,6 +172,17 @@ impl Drop for Batch {
     }
 }
 
+/// A login for a database user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DbUserView {
+    /// Its name.
+    pub name: String,
+    /// The connectors that know the user.
+    pub connectors: Vec<String>,
+    /// When its password was set, in seconds since 1970.
+    pub set: u64,
+}
+
 /// The answers.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "reply", content = "content", rename_all = "snake_case")]
@@ -170,6 +197,8 @@ pub enum Reply {
     ApiToken(String),
     /// To [`Request::ApiTokens`].
     ApiTokens(Vec<ApiTokenView>),
+    /// To [`Request::DbUsers`].
+    DbUsers(Vec<DbUserView>),
     /// To [`Request::Tokens`].
     Tokens(TokenPage),
     /// To [`Request::CountTokens`].

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod completions;
+pub mod db_users;
 pub mod explain;
 pub mod init;
 pub mod keys;
@@ -67,6 +68,9 @@ pub enum Verb {
     /// Tokens that authenticate callers.
     #[command(subcommand)]
     ApiTokens(api_tokens::Verb),
+    /// Logins of database users.
+    #[command(subcommand)]
+    DbUsers(db_users::Verb),
     /// Tokens in the store: what is known of them, and what becomes of them.
     #[command(subcommand)]
     Tokens(tokens::Verb),
@@ -115,6 +119,7 @@ pub fn carry_out(arguments: Arguments) -> ExitCode {
         Verb::Reveal(arguments) => values::run(config, arguments, values::Way::Reveal, &out),
         Verb::Keys(verb) => keys::run(config, verb, &out),
         Verb::ApiTokens(verb) => api_tokens::run(config, verb, &out),
+        Verb::DbUsers(verb) => db_users::run(config, verb, &out),
         Verb::Tokens(verb) => tokens::run(config, verb, &out),
         Verb::Audit(verb) => audit::run(config, verb, &out),
         Verb::Backup(arguments) => backup::run(config, arguments, &out),

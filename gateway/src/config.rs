@@ -20,7 +20,6 @@ mod entries;
 mod error;
 mod keys;
 mod located;
-mod secret;
 mod service;
 mod store;
 mod units;
@@ -31,6 +30,7 @@ use serde::Deserialize;
 
 pub use access::{Budget, OnBudget, Purpose, Rule};
 pub use admin::{Admin, AdminRight, AdminTls, LocalUser, Operator};
+pub use allonym_contract::config::{SecretError, SecretRef};
 pub use case::{Case, Given, Scalar};
 pub use class::{
     Class, Protection, Stored, is_deterministic, is_reversible, is_stored, method_name,
@@ -39,7 +39,6 @@ pub use connectors::{Connector, ConnectorConfig};
 pub use error::{ConfigError, ConfigErrors};
 pub use keys::{Key, Rotate};
 pub use located::Located;
-pub use secret::{SecretError, SecretRef};
 pub use service::{Audit, Durability, Seal, SealKind};
 pub use store::{Postgres, Store, StoreKind};
 
@@ -119,7 +118,7 @@ impl Config {
         let mut problems = Problems::new(file);
         connectors::check_types(&typed.connectors, &mut problems);
         problems.finish()?;
-        let connectors = connectors::read(text).map_err(|e| fail(&e))?;
+        let connectors = connectors::read(text, &typed.connectors).map_err(|e| fail(&e))?;
 
         let mut problems = Problems::new(file);
         let config = typed.convert(connectors, file, &mut problems);

@@ -12,7 +12,7 @@ mod jwt;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -27,7 +27,17 @@ pub use jwt::{JwtAlgorithm, JwtConfig, JwtConfigError, JwtVerifier};
 pub struct Identifier {
     tokens: Arc<TokenBook>,
     jwt: Option<Arc<JwtVerifier>>,
+    users: HashMap<String, DatabaseUser>,
     anonymous: Anonymous,
+}
+
+/// A user of a database connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseUser {
+    /// The role of `access:` it has.
+    pub role: String,
+    /// The purpose that is fixed for it.
+    pub purpose: Option<String>,
 }
 
 /// What becomes of a caller without a credential.
@@ -70,6 +80,8 @@ pub enum Reason {
     NotAccepted,
     /// No API token has this id.
     UnknownToken,
+    /// The configuration has no such database user.
+    UnknownUser,
     /// The id is known, the secret is wrong.
     WrongSecret,
     /// It was revoked.
@@ -114,7 +126,14 @@ impl Identifier {
         jwt: Option<Arc<JwtVerifier>>,
         anonymous: Anonymous,
     ) -> Self {
-        Self { tokens, jwt, anonymous }
+        Self { tokens, jwt, users: HashMap::new(), anonymous }
+    }
+
+    /// The same, that knows these users of a database connector.
+    #[must_use]
+    pub fn with_users(mut self, users: HashMap<String, DatabaseUser>) -> Self {
+        self.users = users;
+        self
     }
 
     /// Who this is, now.
@@ -141,6 +160,10 @@ impl Identifier {
             ([Credential::ApiToken(text)], _) => self.tokens.verify(text, now),
             ([Credential::Jwt(text)], Some(jwt)) => jwt.verify(text, now),
             ([Credential::Jwt(_)], None) => Err(IdentityError::Invalid(Reason::NotAccepted)),
+            ([Credential::DatabaseUser(name)], _) => match self.users.get(name) {
+                Some(user) => Ok(Arc::new(database_user(name, user))),
+                None => Err(IdentityError::Invalid(Reason::UnknownUser)),
+            },
             ([Credential::Unreadable], _) => Err(IdentityError::Invalid(Reason::Malformed)),
             // Whose rights would count? A caller brings one credential.
             ([_, _, ..], _) => Err(IdentityError::Invalid(Reason::Ambiguous)),
@@ -159,6 +182,7 @@ impl Reason {
             Self::Ambiguous => "ambiguous",
             Self::NotAccepted => "not-accepted",
             Self::UnknownToken => "unknown-token",
+            Self::UnknownUser => "unknown-user",
             Self::WrongSecret => "wrong-secret",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
@@ -199,6 +223,19 @@ impl From<IdentityError> for Refusal {
                 "the credential cannot be judged now: try again later",
             ),
         }
+    }
+}
+
+fn database_user(name: &str, user: &DatabaseUser) -> Principal {
+    let name = format!("db:{name}");
+    Principal {
+        budget_key: name.clone(),
+        name,
+        kind: PrincipalKind::DatabaseUser,
+        roles: vec![user.role.clone()],
+        purpose: user.purpose.clone(),
+        claims: BTreeMap::new(),
+        expires: None,
     }
 }
 

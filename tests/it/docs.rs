@@ -375,6 +375,20 @@ fn every_rule_has_a_row() {
 }
 
 #[test]
+fn every_rule_of_the_relay_has_a_row() {
+    let rules = literals(&sources(&["connectors/postgres/src"]), &["Fault::"]);
+    assert!(rules.len() > 10, "{rules:?}");
+    let page = page("docs/postgres.md");
+    let (_, table) = page.split_once("## What is refused").unwrap();
+    let rows = table.split("\n## ").next().unwrap_or_default();
+    // It cannot start, or the system is broken.
+    let inside = ["listen", "threads", "no-randomness"];
+    for rule in rules.iter().filter(|rule| !inside.contains(&&***rule)) {
+        assert!(rows.contains(&format!("`{rule}`")), "docs/postgres.md does not name `{rule}`");
+    }
+}
+
+#[test]
 fn every_metric_has_a_row() {
     let sources = sources(&["connectors/http/src", "gateway/src"]);
     let metrics = literals(&sources, &["registry.register(", "registry.register_with_unit("]);

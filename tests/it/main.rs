@@ -15,6 +15,7 @@ mod layers;
 mod lifecycle;
 mod pins;
 mod postgres_store;
+mod relay;
 mod roles;
 mod server;
 mod tokens;

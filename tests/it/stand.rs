@@ -174,6 +174,11 @@ impl Stand {
         self.process.take().unwrap().wait().unwrap()
     }
 
+    /// Waits until the gateway has stopped.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.process.take().unwrap().wait().unwrap()
+    }
+
     /// One command of the gateway's own.
     pub(crate) fn allonym(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).stdin(Stdio::null()).output().unwrap()

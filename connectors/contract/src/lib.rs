@@ -12,6 +12,7 @@
 //!                        ──▶ upstream
 //! ```
 
+pub mod config;
 mod connector;
 mod crossing;
 mod guard;

@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 /// Who is on the wire, as authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// How the audit log names it: `token:NAME`, `jwt:SUBJECT`, `user:NAME`, `anonymous`.
+    /// How the audit log names it: `token:NAME`, `jwt:SUBJECT`, `user:NAME`,
+    /// `db:NAME`, `anonymous`.
     pub name: String,
     /// How it was authenticated.
     pub kind: PrincipalKind,
@@ -32,6 +33,8 @@ pub enum PrincipalKind {
     Jwt,
     /// A user of the local socket.
     LocalUser,
+    /// A login of a database connector.
+    DatabaseUser,
     /// Nobody: no credential was brought, and the connector allows that.
     Anonymous,
 }
@@ -55,6 +58,9 @@ pub enum Credential {
     ApiToken(Zeroizing<String>),
     /// A JSON Web Token, without the word `Bearer`.
     Jwt(Zeroizing<String>),
+    /// A user of a database, who proved to the connector (or to the server behind it) who
+    /// it is.
+    DatabaseUser(String),
     /// A credential the connector could not read (not text, twice, empty).
     Unreadable,
 }

@@ -2,20 +2,18 @@
 
 mod check;
 mod route;
-mod units;
 
 use std::fmt;
 use std::path::PathBuf;
 
-use allonym_contract::{Location, PlaceSpec};
+use allonym_contract::PlaceSpec;
+use allonym_contract::config::{ConfigFault, Size, Time, TlsChoice, UpstreamTls};
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_saphyr::Spanned;
 
 pub(crate) use check::{Scheme, UpstreamAddress};
 pub(crate) use route::{ParsedRoute, Segment, Template};
-pub use units::{Size, Time};
 
 /// One HTTP connector: where it listens, what stands behind it, who may call, which
 /// routes it knows and which of their fields are protected.
@@ -54,45 +52,6 @@ pub struct HttpConfig {
     /// `METHOD /path/{param}` and what is protected there.
     #[serde(default)]
     pub routes: Routes,
-}
-
-/// TLS toward the clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TlsChoice {
-    /// Plain text, knowingly.
-    Off,
-    /// A certificate chain and its key.
-    Pem(TlsFiles),
-}
-
-/// Where certificate and key are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsFiles {
-    /// The chain, PEM, the leaf first.
-    pub cert: PathBuf,
-    /// The key.
-    pub key: KeyFile,
-}
-
-/// A private key is never written into the configuration itself.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyFile {
-    /// PEM.
-    pub file: PathBuf,
-}
-
-/// How the upstream's certificate is verified.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UpstreamTls {
-    /// The authorities to trust, PEM; without it those of the system.
-    #[serde(default)]
-    pub ca: Option<PathBuf>,
-    /// The name in the certificate, where it is not the host of `upstream`.
-    #[serde(default)]
-    pub name: Option<String>,
 }
 
 /// Who may call, and how they say who they are.
@@ -226,18 +185,6 @@ pub struct RouteEntry {
     pub entries: Vec<(Spanned<String>, Spanned<String>)>,
 }
 
-/// Something in the configuration that cannot be meant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConfigFault {
-    /// Where.
-    pub location: Location,
-    /// What.
-    pub message: String,
-    /// What to write instead.
-    pub hint: Option<String>,
-}
-
 impl HttpConfig {
     /// What the plan is made from: one place for each route, its rules numbered in the
     /// order in which they stand.
@@ -279,59 +226,6 @@ impl Default for Limits {
             upstream_idle_timeout: Time::seconds(30),
             drain_timeout: Time::seconds(30),
         }
-    }
-}
-
-impl ConfigFault {
-    pub(crate) fn new(location: Location, message: impl Into<String>) -> Self {
-        Self { location, message: message.into(), hint: None }
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-/// Where a value stands.
-pub(crate) fn location<T>(spanned: &Spanned<T>) -> Location {
-    let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    Location {
-        line: narrow(spanned.referenced.line()),
-        column: narrow(spanned.referenced.column()),
-    }
-}
-
-impl<'de> Deserialize<'de> for TlsChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Choice;
-        impl<'de> Visitor<'de> for Choice {
-            type Value = TlsChoice;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`{ cert: FILE, key: { file: FILE } }` or the word `off`")
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<TlsChoice, E> {
-                match word {
-                    "off" => Ok(TlsChoice::Off),
-                    _ => Err(E::invalid_value(de::Unexpected::Other("another word"), &self)),
-                }
-            }
-
-            fn visit_bool<E: de::Error>(self, on: bool) -> Result<TlsChoice, E> {
-                if on {
-                    Err(E::invalid_value(de::Unexpected::Bool(on), &self))
-                } else {
-                    Ok(TlsChoice::Off)
-                }
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TlsChoice, A::Error> {
-                TlsFiles::deserialize(MapAccessDeserializer::new(map)).map(TlsChoice::Pem)
-            }
-        }
-        deserializer.deserialize_any(Choice)
     }
 }
 

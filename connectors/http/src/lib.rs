@@ -28,8 +28,7 @@ mod upstream;
 
 pub use access_log::{AccessLog, AccessRecord};
 pub use config::{
-    Anonymous, Callers, ConfigFault, HttpConfig, Jwks, JwtCallers, KeyFile, Limits, RouteEntry,
-    Routes, Size, Time, TlsChoice, TlsFiles, Unlisted, UpstreamTls,
+    Anonymous, Callers, HttpConfig, Jwks, JwtCallers, Limits, RouteEntry, Routes, Unlisted,
 };
 pub use listener::HttpConnector;
 pub use metrics::Metrics;

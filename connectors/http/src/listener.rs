@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use allonym_contract::config::{ConfigFault, TlsChoice, TlsFiles, location};
 use allonym_contract::{Connector, Fault, Guard, Refusal, Shutdown};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::access_log::AccessLog;
-use crate::config::{ConfigFault, HttpConfig, TlsChoice, TlsFiles, location};
+use crate::config::HttpConfig;
 use crate::metrics::{Lasting, Metrics};
 use crate::place::Site;
 use crate::session::{Client, Conversation};

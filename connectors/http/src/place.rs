@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use allonym_contract::config::ConfigFault;
 use allonym_contract::{Guard, Use};
 use allonym_record::codec::json::{Limits, Program};
 use allonym_record::{Path, Selector};
 use http::{HeaderName, Method};
 
-use crate::config::{ConfigFault, HttpConfig, ParsedRoute, Segment, Template, Unlisted};
+use crate::config::{HttpConfig, ParsedRoute, Segment, Template, Unlisted};
 use crate::target::Target;
 use crate::upstream::Upstream;
 

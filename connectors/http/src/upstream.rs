@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use allonym_contract::config::{ConfigFault, UpstreamTls, location};
 use allonym_contract::{Fault, Refusal};
 use http::HeaderValue;
 use rustls::pki_types::pem::PemObject;
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::config::{ConfigFault, HttpConfig, Scheme, UpstreamAddress, UpstreamTls, location};
+use crate::config::{HttpConfig, Scheme, UpstreamAddress};
 use crate::stream::{Socket, UpstreamLink};
 
 /// What stands behind the connector.

@@ -8,6 +8,7 @@ use allonym_contract::{
 use allonym_keyring::NamespaceId;
 use allonym_protect::Owner;
 use allonym_record::{CannotInsert, Field, Record, Value};
+use zeroize::Zeroizing;
 
 use super::{Batch, Operator, OperatorRight, Problem, Reply, Request, Shown, TokenChange};
 use crate::plan::local_place;
@@ -116,7 +117,10 @@ const fn needed(request: &Request) -> Option<OperatorRight> {
         | Request::Reload
         | Request::CreateApiToken { .. }
         | Request::ApiTokens
-        | Request::RevokeApiToken { .. } => Some(OperatorRight::Keys),
+        | Request::RevokeApiToken { .. }
+        | Request::DbUsers
+        | Request::PutDbUser { .. }
+        | Request::RemoveDbUser { .. } => Some(OperatorRight::Keys),
         Request::AuditTail { .. } | Request::AuditVerify | Request::AuditAcceptCut => {
             Some(OperatorRight::Audit)
         }
@@ -132,6 +136,9 @@ pub(super) const fn action(request: &Request) -> &'static str {
         Request::CreateApiToken { .. } => "api-tokens.create",
         Request::ApiTokens => "api-tokens.list",
         Request::RevokeApiToken { .. } => "api-tokens.revoke",
+        Request::DbUsers => "db-users.list",
+        Request::PutDbUser { .. } => "db-users.add",
+        Request::RemoveDbUser { .. } => "db-users.remove",
         Request::Tokens { .. } => "tokens.list",
         Request::CountTokens { .. } => "tokens.count",
         Request::ChangeTokens { change, .. } => match change {
@@ -192,6 +199,24 @@ fn administer(
         Request::ApiTokens => gateway.api_tokens().map(Reply::ApiTokens),
         Request::RevokeApiToken { name } => {
             gateway.revoke_api_token(&operator.name, &name).map(Reply::Done)
+        }
+        Request::DbUsers => gateway.db_users().map(Reply::DbUsers),
+        Request::PutDbUser { name, verifier, replace } => {
+            let verifier = Zeroizing::new(verifier);
+            if gateway.db_user_can_reveal(&name)
+                && !operator.rights.contains(&OperatorRight::Tokens)
+            {
+                return Err(Problem::new(
+                    NOT_ALLOWED,
+                    format!(
+                        "user `{name}` can reveal: giving it a password needs the right `tokens` in `admin: {{ operators: }}`"
+                    ),
+                ));
+            }
+            gateway.put_db_user(&operator.name, &name, &verifier, replace).map(Reply::Done)
+        }
+        Request::RemoveDbUser { name } => {
+            gateway.remove_db_user(&operator.name, &name).map(Reply::Done)
         }
         Request::Backup { file } => gateway.backup(&operator.name, &file).map(Reply::Done),
         Request::AuditTail { lines } => gateway.audit_tail(lines).map(Reply::Lines),

@@ -5,10 +5,12 @@ mod domains;
 use std::path::Path;
 use std::process::ExitCode;
 
+use allonym_postgres::Login;
+
 use super::{Failure, Out, Outcome};
 use crate::api::client::Client;
 use crate::api::{Reply, Request};
-use crate::config::{Config, StoreKind};
+use crate::config::{Config, ConnectorConfig, StoreKind};
 use crate::plan::{self, Plan, Stored};
 use crate::sandbox::Sandbox;
 
@@ -36,7 +38,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments, out: &Out) -> Outcome {
         out.document(&document);
         return Ok(ExitCode::SUCCESS);
     }
-    for line in meaning(&plan) {
+    for line in meaning(&plan).into_iter().chain(logins(&config)) {
         out.say(&line);
     }
     if arguments.domains {
@@ -120,6 +122,27 @@ fn meaning(plan: &Plan) -> Vec<String> {
     }
     lines.push("access (as Cedar)".to_owned());
     lines.extend(plan.policy.cedar_text().lines().map(|line| format!("  {line}")));
+    lines
+}
+
+/// Who may log in to databases, and as whom.
+fn logins(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    for connector in &config.connectors {
+        let ConnectorConfig::Postgres(postgres) = &connector.config else { continue };
+        let how = match postgres.callers.login {
+            Login::Scram => "passwords of `allonym db-users`, or certificates",
+            Login::Password => "passwords of the server",
+            Login::Relay => "relayed",
+        };
+        lines.push(format!("logins at {} ({how})", connector.name));
+        for (name, user) in &postgres.callers.users.0 {
+            let at_server = user.upstream_user.as_deref().unwrap_or(&name.value);
+            let by = if user.certificate.is_some() { ", by certificate" } else { "" };
+            let (name, role) = (&name.value, &user.role);
+            lines.push(format!("  {name:<32} role {role}, `{at_server}` at the server{by}"));
+        }
+    }
     lines
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::{Failure, Out, Outcome, unexpected};
 use crate::api::client::Client;
 use crate::api::{Explained, Reply, Request};
-use crate::config::Config;
+use crate::config::{Config, ConnectorConfig};
 use crate::sandbox::Sandbox;
 
 /// Which place, for whom.
@@ -27,6 +27,13 @@ pub struct Arguments {
 pub(super) fn run(config: &Path, arguments: Arguments, out: &Out) -> Outcome {
     let Arguments { connector, place, role, purpose } = arguments;
     let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
+    let known = config.connectors.iter().find(|known| known.name == connector);
+    let nothing = match known.map(|known| &known.config) {
+        Some(ConnectorConfig::Postgres(_)) => format!(
+            "connector `{connector}` protects no columns: every statement passes as it is, whoever sends it"
+        ),
+        _ => format!("nothing is protected at `{place}`: everything passes as it is"),
+    };
     let fields = match Client::connect(&config.admin.socket) {
         Some(mut client) => {
             let request = Request::Explain { connector, place, role, purpose };
@@ -38,6 +45,9 @@ pub(super) fn run(config: &Path, arguments: Arguments, out: &Out) -> Outcome {
         None => before_the_first_start(config, &connector, &place, &role, purpose.as_deref())?,
     };
     out.document(&fields);
+    if fields.is_empty() {
+        out.say(&nothing);
+    }
     for field in fields {
         let version = field.key_version.as_deref().unwrap_or("-");
         out.say(&format!(

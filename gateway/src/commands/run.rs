@@ -18,6 +18,9 @@ pub struct Arguments {
 pub(super) fn run(config: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     // One TLS provider for everything, before any TLS object is made.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // A connection to a database is two files, and the usual limit is about a thousand.
+    // Where it cannot be raised, those who find no file wait.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let config = Config::load(config).map_err(|errors| Failure::all(errors.0))?;
     let said = |line: &str| {
         use std::io::Write;

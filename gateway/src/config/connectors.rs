@@ -2,8 +2,9 @@ use std::fmt;
 
 use allonym_contract::{Location, PlaceSpec};
 use allonym_http::HttpConfig;
+use allonym_postgres::PostgresConfig;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::Located;
 use super::entries::Entries;
@@ -28,6 +29,8 @@ pub struct Connector {
 pub enum ConnectorConfig {
     /// `type: http`.
     Http(Box<HttpConfig>),
+    /// `type: postgres`.
+    Postgres(Box<PostgresConfig>),
 }
 
 /// What the first reading takes from a connector: its type decides how the rest is read.
@@ -36,8 +39,8 @@ pub(super) struct ConnectorTyped {
     r#type: Option<Located<String>>,
 }
 
-const BUILT: [&str; 1] = ["http"];
-const NOT_BUILT: [&str; 4] = ["batch", "kafka", "mysql", "postgres"];
+const BUILT: [&str; 2] = ["http", "postgres"];
+const NOT_BUILT: [&str; 3] = ["batch", "kafka", "mysql"];
 
 /// Every connector has a type that is built.
 pub(super) fn check_types(typed: &Entries<ConnectorTyped>, problems: &mut Problems) {
@@ -64,9 +67,12 @@ pub(super) fn check_types(typed: &Entries<ConnectorTyped>, problems: &mut Proble
 /// straight from the text, so that every error keeps its place.
 pub(super) fn read(
     text: &str,
+    typed: &Entries<ConnectorTyped>,
 ) -> Result<Vec<(Located<String>, ConnectorConfig)>, serde_saphyr::Error> {
+    let types = typed.0.iter().map(|(_, connector)| connector.r#type.as_ref());
+    let types: Vec<Option<&str>> = types.map(|kind| kind.map(|kind| &*kind.value)).collect();
     serde_saphyr::with_deserializer_from_str_with_options(text, options(), |file| {
-        file.deserialize_map(TopLevel)
+        file.deserialize_map(TopLevel(&types))
     })
 }
 
@@ -79,6 +85,7 @@ pub(super) fn convert(
     for (name, config) in read {
         let places = match &config {
             ConnectorConfig::Http(http) => http.places(&name.value),
+            ConnectorConfig::Postgres(postgres) => postgres.places(&name.value),
         };
         let places = places.unwrap_or_else(|faults| {
             for fault in faults {
@@ -91,9 +98,16 @@ pub(super) fn convert(
     connectors
 }
 
-struct TopLevel;
+/// The file, of which only the connectors are read; their types are known.
+struct TopLevel<'t>(&'t [Option<&'t str>]);
 
-impl<'de> Visitor<'de> for TopLevel {
+/// The connectors.
+struct Sections<'t>(&'t [Option<&'t str>]);
+
+/// A connector of this type.
+struct Section<'t>(Option<&'t str>);
+
+impl<'de> Visitor<'de> for TopLevel<'_> {
     type Value = Vec<(Located<String>, ConnectorConfig)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,13 +118,55 @@ impl<'de> Visitor<'de> for TopLevel {
         let mut connectors = Vec::new();
         while let Some(section) = map.next_key::<String>()? {
             if section == "connectors" {
-                let typed: Entries<HttpConfig> = map.next_value()?;
-                let boxed = |(name, http)| (name, ConnectorConfig::Http(Box::new(http)));
-                connectors = typed.0.into_iter().map(boxed).collect();
+                connectors = map.next_value_seed(Sections(self.0))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(connectors)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Sections<'_> {
+    type Value = Vec<(Located<String>, ConnectorConfig)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Sections<'_> {
+    type Value = Vec<(Located<String>, ConnectorConfig)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut connectors = Vec::new();
+        let mut types = self.0.iter();
+        while let Some(name) = map.next_key::<Located<String>>()? {
+            let section = Section(types.next().copied().flatten());
+            connectors.push((name, map.next_value_seed(section)?));
+        }
+        Ok(connectors)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Section<'_> {
+    type Value = ConnectorConfig;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        match self.0 {
+            Some("postgres") => {
+                let postgres = PostgresConfig::deserialize(deserializer)?;
+                Ok(ConnectorConfig::Postgres(Box::new(postgres)))
+            }
+            _ => Ok(ConnectorConfig::Http(Box::new(HttpConfig::deserialize(deserializer)?))),
+        }
     }
 }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use allonym_http::{Anonymous as TypedAnonymous, Jwks, JwtCallers};
+use allonym_postgres::PostgresConfig;
 
 use crate::config::{Config, ConfigErrors, Connector, ConnectorConfig};
 use crate::identity::{
-    Anonymous, Identifier, JwksSource, JwtAlgorithm, JwtConfig, JwtVerifier, TokenBook,
+    Anonymous, DatabaseUser, Identifier, JwksSource, JwtAlgorithm, JwtConfig, JwtVerifier,
+    TokenBook,
 };
 
 /// What a plan is compiled for.
@@ -27,7 +29,15 @@ pub(super) fn identifiers(
 ) -> Result<HashMap<String, Identifier>, ConfigErrors> {
     let mut identifiers = HashMap::new();
     for connector in &config.connectors {
-        let ConnectorConfig::Http(http) = &connector.config;
+        let http = match &connector.config {
+            ConnectorConfig::Http(http) => http,
+            ConnectorConfig::Postgres(postgres) => {
+                let users = database_users(config, connector, postgres)?;
+                let nobody = Identifier::new(Arc::clone(tokens), None, Anonymous::Refuse);
+                identifiers.insert(connector.name.clone(), nobody.with_users(users));
+                continue;
+            }
+        };
         let wrong = |message: String, hint: &str| {
             let hint = (!hint.is_empty()).then(|| hint.to_owned());
             ConfigErrors(vec![config.error_at(connector.at, message, hint)])
@@ -52,6 +62,37 @@ pub(super) fn identifiers(
         identifiers.insert(connector.name.clone(), identifier);
     }
     Ok(identifiers)
+}
+
+/// The users of a PostgreSQL connector, each with a role and a purpose that exist.
+fn database_users(
+    config: &Config,
+    connector: &Connector,
+    postgres: &PostgresConfig,
+) -> Result<HashMap<String, DatabaseUser>, ConfigErrors> {
+    let mut users = HashMap::new();
+    for (name, user) in &postgres.callers.users.0 {
+        let wrong = |message: String, hint: &str| {
+            let at = allonym_contract::config::location(name);
+            ConfigErrors(vec![config.error_at(at, message, Some(hint.to_owned()))])
+        };
+        let (user_name, connector) = (&name.value, &connector.name);
+        if !config.access.iter().any(|rule| rule.role.value == user.role) {
+            let message =
+                format!("connector `{connector}`: user `{user_name}` has role `{}`", user.role);
+            return Err(wrong(message, "no entry of `access:` is for this role"));
+        }
+        if let Some(purpose) = &user.purpose
+            && !config.purposes.iter().any(|known| known.value == *purpose)
+        {
+            let message =
+                format!("connector `{connector}`: user `{user_name}` has purpose `{purpose}`");
+            return Err(wrong(message, "it is not in `purposes:`"));
+        }
+        let known = DatabaseUser { role: user.role.clone(), purpose: user.purpose.clone() };
+        users.insert(user_name.clone(), known);
+    }
+    Ok(users)
 }
 
 fn accepted(

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 use allonym_contract::Tokens;
-use allonym_http::{TlsChoice, Unlisted};
+use allonym_contract::config::TlsChoice;
+use allonym_http::Unlisted;
 use allonym_policy::{Outcome, ReadQuestion, Right};
+use allonym_postgres::{PostgresConfig, UpstreamTlsChoice};
 use allonym_protect::MethodSpec;
 use allonym_store::Store;
 
@@ -69,7 +71,13 @@ pub(super) fn of(config: &Config, plan: &Plan) -> Vec<Warning> {
         );
     }
     for connector in &config.connectors {
-        let ConnectorConfig::Http(http) = &connector.config;
+        let http = match &connector.config {
+            ConnectorConfig::Http(http) => http,
+            ConnectorConfig::Postgres(postgres) => {
+                of_postgres(&connector.name, postgres, &mut add);
+                continue;
+            }
+        };
         if http.unlisted == Unlisted::Pass {
             add(
                 true,
@@ -85,6 +93,24 @@ pub(super) fn of(config: &Config, plan: &Plan) -> Vec<Warning> {
     }
     warnings.sort_by(|a, b| b.serious.cmp(&a.serious).then_with(|| a.text.cmp(&b.text)));
     warnings
+}
+
+/// What is to be known of a PostgreSQL connector.
+fn of_postgres(name: &str, postgres: &PostgresConfig, add: &mut impl FnMut(bool, String)) {
+    for role in postgres.callers.users.shared() {
+        add(
+            true,
+            format!(
+                "connector `{name}`: several users are `{role}` at the server: its grants, row security and `current_user` cannot tell them apart"
+            ),
+        );
+    }
+    if !matches!(postgres.tls, Some(TlsChoice::Pem(_))) {
+        add(false, format!("connector `{name}` listens without TLS"));
+    }
+    if matches!(postgres.upstream_tls, UpstreamTlsChoice::Off) {
+        add(false, format!("connector `{name}` reaches its server without TLS"));
+    }
 }
 
 /// Roles that may write an unmarked class and would be handed its protected form.

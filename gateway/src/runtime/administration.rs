@@ -336,6 +336,6 @@ fn line(entry: &allonym_audit::Entry) -> Option<String> {
     serde_json::to_string(&line).ok()
 }
 
-fn seconds(time: SystemTime) -> u64 {
+pub(super) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -6,8 +6,9 @@ use std::sync::{Arc, PoisonError};
 
 use allonym_audit::{AuditSink, Durability, Event, EventKind};
 use allonym_contract::Guard;
-use allonym_http::{ConfigFault, HttpConfig, HttpConnector};
+use allonym_contract::config::ConfigFault;
 
+use super::connectors::Running;
 use super::{Current, Gateway, refused, store_problem};
 use crate::api::Problem;
 use crate::config::{Config, ConnectorConfig, SealKind};
@@ -78,6 +79,7 @@ impl Gateway {
         let Some(fence) = self.shared.tenure.regained() else { return Ok(()) };
         let _one = self.lock();
         self.refresh_tokens()?;
+        self.refresh_db_users()?;
         let config = Arc::clone(&self.current.load().config);
         let outcome = self.install(config);
         self.shared.metrics.reloaded(outcome.as_ref().ok().copied());
@@ -117,17 +119,17 @@ impl Gateway {
             let detail = "connectors come and go at a restart only";
             return Err(Problem::new("restart-needed", detail));
         }
-        sections(&connectors, config).try_for_each(|(name, connector, http)| {
-            connector.check_swap(http).map_err(|faults| told(name, &faults))
+        sections(&connectors, config).try_for_each(|(name, connector, section)| {
+            connector.check_swap(section).map_err(|faults| told(name, &faults))
         })
     }
 
     /// Gives every connector its new section and guard.
     fn swap(&self, config: &Config, pipeline: &Arc<Pipeline>) -> Result<(), Problem> {
         let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        sections(&connectors, config).try_for_each(|(name, connector, http)| {
+        sections(&connectors, config).try_for_each(|(name, connector, section)| {
             let guard = Arc::clone(pipeline) as Arc<dyn Guard>;
-            connector.swap(http.clone(), guard).map_err(|faults| told(name, &faults))
+            connector.swap(section, guard).map_err(|faults| told(name, &faults))
         })
     }
 
@@ -163,13 +165,12 @@ impl Gateway {
 
 /// The connectors with their sections of a configuration.
 fn sections<'a>(
-    connectors: &'a [(String, Arc<HttpConnector>)],
+    connectors: &'a [(String, Running)],
     config: &'a Config,
-) -> impl Iterator<Item = (&'a str, &'a HttpConnector, &'a HttpConfig)> {
+) -> impl Iterator<Item = (&'a str, &'a Running, &'a ConnectorConfig)> {
     connectors.iter().filter_map(|(name, connector)| {
         let section = config.connectors.iter().find(|other| other.name == *name)?;
-        let ConnectorConfig::Http(http) = &section.config;
-        Some((name.as_str(), &**connector, &**http))
+        Some((name.as_str(), connector, &section.config))
     })
 }
 

@@ -5,14 +5,15 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use allonym_audit::{AuditSink, Durability, Event, EventKind};
-use allonym_contract::{Connector, Guard};
-use allonym_http::HttpConnector;
+use allonym_contract::Guard;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::access_log::AccessLogs;
+
+use super::connectors::{Fittings, Running};
 use super::{Gateway, StartError};
-use crate::config::ConnectorConfig;
 
 impl Gateway {
     /// Serves until SIGTERM or SIGINT; SIGHUP reloads. `said` is called with a line
@@ -89,22 +90,24 @@ impl Gateway {
     fn build_connectors(&self) -> Result<(), StartError> {
         let current = self.current.load_full();
         let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        let metrics = allonym_http::Metrics::default();
-        self.metrics().with_registry(|registry| metrics.register(registry));
         let dropped = self.metrics().access_log_dropped();
-        let access_log = crate::access_log::start(dropped)
+        let logs = AccessLogs::start(dropped)
             .map_err(|cause| StartError::System { what: "access log".to_owned(), cause })?;
+        let (http, postgres) = (Default::default(), Default::default());
+        let logins = Arc::clone(&self.logins) as Arc<dyn allonym_postgres::Logins>;
+        let fittings = Fittings { http, postgres, logs, logins };
+        self.metrics().with_registry(|registry| {
+            fittings.http.register(registry);
+            fittings.postgres.register(registry);
+        });
         for section in &current.config.connectors {
-            let ConnectorConfig::Http(http) = &section.config;
             let guard = Arc::clone(&current.pipeline) as Arc<dyn Guard>;
-            let connector = HttpConnector::new(section.name.clone(), (**http).clone(), guard)
-                .map_err(|faults| StartError::Connector {
-                    connector: section.name.clone(),
-                    cause: faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-                })?
-                .with_metrics(metrics.clone())
-                .with_access_log(access_log.clone());
-            connectors.push((section.name.clone(), Arc::new(connector)));
+            let running = Running::build(&section.name, &section.config, guard, &fittings);
+            let running = running.map_err(|faults| StartError::Connector {
+                connector: section.name.clone(),
+                cause: faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            })?;
+            connectors.push((section.name.clone(), running));
         }
         Ok(())
     }
@@ -118,7 +121,7 @@ impl Gateway {
         let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut tasks = JoinSet::new();
         for (name, connector) in connectors {
-            let (stopping, running) = (stopping.clone(), Arc::clone(&connector));
+            let (stopping, running) = (stopping.clone(), connector.clone());
             tasks.spawn(async move {
                 running.run(stopping).await.map_err(|error| StartError::Connector {
                     connector: name,

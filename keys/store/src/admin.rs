@@ -123,6 +123,42 @@ impl Store {
         self.change(|transaction| put_setting(transaction, hierarchy, name, value))
     }
 
+    /// Deletes a setting. Whether there was one.
+    ///
+    /// # Errors
+    /// When the name begins with `store/`, or the disk says no.
+    pub fn drop_setting(&self, name: &str) -> Result<bool, StoreError> {
+        if name.starts_with(OWN) {
+            return Err(StoreError::UnknownName { what: "setting", name: name.to_owned() });
+        }
+        let hierarchy = &self.inner.hierarchy;
+        self.change(|transaction| {
+            let sql = "DELETE FROM settings WHERE namespace = ?1 AND name = ?2";
+            Ok(transaction.execute(sql, params![hierarchy.namespace, name])? > 0)
+        })
+    }
+
+    /// The settings whose names begin so, in the order of their names.
+    ///
+    /// # Errors
+    /// When the disk says no, or a row was altered.
+    pub fn settings(&self, prefix: &str) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, StoreError> {
+        let hierarchy = &self.inner.hierarchy;
+        self.look(|transaction| {
+            let sql = "SELECT name FROM settings WHERE namespace = ?1 ORDER BY name";
+            let mut found = Vec::new();
+            for row in transaction.query(sql, params![hierarchy.namespace])? {
+                let name: String = row.get(0)?;
+                if name.starts_with(prefix)
+                    && let Some(value) = setting(transaction, hierarchy, &name)?
+                {
+                    found.push((name, value));
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// A setting, if there is one.
     ///
     /// # Errors

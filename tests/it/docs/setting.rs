@@ -26,7 +26,8 @@ impl Setting {
             )
             .replace(WRITTEN[0], "GATEWAY")
             .replace(WRITTEN[1], "UPSTREAM")
-            .replace(" ./", " FOLDER/");
+            .replace(" ./", " FOLDER/")
+            .replace("\nconnectors:\n", &format!("\nconnectors:\n{LEDGER}"));
         let own = steps.iter().any(|step| step.command.starts_with("allonym run"));
         let stand = if own { Stand::without_gateway(&config) } else { Stand::new(&config) };
         let folder = if own { stand.folder.join("own") } else { stand.folder.clone() };
@@ -131,6 +132,15 @@ impl Drop for Setting {
         }
     }
 }
+
+/// A database whose users are administered; nobody listens there.
+const LEDGER: &str = "  ledger:
+    type: postgres
+    listen: 127.0.0.1:0
+    upstream: postgres://127.0.0.1:1
+    upstream_tls: off
+    callers: { users: { app_billing: { role: billing } } }
+";
 
 /// Puts this workspace's programs before all others.
 fn path() -> String {

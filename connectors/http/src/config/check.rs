@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use allonym_contract::config::{ConfigFault, TlsChoice, location};
 use http::HeaderName;
 use http::uri::{Authority, Uri};
 
-use super::{ConfigFault, HttpConfig, TlsChoice, location};
+use super::HttpConfig;
 
 /// Where the upstream is.
 #[derive(Clone, Debug, PartialEq, Eq)]

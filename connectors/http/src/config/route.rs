@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use allonym_contract::config::{ConfigFault, location};
 use allonym_contract::{FieldSpec, OnUnprotected, PlaceSpec, Tokens, Use};
 use allonym_record::Selector;
 use http::Method;
 use serde_saphyr::Spanned;
 
-use super::{ConfigFault, HttpConfig, RouteEntry, location};
+use super::{HttpConfig, RouteEntry};
 
 /// A route that makes sense.
 pub(crate) struct ParsedRoute {

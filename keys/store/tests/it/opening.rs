@@ -209,6 +209,17 @@ fn settings_and_subkeys_are_kept(home: Home) {
     assert_eq!(store.setting("anchor").unwrap().unwrap().as_slice(), b"two");
     assert!(store.subkey(Purpose::ApiToken) == subkey);
     assert!(store.subkey(Purpose::Hash) != subkey);
+    store.put_setting("people/b", b"2").unwrap();
+    store.put_setting("people/a", b"1").unwrap();
+    let named = |prefix| {
+        let found = store.settings(prefix).unwrap();
+        found.into_iter().map(|(name, value)| (name, value[0])).collect::<Vec<_>>()
+    };
+    assert_eq!(named("people/"), [("people/a".to_owned(), b'1'), ("people/b".to_owned(), b'2')]);
+    assert_eq!(store.drop_setting("people/a"), Ok(true));
+    assert_eq!(store.drop_setting("people/a"), Ok(false));
+    assert_eq!(named("people/"), [("people/b".to_owned(), b'2')]);
+    assert!(store.drop_setting("store/backup").is_err(), "that is the store's own");
 }
 
 fn api_tokens_come_and_go(home: Home) {

@@ -6,8 +6,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::error::custom;
-
 /// Where a secret is: a configuration never holds the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretRef {
@@ -83,8 +81,13 @@ fn from_file(path: &PathBuf) -> Result<Zeroizing<String>, SecretError> {
     if text.is_empty() { Err(not_a_secret()) } else { Ok(text) }
 }
 
-/// What a literal secret is answered with: it must not be repeated.
-const FORMS: &str = "write `{ env: NAME }` or `{ file: PATH }`";
+/// What a literal secret is answered with: it must not be repeated. The gateway tells
+/// the hint apart from what happened by this line.
+const FORMS: &str = "\n  hint: write `{ env: NAME }` or `{ file: PATH }`";
+
+fn custom<E: serde::de::Error>(message: &str, hint: &str) -> E {
+    E::custom(format_args!("{message}{hint}"))
+}
 
 impl<'de> Deserialize<'de> for SecretRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

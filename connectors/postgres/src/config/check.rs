@@ -1,0 +1,201 @@
+//! Addresses, users and combinations that cannot be meant.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
+use allonym_contract::config::{ConfigFault, TlsChoice, location};
+
+use super::{Login, PostgresConfig, UpstreamTlsChoice};
+
+/// Where the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UpstreamAddress {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// The database of clients that name none.
+    pub(crate) database: Option<String>,
+}
+
+impl PostgresConfig {
+    /// What is wrong.
+    pub(crate) fn faults(&self) -> Vec<ConfigFault> {
+        let mut faults = Vec::new();
+        faults.extend(self.kind_fault());
+        faults.extend(self.listen_fault());
+        faults.extend(self.upstream_address().err());
+        faults.extend(self.tables_fault());
+        faults.extend(self.login_faults());
+        faults.extend(self.user_faults());
+        faults.extend(self.limit_faults());
+        faults
+    }
+
+    /// Whether clients are met with TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        matches!(self.tls, Some(TlsChoice::Pem(_)))
+    }
+
+    /// The upstream, taken apart.
+    pub(crate) fn upstream_address(&self) -> Result<UpstreamAddress, ConfigFault> {
+        let fault = |message: &str| {
+            ConfigFault::new(location(&self.upstream), format!("upstream: {message}"))
+                .hint("write postgres://host:5432, or postgres://host:5432/database")
+        };
+        let typed = &self.upstream.value;
+        let rest = typed
+            .strip_prefix("postgres://")
+            .or_else(|| typed.strip_prefix("postgresql://"))
+            .ok_or_else(|| fault("it begins with postgres://"))?;
+        if rest.contains('?') || rest.contains('#') {
+            return Err(fault("options do not belong here: see upstream_tls and callers"));
+        }
+        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        if authority.contains('@') {
+            return Err(fault("a credential does not belong here: see callers"));
+        }
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(rest) => {
+                let (host, port) = rest.split_once(']').ok_or_else(|| fault("a `]` is missing"))?;
+                (host, port.strip_prefix(':').or(port.is_empty().then_some("5432")))
+            }
+            None => match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, Some("5432")),
+            },
+        };
+        let port = port.and_then(|port| port.parse().ok()).filter(|port| *port != 0);
+        let port: u16 = port.ok_or_else(|| fault("not a port"))?;
+        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        if host.is_empty() || !host.chars().all(named) {
+            return Err(fault("no host"));
+        }
+        if database.contains('/') || database.contains('%') {
+            return Err(fault("not the name of a database"));
+        }
+        let database = (!database.is_empty()).then(|| database.to_owned());
+        Ok(UpstreamAddress { host: host.to_owned(), port, database })
+    }
+
+    fn kind_fault(&self) -> Option<ConfigFault> {
+        let kind = self.kind.as_ref().filter(|kind| kind.value != "postgres")?;
+        Some(ConfigFault::new(location(kind), "this connector is `type: postgres`"))
+    }
+
+    fn listen_fault(&self) -> Option<ConfigFault> {
+        let at = location(&self.listen);
+        let Ok(address) = self.listen.value.parse::<SocketAddr>() else {
+            let fault = ConfigFault::new(at, "listen: not an address and port");
+            return Some(fault.hint("write 127.0.0.1:6432, 0.0.0.0:6432 or [::]:6432"));
+        };
+        if self.tls.is_none() && !address.ip().is_loopback() {
+            let fault = ConfigFault::new(at, "listen: reachable from other machines without tls");
+            return Some(fault.hint(
+                "give `tls: { cert: …, key: { file: … } }`, or write `tls: off` if that is meant",
+            ));
+        }
+        None
+    }
+
+    fn tables_fault(&self) -> Option<ConfigFault> {
+        let tables = self.tables.as_ref()?;
+        let says = "tables: columns are not protected yet, and nothing passes unprotected that was to be protected";
+        let fault = ConfigFault::new(location(tables), says);
+        Some(fault.hint("take `tables` out: then every byte is relayed as it is"))
+    }
+
+    fn login_faults(&self) -> Vec<ConfigFault> {
+        let at = location(&self.listen);
+        let encrypted = !matches!(self.upstream_tls, UpstreamTlsChoice::Off);
+        let mut faults = Vec::new();
+        let mut add = |says: &str, hint: &str| faults.push(ConfigFault::new(at, says).hint(hint));
+        match self.callers.login {
+            Login::Scram => {}
+            Login::Password if !self.has_tls() => add(
+                "callers.login: a password is taken over TLS only",
+                "give `tls: { cert: …, key: { file: … } }`, or use `login: scram`",
+            ),
+            Login::Password => {}
+            Login::Relay if self.has_tls() && encrypted => add(
+                "callers.login: with TLS on both sides the server takes a relayed login for an attack, since the client says that it could bind it to its channel and was not offered to",
+                "use `login: scram` or `login: password`, or TLS on one side only",
+            ),
+            Login::Relay => {}
+        }
+        if self.client_ca.is_some() && !self.has_tls() {
+            add(
+                "client_ca: certificates come with TLS",
+                "give `tls: { cert: …, key: { file: … } }`",
+            );
+        }
+        faults
+    }
+
+    fn user_faults(&self) -> Vec<ConfigFault> {
+        let mut faults = Vec::new();
+        let (mut names, mut certificates) = (HashSet::new(), HashSet::new());
+        for (name, user) in &self.callers.users.0 {
+            let mut add = |says: String| {
+                faults.push(ConfigFault::new(
+                    location(name),
+                    format!("user `{}`: {says}", name.value),
+                ));
+            };
+            // PostgreSQL cuts names at 63 bytes, so that two could become one.
+            if name.value.is_empty() || name.value.len() > 63 || name.value.contains('\0') {
+                add("a name has 1 to 63 bytes".to_owned());
+            }
+            if !names.insert(&name.value) {
+                add("it is there twice".to_owned());
+            }
+            let upstream = user.upstream_user.as_deref();
+            if upstream.is_some_and(|name| name.is_empty() || name.len() > 63) {
+                add("upstream_user has 1 to 63 bytes".to_owned());
+            }
+            if let Some(certificate) = &user.certificate {
+                if self.client_ca.is_none() {
+                    add("a certificate is judged by `client_ca`, which is missing".to_owned());
+                }
+                if !certificates.insert(certificate) {
+                    add("another user has this certificate".to_owned());
+                }
+            }
+            if self.callers.login != Login::Scram
+                && (user.upstream_user.is_some()
+                    || user.upstream_password.is_some()
+                    || user.certificate.is_some())
+            {
+                add("with this `login` a user is at the server who it is here, by its own credential: only `role` and `purpose` belong here".to_owned());
+            }
+        }
+        faults
+    }
+
+    fn limit_faults(&self) -> Vec<ConfigFault> {
+        let at = location(&self.listen);
+        let limits = &self.limits;
+        let wrong = [
+            (limits.connections == 0, "limits: connections: at least 1"),
+            (!(1..=1 << 24).contains(&limits.pipeline), "limits: pipeline: 1 to 16777216"),
+            (
+                !(1 << 16..=1 << 30).contains(&limits.message_bytes.0),
+                "limits: message_bytes: 64KiB to 1GiB",
+            ),
+            (
+                self.workers.is_some_and(|workers| !(1..=256).contains(&workers)),
+                "workers: 1 to 256",
+            ),
+        ];
+        let faults = wrong.iter().filter(|(wrong, _)| *wrong);
+        faults.map(|(_, says)| ConfigFault::new(at, *says)).collect()
+    }
+
+    /// Whether the two listen alike: what differs here needs a restart.
+    pub(crate) fn listens_like(&self, other: &Self) -> bool {
+        let tls = |config: &Self| config.tls.clone().unwrap_or(TlsChoice::Off);
+        self.listen.value == other.listen.value
+            && tls(self) == tls(other)
+            && self.client_ca == other.client_ca
+            && self.limits.connections == other.limits.connections
+            && self.workers == other.workers
+    }
+}

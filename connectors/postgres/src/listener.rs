@@ -1,0 +1,243 @@
+//! Sockets: who may connect, how many, and which thread carries them.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use allonym_contract::config::{ConfigFault, TlsChoice, location};
+use allonym_contract::{Connector, Fault, Guard, Refusal, Shutdown};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::cancel::Cancels;
+use crate::config::PostgresConfig;
+use crate::log::SessionLog;
+use crate::metrics::{Counts, Lasting, Metrics, Tally};
+use crate::session::{self, Arrival};
+use crate::site::{Logins, Site};
+use crate::tls::{self, Server};
+use crate::worker::{Job, Stage, Worker};
+
+/// After an error of `accept` (no file descriptor is left, for instance).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long connections that are cut at the end of a drain may take to say so.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A PostgreSQL connector. It brings threads of its own.
+pub struct PostgresConnector {
+    name: Arc<str>,
+    site: Arc<ArcSwap<Site>>,
+    tls: Option<Arc<Server>>,
+    logins: Arc<dyn Logins>,
+    counts: Arc<Counts>,
+    log: Option<SessionLog>,
+    cancels: Arc<Cancels>,
+    bound: watch::Sender<Option<SocketAddr>>,
+}
+
+impl PostgresConnector {
+    /// A connector that is ready to run. Certificates and passwords are read here.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration, each with its location.
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        config: PostgresConfig,
+        guard: Arc<dyn Guard>,
+        logins: Arc<dyn Logins>,
+    ) -> Result<Self, Vec<ConfigFault>> {
+        let name = name.into();
+        let fault = |says: String| vec![ConfigFault::new(location(&config.listen), says)];
+        let tls = match &config.tls {
+            None | Some(TlsChoice::Off) => None,
+            Some(TlsChoice::Pem(files)) => {
+                let server = tls::server(files, config.client_ca.as_deref());
+                Some(Arc::new(server.map_err(|says| fault(format!("tls: {says}")))?))
+            }
+        };
+        let site = Site::new(&name, config, guard)?;
+        Ok(Self {
+            name,
+            site: Arc::new(ArcSwap::from_pointee(site)),
+            tls,
+            logins,
+            counts: Arc::default(),
+            log: None,
+            cancels: Arc::default(),
+            bound: watch::channel(None).0,
+        })
+    }
+
+    /// The same, counting into these metrics.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: &Metrics) -> Self {
+        self.counts = metrics.of(&self.name);
+        self
+    }
+
+    /// The same, with a record of each session.
+    #[must_use]
+    pub fn with_session_log(mut self, log: SessionLog) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Where it listens, once it does.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        *self.bound.borrow()
+    }
+
+    /// Waits until it listens.
+    pub async fn listening(&self) -> SocketAddr {
+        let mut bound = self.bound.subscribe();
+        loop {
+            if let Some(address) = *bound.borrow_and_update() {
+                return address;
+            }
+            // The sender lives as long as `self`.
+            let _ = bound.changed().await;
+        }
+    }
+
+    /// Whether a configuration could replace the one in force without a restart.
+    ///
+    /// # Errors
+    /// When it could not. Nothing has changed either way.
+    pub fn check_swap(&self, config: &PostgresConfig) -> Result<(), Vec<ConfigFault>> {
+        config.places(&self.name)?;
+        if self.site.load().config.listens_like(config) {
+            return Ok(());
+        }
+        let says =
+            "listen, tls, client_ca, workers and limits.connections cannot change while it runs";
+        let fault = ConfigFault::new(location(&config.listen), says);
+        Err(vec![fault.hint("restart the gateway to have this take effect")])
+    }
+
+    /// Replaces configuration and guard in one step. Who is logged in stays so.
+    ///
+    /// # Errors
+    /// When the configuration is wrong, or needs a restart: the old one stays.
+    pub fn swap(
+        &self,
+        config: PostgresConfig,
+        guard: Arc<dyn Guard>,
+    ) -> Result<(), Vec<ConfigFault>> {
+        self.check_swap(&config)?;
+        self.site.store(Arc::new(Site::new(&self.name, config, guard)?));
+        Ok(())
+    }
+
+    async fn bind(&self) -> Result<TcpListener, Refusal> {
+        let listen = self.site.load().config.listen.value.clone();
+        let listener = TcpListener::bind(&listen).await.map_err(|error| {
+            let says = format!("connector {}: cannot listen on {listen}: {error}", self.name);
+            Refusal::new(Fault::Unavailable, "listen", says)
+        })?;
+        let address = listener
+            .local_addr()
+            .map_err(|_| Refusal::new(Fault::Unavailable, "listen", "the socket has no address"))?;
+        self.bound.send_replace(Some(address));
+        Ok(listener)
+    }
+
+    fn start_workers(&self, stage: &watch::Receiver<Stage>) -> Result<Vec<Worker>, Refusal> {
+        let wanted = self.site.load().config.workers;
+        let count = wanted.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+        });
+        let start = |number: usize| {
+            let tally = Tally::new(Arc::clone(&self.counts));
+            Worker::start(&format!("{}-{number}", self.name), tally, stage.clone())
+        };
+        (0..count).map(start).collect::<Result<_, _>>().map_err(|error| {
+            let says = format!("connector {}: no thread to be had: {error}", self.name);
+            Refusal::new(Fault::Unavailable, "threads", says)
+        })
+    }
+
+    /// The connection as a task for a worker.
+    fn job(&self, socket: TcpStream, address: SocketAddr, lives: Lives) -> Option<Job> {
+        // It was registered with the runtime that accepted it, and moves to the worker's.
+        let socket = socket.into_std().ok()?;
+        let arrival = Arrival {
+            site: self.site.load_full(),
+            tls: self.tls.clone(),
+            logins: Arc::clone(&self.logins),
+            cancels: Arc::clone(&self.cancels),
+            log: self.log.clone(),
+            address,
+        };
+        Some(Box::new(move |desk| {
+            Box::pin(async move {
+                let _lives = lives;
+                if let Ok(socket) = TcpStream::from_std(socket) {
+                    session::converse(arrival, Rc::clone(&desk), socket).await;
+                }
+            })
+        }))
+    }
+
+    async fn accept_until(&self, listener: &TcpListener, workers: &[Worker], mut stop: Shutdown) {
+        let places = Arc::new(Semaphore::new(self.site.load().config.limits.connections));
+        let mut turn = workers.iter().cycle();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return,
+                accepted = accept(listener, &places) => accepted,
+            };
+            let Some((socket, address, permit)) = accepted else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let lives = Lives { _permit: permit, _open: self.counts.connection() };
+            if let (Some(job), Some(worker)) = (self.job(socket, address, lives), turn.next()) {
+                worker.give(job);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for PostgresConnector {
+    async fn run(&self, shutdown: Shutdown) -> Result<(), Refusal> {
+        let (stage, staged) = watch::channel(Stage::Serving);
+        let workers = self.start_workers(&staged)?;
+        drop(staged);
+        let listener = self.bind().await?;
+        self.accept_until(&listener, &workers, shutdown).await;
+        drop(listener);
+        self.bound.send_replace(None);
+        stage.send_replace(Stage::Draining);
+        let patience = self.site.load().config.limits.drain_timeout.0;
+        let mut ended = tokio::task::spawn_blocking(move || {
+            workers.into_iter().for_each(Worker::join);
+        });
+        if tokio::time::timeout(patience, &mut ended).await.is_err() {
+            stage.send_replace(Stage::Over);
+            let _ = tokio::time::timeout(GRACE, &mut ended).await;
+        }
+        Ok(())
+    }
+}
+
+/// What a connection holds while it lives.
+struct Lives {
+    _permit: OwnedSemaphorePermit,
+    _open: Lasting,
+}
+
+/// Takes a place first: who finds none waits in the kernel's queue.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(places).acquire_owned().await.ok()?;
+    let (socket, address) = listener.accept().await.ok()?;
+    Some((socket, address, permit))
+}

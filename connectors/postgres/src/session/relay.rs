@@ -1,0 +1,365 @@
+//! The relay: bytes from one socket to the other, as they came. It reads headers, and
+//! the few bodies that say what is under way.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::cancel::Cancellable;
+use crate::session::portals::Portals;
+use crate::stream::Stream;
+use crate::wire::WireError;
+use crate::wire::frame::{Event, Flow, HEADER, Scanner, Wanted};
+use crate::wire::replies::{Replies, TransactionStatus};
+use crate::worker::{Desk, End, Stage, Vitals};
+
+/// How often bytes are moved before others have their turn.
+const TURNS: usize = 32;
+
+/// A session whose login is done.
+pub(crate) struct Relay {
+    pub(crate) client: Leg,
+    pub(crate) server: Leg,
+    replies: Replies,
+    /// Unanswered requests from which on the client waits.
+    pipeline: usize,
+    portals: Portals,
+    cancellable: Option<Cancellable>,
+    desk: Rc<Desk>,
+    vitals: Rc<Vitals>,
+    /// Whether the client said that it is leaving.
+    leaving: bool,
+    /// Whether the server was told that nothing more comes.
+    shut: bool,
+}
+
+/// One side: its socket, where its messages begin, and what it has not taken yet.
+pub(crate) struct Leg {
+    pub(crate) stream: Stream,
+    scanner: Scanner,
+    pending: Vec<u8>,
+    taken: usize,
+    closed: bool,
+}
+
+/// Why a relay ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The client left, with or without a word.
+    Client,
+    /// The server did.
+    Server,
+    /// A socket failed.
+    Broken,
+    /// One side said what the protocol does not know.
+    Wire(WireError),
+    /// The gateway ends it.
+    By(End),
+}
+
+/// Which bodies of the client are looked at: names of statements and portals, and the
+/// first words of statements.
+pub(crate) fn wanted_of_client() -> Wanted {
+    Wanted::nothing().and(b'Q', 1024).and(b'P', 1024).and(b'B', 256).and(b'E', 128).and(b'C', 128)
+}
+
+/// Of the server: only its readiness.
+pub(crate) fn wanted_of_server() -> Wanted {
+    Wanted::nothing().and(b'Z', 1)
+}
+
+impl Leg {
+    pub(crate) fn new(stream: Stream, scanner: Scanner) -> Self {
+        Self { stream, scanner, pending: Vec::new(), taken: 0, closed: false }
+    }
+
+    /// Whether the last byte that was read of it ended a message, and all of the other's
+    /// was given to it.
+    pub(crate) fn is_at_border(&self) -> bool {
+        self.scanner.is_at_border() && !self.owes()
+    }
+
+    fn owes(&self) -> bool {
+        self.taken < self.pending.len()
+    }
+
+    /// Writes what it has not taken. Room that was needed once is given back.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.pending.get(self.taken..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => self.taken += count,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        self.pending = Vec::new();
+        self.taken = 0;
+        self.poll_flush(cx)
+    }
+
+    /// Writes, and keeps what it does not take now.
+    fn poll_give(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.pending.extend_from_slice(rest);
+                    return Ok(());
+                }
+            }
+        }
+        match self.poll_flush(cx) {
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// TLS keeps records back until it is asked for them; a plain socket has none.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stream.is_tls() {
+            Pin::new(&mut self.stream).poll_flush(cx)
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+impl Relay {
+    pub(crate) fn new(
+        client: Leg,
+        server: Leg,
+        pipeline: usize,
+        cancellable: Option<Cancellable>,
+        (desk, vitals): (Rc<Desk>, Rc<Vitals>),
+    ) -> Self {
+        // One read may hold more requests than are left of the pipeline.
+        let replies = Replies::new(pipeline.saturating_add(Desk::REQUESTS));
+        let (portals, leaving, shut) = (Portals::default(), false, false);
+        Self {
+            client,
+            server,
+            replies,
+            pipeline,
+            portals,
+            cancellable,
+            desk,
+            vitals,
+            leaving,
+            shut,
+        }
+    }
+
+    /// Relays until one side leaves.
+    pub(crate) async fn run(&mut self) -> Ended {
+        let vitals = Rc::clone(&self.vitals);
+        let desk = Rc::clone(&self.desk);
+        let _watched = desk.watch(&vitals);
+        poll_fn(|cx| {
+            let mut waker = vitals.waker.borrow_mut();
+            if waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+            drop(waker);
+            self.poll(cx)
+        })
+        .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        for _ in 0..TURNS {
+            let up = match self.poll_up(cx) {
+                Ok(moved) => moved,
+                Err(ended) => return Poll::Ready(ended),
+            };
+            let down = match self.poll_down(cx) {
+                Ok(moved) => moved,
+                Err(ended) => return Poll::Ready(ended),
+            };
+            if !up && !down {
+                self.note();
+                return match self.over() {
+                    Some(ended) => Poll::Ready(ended),
+                    None => Poll::Pending,
+                };
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// From the client to the server. Whether something moved.
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        if self.server.owes() {
+            match self.server.poll_drain(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(Ended::Broken),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        // What was asked before the client left is still answered.
+        if self.client.closed && !self.shut {
+            match Pin::new(&mut self.server.stream).poll_shutdown(cx) {
+                Poll::Ready(_) => self.shut = true,
+                Poll::Pending => return Ok(false),
+            }
+        }
+        // Too much is unanswered: the client waits for the server to answer.
+        if self.client.closed || self.leaving || self.replies.in_flight() >= self.pipeline {
+            return Ok(false);
+        }
+        let desk = Rc::clone(&self.desk);
+        let mut buffer = desk.buffer.borrow_mut();
+        let Some(read) = read(&mut self.client.stream, cx, &mut buffer)? else { return Ok(false) };
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            self.client.closed = true;
+            return Ok(true);
+        };
+        let began = Instant::now();
+        let (sound, judged) = self.scan_up(bytes);
+        let sent = self.server.poll_give(cx, bytes.get(..sound).unwrap_or_default());
+        desk.tally.added(began.elapsed());
+        desk.tally.from_client(read);
+        self.vitals.heard.set(desk.now());
+        sent.map_err(|_| Ended::Broken)?;
+        judged.map_err(Ended::Wire)?;
+        Ok(true)
+    }
+
+    /// From the server to the client. Whether something moved.
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        if self.client.owes() {
+            match self.client.poll_drain(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(Ended::Broken),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        if self.server.closed {
+            return Ok(false);
+        }
+        let desk = Rc::clone(&self.desk);
+        let mut buffer = desk.buffer.borrow_mut();
+        let Some(read) = read(&mut self.server.stream, cx, &mut buffer)? else { return Ok(false) };
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            self.server.closed = true;
+            return Ok(true);
+        };
+        let began = Instant::now();
+        let (sound, judged) = self.scan_down(bytes);
+        let sent = self.client.poll_give(cx, bytes.get(..sound).unwrap_or_default());
+        desk.tally.added(began.elapsed());
+        desk.tally.from_server(read);
+        sent.map_err(|_| Ended::Broken)?;
+        judged.map_err(Ended::Wire)?;
+        Ok(true)
+    }
+
+    /// How many bytes are sound, and what is wrong with the next.
+    fn scan_up(&mut self, bytes: &[u8]) -> (usize, Result<(), WireError>) {
+        let Self { client, replies, portals, desk, leaving, .. } = self;
+        let mut sound = 0;
+        let walked = client.scanner.scan(bytes, |event| {
+            if let Event::Message { tag, end, body, .. } = event {
+                replies.frontend(tag, 0)?;
+                if let Some(class) = portals.statement(tag, body) {
+                    desk.tally.statement(class);
+                }
+                sound = end;
+                if tag == b'X' {
+                    *leaving = true;
+                    return Ok(Flow::Stop);
+                }
+            }
+            Ok::<_, WireError>(Flow::Continue)
+        });
+        match walked {
+            // What begins a message that goes on later is forwarded too.
+            Ok(walked) => (walked, Ok(())),
+            Err(error @ WireError::TooLong { .. }) => (sound, Err(error)),
+            // The server says what is wrong with its header, in its turn, and closes.
+            Err(_) => {
+                *leaving = true;
+                (bytes.len().min(sound + HEADER), Ok(()))
+            }
+        }
+    }
+
+    fn scan_down(&mut self, bytes: &[u8]) -> (usize, Result<(), WireError>) {
+        let Self { server, replies, portals, .. } = self;
+        let mut sound = 0;
+        let walked = server.scanner.scan(bytes, |event| {
+            if let Event::Message { tag, end, body, .. } = event {
+                replies.backend(tag, body)?;
+                if tag == b'Z' && replies.status() == TransactionStatus::Idle {
+                    portals.transaction_over();
+                }
+                sound = end;
+            }
+            Ok::<_, WireError>(Flow::Continue)
+        });
+        match walked {
+            Ok(walked) => (walked, Ok(())),
+            Err(error) => (sound, Err(error)),
+        }
+    }
+
+    /// Tells others how it is: who cancels, and who looks at the clock.
+    fn note(&self) {
+        let idle = self.replies.is_idle();
+        if let Some(cancellable) = &self.cancellable {
+            let under_way = &cancellable.target.under_way;
+            if under_way.load(Ordering::Relaxed) == idle {
+                under_way.store(!idle, Ordering::Release);
+            }
+        }
+        self.vitals.under_way.set(!idle || self.replies.status() != TransactionStatus::Idle);
+        let stalled = self.client.owes() || self.server.owes();
+        if !stalled {
+            self.vitals.stalled.set(None);
+        } else if self.vitals.stalled.get().is_none() {
+            self.vitals.stalled.set(Some(self.desk.now()));
+        }
+    }
+
+    /// Whether it is over, now that nothing moves.
+    fn over(&self) -> Option<Ended> {
+        if let Some(end) = self.vitals.end.get() {
+            return Some(Ended::By(end));
+        }
+        if self.server.closed && !self.client.owes() {
+            let left = self.client.closed || self.leaving;
+            return Some(if left { Ended::Client } else { Ended::Server });
+        }
+        match self.desk.stage.get() {
+            Stage::Serving => None,
+            Stage::Draining if self.vitals.under_way.get() => None,
+            Stage::Draining | Stage::Over => Some(Ended::By(End::Shutdown)),
+        }
+    }
+}
+
+/// Reads what there is; nothing if there is nothing yet.
+fn read(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Result<Option<usize>, Ended> {
+    let mut room = ReadBuf::new(buffer);
+    match Pin::new(stream).poll_read(cx, &mut room) {
+        Poll::Ready(Ok(())) => Ok(Some(room.filled().len())),
+        // Many leave without a word of TLS.
+        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(0)),
+        Poll::Ready(Err(_)) => Err(Ended::Broken),
+        Poll::Pending => Ok(None),
+    }
+}

@@ -1,0 +1,112 @@
+//! What is in force for new connections: swapped as a whole.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use allonym_contract::Guard;
+use allonym_contract::config::{ConfigFault, SecretRef, location};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::config::PostgresConfig;
+use crate::scram::{Challenge, ClientKeys, ScramError, Verifier};
+use crate::upstream::Upstream;
+
+/// What the passwords of database users are verified by.
+pub trait Logins: Send + Sync {
+    /// The verifier of a user. For a name that has no password it is a mock one
+    /// ([`Verifier::mock`]), so that nobody can find out which names have one.
+    fn verifier(&self, user: &str) -> Arc<Verifier>;
+}
+
+/// A configuration, and what is made of it.
+pub(crate) struct Site {
+    pub(crate) connector: Arc<str>,
+    pub(crate) config: PostgresConfig,
+    pub(crate) guard: Arc<dyn Guard>,
+    pub(crate) upstream: Upstream,
+    /// Passwords for the server that come from the environment.
+    passwords: HashMap<String, Zeroizing<String>>,
+    /// What passwords became for the server, so that not each login costs a millisecond.
+    keys: Mutex<VecDeque<(Zeroizing<String>, Arc<ClientKeys>)>>,
+}
+
+/// How many of those are kept.
+const KEPT_KEYS: usize = 64;
+
+impl Site {
+    /// Reads authorities and passwords.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration, or cannot be read.
+    pub(crate) fn new(
+        connector: &Arc<str>,
+        config: PostgresConfig,
+        guard: Arc<dyn Guard>,
+    ) -> Result<Self, Vec<ConfigFault>> {
+        let mut faults = config.faults();
+        let mut passwords = HashMap::new();
+        for (name, user) in &config.callers.users.0 {
+            let Some(secret) = &user.upstream_password else { continue };
+            match secret.resolve() {
+                Ok(password) => {
+                    passwords.insert(name.value.clone(), password);
+                }
+                Err(error) => faults.push(ConfigFault::new(
+                    location(name),
+                    format!("user `{}`: upstream_password: {error}", name.value),
+                )),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let upstream = Upstream::new(&config).map_err(|fault| vec![fault])?;
+        let connector = Arc::clone(connector);
+        Ok(Self { connector, config, guard, upstream, passwords, keys: Mutex::default() })
+    }
+
+    /// The password of a user at the server. One in a file is read again each time, so
+    /// that it can be changed without a reload.
+    pub(crate) fn password(&self, user: &str) -> Option<Zeroizing<String>> {
+        let typed = self.config.callers.users.named(user)?.upstream_password.as_ref()?;
+        if let SecretRef::File(_) = typed
+            && let Ok(password) = typed.resolve()
+        {
+            return Some(password);
+        }
+        self.passwords.get(user).cloned()
+    }
+
+    /// What a password answers a challenge of the server with. Computed off the threads
+    /// that carry connections.
+    ///
+    /// # Errors
+    /// A password or a salt that is none.
+    pub(crate) async fn keys(
+        &self,
+        challenge: Challenge,
+        password: &Zeroizing<String>,
+    ) -> Result<(Challenge, Arc<ClientKeys>), ScramError> {
+        let kept = {
+            let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let fits = |(of, keys): &&(Zeroizing<String>, Arc<ClientKeys>)| {
+                challenge.fits(keys) && bool::from(of.as_bytes().ct_eq(password.as_bytes()))
+            };
+            keys.iter().find(fits).map(|(_, keys)| Arc::clone(keys))
+        };
+        if let Some(keys) = kept {
+            return Ok((challenge, keys));
+        }
+        let of = password.clone();
+        let computed = tokio::task::spawn_blocking(move || {
+            let keys = challenge.derive(of.as_bytes())?;
+            Ok((challenge, of, Arc::new(keys)))
+        });
+        let (challenge, of, derived) = computed.await.map_err(|_| ScramError::Random)??;
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.truncate(KEPT_KEYS - 1);
+        keys.push_front((of, Arc::clone(&derived)));
+        Ok((challenge, derived))
+    }
+}

@@ -1,0 +1,234 @@
+//! The threads that carry connections. A connection stays on one thread, with both of
+//! its sockets: nobody else is woken for what it says.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use crate::metrics::Tally;
+
+/// How often a worker looks at its clock and at its connections.
+const TICK: Duration = Duration::from_millis(250);
+/// What is read at a time. One buffer serves all connections of a worker, so that an
+/// idle one needs none.
+const BUFFER: usize = 128 << 10;
+
+/// A task for a worker: it is made and runs on its thread.
+pub(crate) type Job = Box<dyn FnOnce(Rc<Desk>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+
+/// How far the connector is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// Connections come and go.
+    Serving,
+    /// What is under way is finished, what is idle ends.
+    Draining,
+    /// Everything ends.
+    Over,
+}
+
+/// What the connections of a worker share.
+pub(crate) struct Desk {
+    /// Borrowed while bytes are moved, never across a wait.
+    pub(crate) buffer: RefCell<Box<[u8]>>,
+    pub(crate) tally: Tally,
+    pub(crate) stage: Cell<Stage>,
+    /// Ticks since the worker began: the clock of everything that may be coarse.
+    now: Cell<u64>,
+    started: Instant,
+    relays: RefCell<Slab<Rc<Vitals>>>,
+}
+
+/// What the worker looks at, and how it wakes a relay.
+#[derive(Default)]
+pub(crate) struct Vitals {
+    pub(crate) waker: RefCell<Option<Waker>>,
+    /// The tick of the last byte from the client.
+    pub(crate) heard: Cell<u64>,
+    /// Whether the server owes an answer, or a transaction is open.
+    pub(crate) under_way: Cell<bool>,
+    /// Since when one side takes nothing, where there is something for it.
+    pub(crate) stalled: Cell<Option<u64>>,
+    /// In ticks.
+    pub(crate) idle_after: Cell<Option<u64>>,
+    pub(crate) stalled_after: Cell<u64>,
+    /// Why the connection is to end now.
+    pub(crate) end: Cell<Option<End>>,
+}
+
+/// Why a worker ends a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// Nothing came for too long.
+    Idle,
+    /// One side took nothing for too long.
+    Stalled,
+    /// The gateway stops.
+    Shutdown,
+}
+
+/// A thread, until it is dropped and its connections are over.
+pub(crate) struct Worker {
+    jobs: mpsc::UnboundedSender<Job>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts a thread.
+    ///
+    /// # Errors
+    /// When the system has none to give.
+    pub(crate) fn start(
+        name: &str,
+        tally: Tally,
+        stage: watch::Receiver<Stage>,
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (jobs, taken) = mpsc::unbounded_channel();
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || LocalSet::new().block_on(&runtime, work(taken, tally, stage)))?;
+        Ok(Self { jobs, thread: Some(thread) })
+    }
+
+    /// Gives it a task; `false` if it is gone.
+    pub(crate) fn give(&self, job: Job) -> bool {
+        self.jobs.send(job).is_ok()
+    }
+
+    /// Waits for its connections to be over. They have to be told before.
+    pub(crate) fn join(mut self) {
+        let thread = self.thread.take();
+        drop(self);
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn work(
+    mut jobs: mpsc::UnboundedReceiver<Job>,
+    tally: Tally,
+    mut stage: watch::Receiver<Stage>,
+) {
+    let desk = Rc::new(Desk::new(tally));
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut taking, mut tasks) = (true, tokio::task::JoinSet::new());
+    loop {
+        tokio::select! {
+            job = jobs.recv(), if taking => match job {
+                Some(job) => { tasks.spawn_local(job(Rc::clone(&desk))); }
+                None => taking = false,
+            },
+            _ = tick.tick() => desk.tick(),
+            Ok(()) = stage.changed() => {
+                desk.stage.set(*stage.borrow_and_update());
+                desk.wake_all();
+            }
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                if ended.is_err_and(|ended| ended.is_panic()) {
+                    desk.tally.panicked();
+                }
+            }
+        }
+        if !taking && tasks.is_empty() {
+            desk.tally.flush();
+            return;
+        }
+        if desk.stage.get() == Stage::Over && !taking {
+            // They were told, and had their time.
+            tasks.abort_all();
+        }
+    }
+}
+
+impl Desk {
+    /// How many requests one read may hold: each is a header at least.
+    pub(crate) const REQUESTS: usize = BUFFER / 5 + 1;
+
+    fn new(tally: Tally) -> Self {
+        Self {
+            buffer: RefCell::new(vec![0; BUFFER].into_boxed_slice()),
+            tally,
+            stage: Cell::new(Stage::Serving),
+            now: Cell::new(0),
+            started: Instant::now(),
+            relays: RefCell::default(),
+        }
+    }
+
+    /// The tick it is.
+    pub(crate) fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    /// How many ticks so long a time has, at least one.
+    pub(crate) fn ticks(time: Duration) -> u64 {
+        let ticks = time.as_millis().div_ceil(TICK.as_millis());
+        u64::try_from(ticks).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Looks after a relay from now on, until that is dropped.
+    pub(crate) fn watch(self: &Rc<Self>, vitals: &Rc<Vitals>) -> Watched {
+        vitals.heard.set(self.now());
+        let place = self.relays.borrow_mut().insert(Rc::clone(vitals));
+        Watched { desk: Rc::clone(self), place }
+    }
+
+    fn tick(&self) {
+        let now = self.started.elapsed().as_millis() / TICK.as_millis();
+        self.now.set(u64::try_from(now).unwrap_or(u64::MAX));
+        self.tally.flush();
+        for (_, vitals) in self.relays.borrow().iter() {
+            if let Some(end) = vitals.overdue(self.now.get()) {
+                vitals.end.set(Some(end));
+                vitals.wake();
+            }
+        }
+    }
+
+    fn wake_all(&self) {
+        self.relays.borrow().iter().for_each(|(_, vitals)| vitals.wake());
+    }
+}
+
+impl Vitals {
+    fn overdue(&self, now: u64) -> Option<End> {
+        if self
+            .stalled
+            .get()
+            .is_some_and(|since| now.saturating_sub(since) > self.stalled_after.get())
+        {
+            return Some(End::Stalled);
+        }
+        let quiet = now.saturating_sub(self.heard.get());
+        let idle = self.idle_after.get().is_some_and(|after| quiet > after);
+        (idle && !self.under_way.get()).then_some(End::Idle)
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// A relay that is looked after.
+pub(crate) struct Watched {
+    desk: Rc<Desk>,
+    place: usize,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.desk.relays.borrow_mut().try_remove(self.place);
+    }
+}

@@ -1,0 +1,11 @@
+//! The PostgreSQL connector.
+
+#![allow(missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod frame;
+mod message;
+mod replies;
+mod scram;
+mod startup;
+mod statement;

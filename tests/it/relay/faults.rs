@@ -1,0 +1,133 @@
+//! Servers that die, clients that do not read, connections that come and go.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::sessions::Session;
+use super::*;
+
+/// Resident memory of a process, in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn a_server_that_dies_is_not_covered_up() {
+    let mut relay = Relay::new();
+    for sql in [
+        "SELECT repeat('x', 1000000), pg_sleep(0.01) FROM generate_series(1, 10000)",
+        "COPY t FROM STDIN",
+    ] {
+        relay.sql("CREATE TABLE IF NOT EXISTS t (a text)");
+        let mut session = Session::begin(&relay);
+        session.send(b'Q', format!("{sql}\0").as_bytes());
+        let (tag, _) = session.message();
+        assert!(matches!(tag, b'T' | b'G'), "{sql}");
+        if tag == b'G' {
+            session.send(b'd', b"row\n");
+        }
+        relay.server.kill();
+        let start = Instant::now();
+        let mut rest = Vec::new();
+        // The end of it comes at once, and no ReadyForQuery is made up.
+        let _ = session.0.read_to_end(&mut rest);
+        assert!(start.elapsed() < Duration::from_secs(20));
+        assert!(!rest.ends_with(b"Z\0\0\0\x05I"), "{sql}");
+        let refused = text(&relay.psql(&[], &["-c", "SELECT 1"]));
+        assert!(refused.contains("rule: upstream-connect"), "{refused}");
+        relay.server.start();
+        assert_eq!(relay.sql("SELECT 1"), "1");
+    }
+}
+
+#[test]
+fn who_does_not_read_is_not_read_for() {
+    let relay =
+        Relay::with(Server::new(), &format!("    limits: {{ write_timeout: 2s }}\n{USERS}"));
+    let before = resident(relay.stand.pid());
+    let mut session = Session::begin(&relay);
+    session.send(b'Q', b"SELECT repeat('x', 10000) FROM generate_series(1, 100000)\0");
+    // A gigabyte waits for somebody who takes nothing.
+    let start = Instant::now();
+    while relay.metric("allonym_postgres_connections", &[]) > 0.0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "it is never given up");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let grown = resident(relay.stand.pid()).saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes");
+    relay.logged("\"end\":\"stalled\"");
+    assert_eq!(relay.sql("SELECT 1"), "1");
+}
+
+#[test]
+fn a_large_row_passes_in_flat_memory() {
+    let relay = Relay::new();
+    let before = resident(relay.stand.pid());
+    let mut session = Session::begin(&relay);
+    session.send(b'Q', b"SELECT repeat('0123456789', 20000000)\0");
+    session.until(b'T');
+    let mut header = [0; 5];
+    session.0.read_exact(&mut header).unwrap();
+    let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize - 4;
+    assert!((header[0], length) == (b'D', 200_000_006));
+    let (mut left, mut most) = (length, 0);
+    let mut room = vec![0; 1 << 20];
+    while left > 0 {
+        let want = room.len().min(left);
+        let count = session.0.read(&mut room[..want]).unwrap();
+        assert_ne!(count, 0);
+        left -= count;
+        most = most.max(resident(relay.stand.pid()).saturating_sub(before));
+    }
+    session.until(b'Z');
+    assert!(most < 16 << 20, "{most} bytes");
+}
+
+#[test]
+fn connections_come_and_go() {
+    let relay = Relay::new();
+    let (count, idle) =
+        if std::env::var_os("ALLONYM_SOAK").is_some() { (10_000, 250) } else { (1000, 100) };
+    let sessions: Vec<Session> = (0..idle).map(|_| Session::begin(&relay)).collect();
+    let before = resident(relay.stand.pid());
+    for number in 0..count {
+        let mut socket = TcpStream::connect(&relay.address).unwrap();
+        // Some say something first, and not all of it.
+        let _ = socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 47][..number % 9]);
+    }
+    let start = Instant::now();
+    while relay.metric("allonym_postgres_connections", &[]) > f64::from(idle) {
+        assert!(start.elapsed() < Duration::from_secs(60), "they are kept");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let grown = resident(relay.stand.pid()).saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} bytes");
+    for mut session in sessions {
+        assert_eq!(session.ask("SELECT 1"), "1");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_protocol_end_the_connection_alone() {
+    let relay = Relay::new();
+    let mut bystander = Session::begin(&relay);
+    for (bytes, has_words) in [
+        (&b"z\0\0\0\x04"[..], true),
+        (b"p\0\0\0\x08abcd", true),
+        (b"\0\0\0\0\0\0\0\0", true),
+        (b"Q\xff\xff\xff\xff", true),
+        // To this the server says nothing.
+        (b"Q\0\0\0\x03", false),
+    ] {
+        let mut session = Session::begin(&relay);
+        session.0.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        let _ = session.0.read_to_end(&mut answer);
+        let code = answer.windows(6).any(|part| part == b"C08P01");
+        assert_eq!(code, has_words, "{bytes:?}: {}", String::from_utf8_lossy(&answer));
+        assert_eq!(bystander.ask("SELECT 1"), "1");
+    }
+}

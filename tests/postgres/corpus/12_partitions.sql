@@ -1,0 +1,70 @@
+CREATE TABLE ev (id int, at date NOT NULL, kind text) PARTITION BY RANGE (at)
+;;
+CREATE TABLE ev_2025 PARTITION OF ev FOR VALUES FROM ('2025-01-01') TO ('2026-01-01'); CREATE TABLE ev_2026 PARTITION OF ev (id NOT NULL, CONSTRAINT pos CHECK (id > 0)) FOR VALUES FROM ('2026-01-01') TO (MAXVALUE)
+;;
+INSERT INTO ev VALUES (1, '2025-05-05', 'a'), (2, '2026-06-06', 'b') RETURNING tableoid::regclass, *
+;;
+INSERT INTO ev VALUES (3, '2020-01-01', 'c')
+;;
+INSERT INTO ev_2025 VALUES (3, '2026-01-01', 'c')
+;;
+UPDATE ev SET at = '2026-01-01' WHERE id = 1 RETURNING tableoid::regclass
+;;
+CREATE TABLE ev_rest PARTITION OF ev DEFAULT
+;;
+INSERT INTO ev VALUES (4, '2020-01-01', 'old')
+;;
+CREATE TABLE ev_overlap PARTITION OF ev FOR VALUES FROM ('2025-06-01') TO ('2025-07-01')
+;;
+CREATE TABLE ev_2020 PARTITION OF ev FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')
+;;
+SELECT tableoid::regclass::text, count(*) FROM ev GROUP BY 1 ORDER BY 1
+;;
+SELECT * FROM ONLY ev
+;;
+EXPLAIN (COSTS OFF) SELECT * FROM ev WHERE at = '2025-03-03'
+;;
+ALTER TABLE ev DETACH PARTITION ev_2025
+;;
+ALTER TABLE ev ATTACH PARTITION ev_2025 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')
+;;
+CREATE UNIQUE INDEX ON ev (id)
+;;
+CREATE UNIQUE INDEX ON ev (id, at)
+;;
+INSERT INTO ev VALUES (4, '2020-01-01', 'again') ON CONFLICT (id, at) DO UPDATE SET kind = excluded.kind || '!' RETURNING *
+;;
+CREATE TABLE li (k text, v int) PARTITION BY LIST (k); CREATE TABLE li_ab PARTITION OF li FOR VALUES IN ('a', 'b'); CREATE TABLE li_null PARTITION OF li FOR VALUES IN (NULL) PARTITION BY HASH (v)
+;;
+CREATE TABLE li_null_0 PARTITION OF li_null FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE li_null_1 PARTITION OF li_null FOR VALUES WITH (MODULUS 2, REMAINDER 1)
+;;
+INSERT INTO li VALUES ('a', 1), (NULL, 2), (NULL, 3), (NULL, 4)
+;;
+INSERT INTO li VALUES ('z', 1)
+;;
+SELECT count(*) FROM li_null_0; SELECT * FROM li ORDER BY v
+;;
+CREATE TABLE animal (name text, legs int); CREATE TABLE dog (breed text) INHERITS (animal)
+;;
+INSERT INTO animal VALUES ('bird', 2); INSERT INTO dog VALUES ('rex', 4, 'mixed')
+;;
+SELECT * FROM animal; SELECT * FROM ONLY animal; SELECT animal FROM animal; SELECT tableoid::regclass, name FROM animal
+;;
+ALTER TABLE animal ADD COLUMN age int DEFAULT 1
+;;
+SELECT * FROM dog
+;;
+ALTER TABLE dog DROP COLUMN legs
+;;
+ALTER TABLE dog NO INHERIT animal
+;;
+DROP TABLE animal, dog
+;;
+UPDATE ev SET id = id + 100 FROM li WHERE li.v = ev.id RETURNING ev.id, li.v
+;;
+DELETE FROM ev USING li WHERE li.v + 100 = ev.id RETURNING ev.*
+;;
+TRUNCATE ONLY ev
+;;
+DROP TABLE ev, li
+;;
