@@ -150,9 +150,11 @@ impl PostgresConnector {
         let count = wanted.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
         });
+        // Each task holds a place among the connections, so there is room for all of them.
+        let room = self.site.load().config.limits.connections;
         let start = |number: usize| {
             let tally = Tally::new(Arc::clone(&self.counts));
-            Worker::start(&format!("{}-{number}", self.name), tally, stage.clone())
+            Worker::start(&format!("{}-{number}", self.name), tally, stage.clone(), room)
         };
         (0..count).map(start).collect::<Result<_, _>>().map_err(|error| {
             let says = format!("connector {}: no thread to be had: {error}", self.name);

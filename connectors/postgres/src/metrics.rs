@@ -22,7 +22,10 @@ const BOUNDS: [u64; 10] = [2, 5, 10, 20, 50, 100, 250, 1_000, 10_000, 100_000];
 
 /// The metrics of all PostgreSQL connectors of a process.
 #[derive(Clone, Default, Debug)]
-pub struct Metrics(Arc<Mutex<Vec<(String, Arc<Counts>)>>>);
+pub struct Metrics(Arc<Mutex<Vec<Named>>>);
+
+/// A connector and its metrics.
+type Named = (String, Arc<Counts>);
 
 /// The metrics of one.
 #[derive(Default, Debug)]
@@ -122,11 +125,11 @@ impl Tally {
         }
     }
 
-    pub(crate) fn from_client(&self, bytes: usize) {
+    pub(crate) fn client_sent(&self, bytes: usize) {
         self.from_client.set(self.from_client.get().wrapping_add(bytes as u64));
     }
 
-    pub(crate) fn from_server(&self, bytes: usize) {
+    pub(crate) fn server_sent(&self, bytes: usize) {
         self.from_server.set(self.from_server.get().wrapping_add(bytes as u64));
     }
 
@@ -204,7 +207,7 @@ impl Collector for Metrics {
 /// What is being written down.
 struct Sheet<'a, 'e> {
     encoder: &'a mut DescriptorEncoder<'e>,
-    all: &'a [(String, Arc<Counts>)],
+    all: &'a [Named],
 }
 
 impl Sheet<'_, '_> {

@@ -76,12 +76,12 @@ pub(crate) enum End {
 
 /// A thread, until it is dropped and its connections are over.
 pub(crate) struct Worker {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::Sender<Job>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Worker {
-    /// Starts a thread.
+    /// Starts a thread, for which so many tasks may wait.
     ///
     /// # Errors
     /// When the system has none to give.
@@ -89,18 +89,19 @@ impl Worker {
         name: &str,
         tally: Tally,
         stage: watch::Receiver<Stage>,
+        room: usize,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (jobs, taken) = mpsc::unbounded_channel();
+        let (jobs, taken) = mpsc::channel(room);
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || LocalSet::new().block_on(&runtime, work(taken, tally, stage)))?;
         Ok(Self { jobs, thread: Some(thread) })
     }
 
-    /// Gives it a task; `false` if it is gone.
+    /// Gives it a task; `false` if it is gone, or too many wait.
     pub(crate) fn give(&self, job: Job) -> bool {
-        self.jobs.send(job).is_ok()
+        self.jobs.try_send(job).is_ok()
     }
 
     /// Waits for its connections to be over. They have to be told before.
@@ -113,11 +114,7 @@ impl Worker {
     }
 }
 
-async fn work(
-    mut jobs: mpsc::UnboundedReceiver<Job>,
-    tally: Tally,
-    mut stage: watch::Receiver<Stage>,
-) {
+async fn work(mut jobs: mpsc::Receiver<Job>, tally: Tally, mut stage: watch::Receiver<Stage>) {
     let desk = Rc::new(Desk::new(tally));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

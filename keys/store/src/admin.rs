@@ -16,6 +16,9 @@ const LONGEST_BODY: usize = 1024 * 1024;
 /// Names of settings that begin so are the store's own.
 const OWN: &str = "store/";
 
+/// The name of a setting, and its value.
+pub type Setting = (String, Zeroizing<Vec<u8>>);
+
 /// An API token, without the token: only its keyed hash is kept. All of it but id and
 /// name is sealed, so nobody widens a role by an edit of the file. Whoever can write the
 /// file can put a whole earlier row back, though, such as that of a token revoked since.
@@ -142,7 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk says no, or a row was altered.
-    pub fn settings(&self, prefix: &str) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, StoreError> {
+    pub fn settings(&self, prefix: &str) -> Result<Vec<Setting>, StoreError> {
         let hierarchy = &self.inner.hierarchy;
         self.look(|transaction| {
             let sql = "SELECT name FROM settings WHERE namespace = ?1 ORDER BY name";

@@ -29,7 +29,7 @@ mod store;
 mod stream;
 mod vault;
 
-pub use admin::ApiTokenRow;
+pub use admin::{ApiTokenRow, Setting};
 pub use backup::BackupReport;
 pub use error::StoreError;
 pub use hierarchy::SealInfo;

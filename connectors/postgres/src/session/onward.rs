@@ -56,7 +56,7 @@ impl<'a> Onwards<'a> {
         let startup = self.startup()?;
         send(self.server, &startup).await.map_err(|_| gone())?;
         loop {
-            let message = self.from_server().await?;
+            let message = self.next().await?;
             match message.tag {
                 b'v' => {
                     self.minor = self.minor.min(Negotiation::parse(&message.body)?.minor);
@@ -84,7 +84,7 @@ impl<'a> Onwards<'a> {
     ) -> Result<Option<Cancellable>, Denied> {
         let mut cancellable = None;
         loop {
-            let message = self.from_server().await?;
+            let message = self.next().await?;
             match message.tag {
                 b'S' | b'N' => self.tell(&message)?,
                 b'K' => {
@@ -209,7 +209,7 @@ impl<'a> Onwards<'a> {
     /// The next word of an authentication. A refusal is told as the server says it.
     async fn challenged(&mut self) -> Result<Message, Denied> {
         loop {
-            let message = self.from_server().await?;
+            let message = self.next().await?;
             match message.tag {
                 b'R' => return Ok(message),
                 b'N' => self.pass(&message).await?,
@@ -260,7 +260,7 @@ impl<'a> Onwards<'a> {
         Err(Denied::Gone)
     }
 
-    async fn from_server(&mut self) -> Result<Message, Denied> {
+    async fn next(&mut self) -> Result<Message, Denied> {
         receive(self.server, Side::Backend).await.map_err(|error| match Denied::from(error) {
             Denied::Gone => gone(),
             Denied::Refused(refusal) => Refusal { fault: Fault::Upstream, ..refusal }.into(),

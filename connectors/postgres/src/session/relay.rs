@@ -228,7 +228,7 @@ impl Relay {
         let (sound, judged) = self.scan_up(bytes);
         let sent = self.server.poll_give(cx, bytes.get(..sound).unwrap_or_default());
         desk.tally.added(began.elapsed());
-        desk.tally.from_client(read);
+        desk.tally.client_sent(read);
         self.vitals.heard.set(desk.now());
         sent.map_err(|_| Ended::Broken)?;
         judged.map_err(Ended::Wire)?;
@@ -258,7 +258,7 @@ impl Relay {
         let (sound, judged) = self.scan_down(bytes);
         let sent = self.client.poll_give(cx, bytes.get(..sound).unwrap_or_default());
         desk.tally.added(began.elapsed());
-        desk.tally.from_server(read);
+        desk.tally.server_sent(read);
         sent.map_err(|_| Ended::Broken)?;
         judged.map_err(Ended::Wire)?;
         Ok(true)
