@@ -343,13 +343,13 @@ a.yaml:7:43: unknown purpose `y`
 #[test]
 fn wrong_connectors() {
     check(
-        r"connectors: { db: { type: postgres, listen: x }, q: { type: htpp }, z: {} }",
-        r"a.yaml:2:27: connectors of type `postgres` are not built yet
-  hint: built: http
+        r"connectors: { db: { type: mysql, listen: xyzw }, q: { type: htpp }, z: {} }",
+        r"a.yaml:2:27: connectors of type `mysql` are not built yet
+  hint: built: http, postgres
 a.yaml:2:61: unknown connector type `htpp`
   hint: did you mean `http`?
 a.yaml:2:69: connector `z` has no `type`
-  hint: known: http",
+  hint: known: http, postgres",
     );
     check(
         r#"connectors:
