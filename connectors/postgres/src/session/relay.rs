@@ -45,6 +45,8 @@ pub(crate) struct Leg {
     scanner: Scanner,
     pending: Vec<u8>,
     taken: usize,
+    /// Whether TLS holds records back that the socket did not take.
+    unflushed: bool,
     closed: bool,
 }
 
@@ -76,7 +78,7 @@ pub(crate) fn wanted_of_server() -> Wanted {
 
 impl Leg {
     pub(crate) fn new(stream: Stream, scanner: Scanner) -> Self {
-        Self { stream, scanner, pending: Vec::new(), taken: 0, closed: false }
+        Self { stream, scanner, pending: Vec::new(), taken: 0, unflushed: false, closed: false }
     }
 
     /// Whether the last byte that was read of it ended a message, and all of the other's
@@ -86,7 +88,7 @@ impl Leg {
     }
 
     fn owes(&self) -> bool {
-        self.taken < self.pending.len()
+        self.taken < self.pending.len() || self.unflushed
     }
 
     /// Writes what it has not taken. Room that was needed once is given back.
@@ -126,11 +128,12 @@ impl Leg {
 
     /// TLS keeps records back until it is asked for them; a plain socket has none.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.stream.is_tls() {
-            Pin::new(&mut self.stream).poll_flush(cx)
-        } else {
-            Poll::Ready(Ok(()))
+        if !self.stream.is_tls() {
+            return Poll::Ready(Ok(()));
         }
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.unflushed = flushed.is_pending();
+        flushed
     }
 }
 
