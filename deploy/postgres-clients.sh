@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 drivers=$here/tests/postgres/drivers
 tools=${ALLONYM_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/allonym/tools}
-central=https://repo1.maven.org/maven2
+fetch=org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy
 pgjdbc=42.7.14
 pgjdbc_sum=73914527305a40cce504b0d3d90b23caf565136912d607ae8ae7c5895512332c
 server=18.1.0
@@ -42,9 +42,11 @@ flock 9
 work=$(mktemp -d "$tools/.new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-download() { # path at Maven Central, SHA-256, file
-  curl -fsSL --retry 3 -o "$3" "$central/$1"
-  echo "$2  $3" | sha256sum -c --quiet
+artifact() { # Maven coordinates, SHA-256, folder: leaves the artifact's jar there as artifact.jar
+  # Maven knows where artifacts come from, and a site's mirror of that place.
+  mvn --batch-mode --quiet -Dmaven.repo.local="$work/maven" "$fetch" -Dartifact="$1" -DoutputDirectory="$work/fetched"
+  mv "$work"/fetched/*.jar "$3/artifact.jar"
+  echo "$2  $3/artifact.jar" | sha256sum -c --quiet
 }
 
 if wanted "$python"; then
@@ -82,7 +84,8 @@ fi
 if wanted "$java"; then
   echo "fetching pgjdbc (once)"
   mkdir "$work/java"
-  download "org/postgresql/postgresql/$pgjdbc/postgresql-$pgjdbc.jar" "$pgjdbc_sum" "$work/java/pgjdbc.jar"
+  artifact "org.postgresql:postgresql:$pgjdbc" "$pgjdbc_sum" "$work/java"
+  mv "$work/java/artifact.jar" "$work/java/pgjdbc.jar"
   complete "$work/java" "$java"
 fi
 
@@ -93,12 +96,11 @@ if wanted "$server_folder"; then
     *) echo "no PostgreSQL ${server%%.*} for $(uname -m): tests that need it fail" >&2; exit 0 ;;
   esac
   echo "fetching PostgreSQL ${server%%.*} (once)"
-  artifact=embedded-postgres-binaries-linux-$machine
-  download "io/zonky/test/postgres/$artifact/$server/$artifact-$server.jar" "$sum" "$work/server.jar"
+  artifact "io.zonky.test.postgres:embedded-postgres-binaries-linux-$machine:$server" "$sum" "$work"
   python3 - "$work" <<'P'
 import glob, sys, tarfile, zipfile
 work = sys.argv[1]
-zipfile.ZipFile(f"{work}/server.jar").extractall(f"{work}/jar")
+zipfile.ZipFile(f"{work}/artifact.jar").extractall(f"{work}/jar")
 tarfile.open(glob.glob(f"{work}/jar/*.txz")[0]).extractall(f"{work}/server")
 P
   # What only programs that link with it need.

@@ -29,6 +29,7 @@ if [ "${1:-build}" = test ]; then
   need node nodejs
   need npm npm
   need javac default-jdk-headless
+  need mvn maven
 fi
 if [ "${1:-build}" = bench ]; then
   need nginx nginx-light

@@ -80,7 +80,7 @@ fn main() {
                 }
                 Ok::<_, WireError>(Flow::Continue)
             });
-            assert!(sent.is_ok() && answered.is_ok());
+            assert_eq!((sent, answered), (Ok(asked.len()), Ok(told.len())));
         }
     });
     println!("a prepared query, 7 messages: {each:5.1} ns a query");

@@ -215,9 +215,9 @@ fn a_proof_is_for_one_login() {
     let (other, _) = serve(&first);
     let challenge = client.read(&challenge).unwrap();
     let keys = challenge.derive(b"pencil").unwrap();
-    let (_, last) = challenge.prove(&keys).unwrap();
+    let (proven, last) = challenge.prove(&keys).unwrap();
     assert_eq!(other.verify(&last), Err(ScramError::Nonce));
-    assert!(one.verify(&last).is_ok());
+    assert_eq!(proven.verify(&one.verify(&last).unwrap()), Ok(()));
     // Keys that were kept serve the next login, and no other salt.
     let (client, first) = begin();
     let (waiting, challenge) = serve(&first);

@@ -157,7 +157,8 @@ proptest! {
     #[test]
     fn a_batch_is_its_values_one_by_one(
         cards in prop::collection::vec(card(), 1..40),
-        ibans in prop::collection::vec(iban(), 1..40),
+        // Four X in a row are taken for a mask, and refused.
+        ibans in prop::collection::vec(iban().prop_filter("masked", |iban| !iban.contains("XXXX")), 1..40),
     ) {
         let keys = keys_without(3, &[]);
         let context = context(&keys);
