@@ -27,7 +27,6 @@ mod refusal;
 pub mod scram;
 mod session;
 mod site;
-mod stream;
 mod tls;
 mod upstream;
 pub mod wire;

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use allonym_contract::{Fault, Refusal};
+use allonym_contract::{Fault, Refusal, Stream};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -27,7 +27,6 @@ use crate::session::onward::Onwards;
 use crate::session::opening::{Begun, Purpose};
 use crate::session::relay::{Ended, Leg, Relay, wanted_of_client, wanted_of_server};
 use crate::site::{Logins, Site};
-use crate::stream::Stream;
 use crate::tls::Server;
 use crate::upstream::prepare;
 use crate::wire::Side;

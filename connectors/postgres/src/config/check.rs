@@ -1,11 +1,12 @@
 //! Addresses, users and combinations that cannot be meant.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 
-use allonym_contract::config::{ConfigFault, TlsChoice, location};
+use allonym_contract::config::{ConfigFault, TlsChoice, kind_fault, listen_fault, location};
 
 use super::{Login, PostgresConfig, UpstreamTlsChoice};
+
+const LISTEN_EXAMPLES: &str = "127.0.0.1:6432, 0.0.0.0:6432 or [::]:6432";
 
 /// Where the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ impl PostgresConfig {
     /// What is wrong.
     pub(crate) fn faults(&self) -> Vec<ConfigFault> {
         let mut faults = Vec::new();
-        faults.extend(self.kind_fault());
-        faults.extend(self.listen_fault());
+        faults.extend(kind_fault(self.kind.as_ref(), "postgres"));
+        faults.extend(listen_fault(&self.listen, self.tls.as_ref(), LISTEN_EXAMPLES));
         faults.extend(self.upstream_address().err());
         faults.extend(self.tables_fault());
         faults.extend(self.login_faults());
@@ -74,26 +75,6 @@ impl PostgresConfig {
         }
         let database = (!database.is_empty()).then(|| database.to_owned());
         Ok(UpstreamAddress { host: host.to_owned(), port, database })
-    }
-
-    fn kind_fault(&self) -> Option<ConfigFault> {
-        let kind = self.kind.as_ref().filter(|kind| kind.value != "postgres")?;
-        Some(ConfigFault::new(location(kind), "this connector is `type: postgres`"))
-    }
-
-    fn listen_fault(&self) -> Option<ConfigFault> {
-        let at = location(&self.listen);
-        let Ok(address) = self.listen.value.parse::<SocketAddr>() else {
-            let fault = ConfigFault::new(at, "listen: not an address and port");
-            return Some(fault.hint("write 127.0.0.1:6432, 0.0.0.0:6432 or [::]:6432"));
-        };
-        if self.tls.is_none() && !address.ip().is_loopback() {
-            let fault = ConfigFault::new(at, "listen: reachable from other machines without tls");
-            return Some(fault.hint(
-                "give `tls: { cert: …, key: { file: … } }`, or write `tls: off` if that is meant",
-            ));
-        }
-        None
     }
 
     fn tables_fault(&self) -> Option<ConfigFault> {

@@ -3,10 +3,10 @@
 
 use std::io;
 
+use allonym_contract::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use crate::stream::Stream;
 use crate::wire::frame::HEADER;
 use crate::wire::{Side, WireError};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allonym_contract::{Fault, Refusal};
+use allonym_contract::{Fault, Refusal, Stream};
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
@@ -14,7 +14,6 @@ use crate::session::exchange::{Message, receive, send};
 use crate::session::login::{Denied, Onward};
 use crate::session::opening::Begun;
 use crate::site::Site;
-use crate::stream::Stream;
 use crate::wire::message::{
     Authentication, Fields, Mechanisms, write_password, write_sasl, write_sasl_initial,
     write_sasl_response,

@@ -3,14 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use allonym_contract::{Fault, Refusal};
+use allonym_contract::{Fault, Refusal, Stream};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
 use crate::session::exchange::send;
-use crate::stream::Stream;
 use crate::tls::{ALPN, Server};
 use crate::wire::startup::{MAX_PACKET, Opening, Startup};
 

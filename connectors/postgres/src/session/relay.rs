@@ -9,11 +9,11 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use allonym_contract::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::cancel::Cancellable;
 use crate::session::portals::Portals;
-use crate::stream::Stream;
 use crate::wire::WireError;
 use crate::wire::frame::{Event, Flow, HEADER, Scanner, Wanted};
 use crate::wire::replies::{Replies, TransactionStatus};
