@@ -1,7 +1,7 @@
 //! A PostgreSQL server for one comparison, with its data under the bench folder.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use crate::Outcome;
 
 /// A server that ends with this value. It writes as it would in earnest: what it
 /// acknowledges is on disk.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Child,
     port: u16,
 }
@@ -19,7 +19,7 @@ pub(super) struct Server {
 impl Server {
     /// Makes one in a folder and waits until it answers; nothing where no PostgreSQL is
     /// installed.
-    pub(super) fn start(folder: &Path) -> Outcome<Option<Self>> {
+    pub(crate) fn start(folder: &Path, settings: &[&str]) -> Outcome<Option<Self>> {
         let Some(programs) = programs() else { return Ok(None) };
         std::fs::create_dir_all(folder)?;
         if as_root()? {
@@ -33,9 +33,8 @@ impl Server {
         let log = File::create(folder.join("log"))?;
         let mut server = program(&programs, folder, "postgres")?;
         server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-        for setting in
-            ["listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=256MB"]
-        {
+        let always = ["listen_addresses=127.0.0.1", "unix_socket_directories="];
+        for setting in always.iter().chain(settings) {
             server.args(["-c", setting]);
         }
         server.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -54,13 +53,21 @@ impl Server {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     /// Where it is, for the store.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
     /// Where it is, for another client.
-    pub(super) fn plain_url(&self) -> String {
+    pub(crate) fn plain_url(&self) -> String {
         format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.port)
     }
 }
