@@ -158,6 +158,24 @@ fn rest(socket: &mut TcpStream) -> Vec<u8> {
 }
 
 #[test]
+fn a_server_that_is_never_ready_is_not_listened_to_for_ever() {
+    for endless in [&b"S"[..], b"N"] {
+        let stand = Stand::new("startup_timeout: 60s");
+        let (mut client, mut server) = stand.begun();
+        server.write_all(b"R\0\0\0\x08\0\0\0\0").unwrap();
+        let message = [endless, b"\0\0\x10\x04", &[b'a'; 4096]].concat();
+        let mut sent = 0;
+        while server.write_all(&message).is_ok() {
+            sent += message.len();
+            assert!(sent < 64 << 20, "all of it is kept");
+        }
+        let told = rest(&mut client);
+        assert_eq!(told.first(), Some(&b'E'), "{} bytes", told.len());
+        assert!(told.windows(8).any(|part| part == b"too much"));
+    }
+}
+
+#[test]
 fn half_a_message_is_not_completed_for_the_server() {
     let stand = Stand::new("");
     let (mut client, mut server) = stand.logged_in();
