@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use allonym_contract::config::{ConfigFault, TlsChoice, location};
 
 use super::{Login, PostgresConfig, UpstreamTlsChoice};
+use crate::wire::replies::LEAST_DEPTH;
 
 /// Where the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +176,11 @@ impl PostgresConfig {
         let limits = &self.limits;
         let wrong = [
             (limits.connections == 0, "limits: connections: at least 1"),
-            (!(1..=1 << 24).contains(&limits.pipeline), "limits: pipeline: 1 to 16777216"),
+            // With less the server would keep its answers back for more, which never comes.
+            (
+                !(LEAST_DEPTH..=1 << 24).contains(&limits.pipeline),
+                "limits: pipeline: 4096 to 16777216",
+            ),
             (
                 !(1 << 16..=1 << 30).contains(&limits.message_bytes.0),
                 "limits: message_bytes: 64KiB to 1GiB",
