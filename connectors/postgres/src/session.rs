@@ -9,6 +9,9 @@ mod opening;
 mod portals;
 mod relay;
 
+pub use certificate::names as certificate_names;
+pub use portals::Portals;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -10,9 +10,13 @@ const NAMES: usize = 10_000;
 /// The longest name that is followed, in bytes. PostgreSQL's own names have 63.
 const LONGEST: usize = 100;
 
-/// The prepared statements and portals of a session.
+/// Room for so many names outlives a transaction.
+const KEPT: usize = 32;
+
+/// The prepared statements and portals of a session, and the class of each: at most
+/// 10,000 names of either kind, of at most 100 bytes.
 #[derive(Default)]
-pub(crate) struct Portals {
+pub struct Portals {
     unnamed: StatementClass,
     unnamed_portal: StatementClass,
     statements: HashMap<Box<[u8]>, StatementClass>,
@@ -21,8 +25,8 @@ pub(crate) struct Portals {
 
 impl Portals {
     /// Follows a message of the client; says which class of statement it has executed.
-    /// Of a body the beginning is enough.
-    pub(crate) fn statement(&mut self, tag: u8, body: &[u8]) -> Option<StatementClass> {
+    /// Of a body the beginning is enough; one that breaks a rule says nothing.
+    pub fn statement(&mut self, tag: u8, body: &[u8]) -> Option<StatementClass> {
         match tag {
             b'Q' => {
                 // A simple query destroys what has no name.
@@ -62,8 +66,10 @@ impl Portals {
     }
 
     /// Portals end with their transaction.
-    pub(crate) fn transaction_over(&mut self) {
-        if !self.portals.is_empty() {
+    pub fn transaction_over(&mut self) {
+        if self.portals.capacity() > KEPT {
+            self.portals = HashMap::new();
+        } else if !self.portals.is_empty() {
             self.portals.clear();
         }
     }
@@ -101,6 +107,23 @@ fn text(body: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_bounded_and_their_room_is_given_back() {
+        let mut portals = Portals::default();
+        for number in 0..2 * NAMES {
+            let name = format!("name {number}\0");
+            portals.statement(b'P', [name.as_bytes(), b"select 1\0\0\0"].concat().as_slice());
+            portals.statement(b'B', [name.as_bytes(), name.as_bytes()].concat().as_slice());
+        }
+        assert_eq!((portals.statements.len(), portals.portals.len()), (NAMES, NAMES));
+        let long = [&[b'n'; LONGEST + 1][..], b"\0select 1\0\0\0"].concat();
+        let mut other = Portals::default();
+        other.statement(b'P', &long);
+        assert!(other.statements.is_empty(), "a name longer than any is kept");
+        portals.transaction_over();
+        assert!(portals.portals.is_empty() && portals.portals.capacity() <= KEPT);
+    }
 
     #[test]
     fn a_portal_has_the_class_of_its_statement() {
