@@ -176,6 +176,50 @@ fn a_server_that_is_never_ready_is_not_listened_to_for_ever() {
 }
 
 #[test]
+fn who_asks_without_end_is_heard_as_far_as_the_pipeline_goes() {
+    const ALL: usize = 300_000;
+    let message = b"P\0\0\0\x08\0\0\0\0";
+    let stand = Stand::new("pipeline: 4096");
+    let (client, mut server) = stand.logged_in();
+    let mut asking = client.try_clone().unwrap();
+    let asking = std::thread::spawn(move || {
+        (0..ALL / 1000).for_each(|_| asking.write_all(&message.repeat(1000)).unwrap());
+        asking.write_all(b"S\0\0\0\x04").unwrap();
+    });
+    // Until nothing more comes, since nothing is answered.
+    server.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let (mut read, mut buffer) = (0, vec![0; 64 << 10]);
+    while let Ok(count @ 1..) = server.read(&mut buffer) {
+        read += count;
+    }
+    // One read more than the pipeline: 128 KiB and what was begun before.
+    let most = 4096 * message.len() + (128 << 10) + message.len();
+    assert!((1..=most).contains(&read), "{read} bytes were forwarded");
+    // Once it is answered it goes on.
+    server.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let total = ALL * message.len() + 5;
+    let mut answers = client;
+    let answered = std::thread::spawn(move || {
+        let mut told = vec![0; ALL * 5 + 6];
+        answers.read_exact(&mut told).unwrap();
+        assert!(told.ends_with(b"1\0\0\0\x04Z\0\0\0\x05I"));
+    });
+    let mut settled = 0;
+    loop {
+        let whole = (read / message.len()).min(ALL);
+        server.write_all(&b"1\0\0\0\x04".repeat(whole - settled)).unwrap();
+        settled = whole;
+        if read == total {
+            break;
+        }
+        read += server.read(&mut buffer).unwrap();
+    }
+    server.write_all(b"Z\0\0\0\x05I").unwrap();
+    asking.join().unwrap();
+    answered.join().unwrap();
+}
+
+#[test]
 fn half_a_message_is_not_completed_for_the_server() {
     let stand = Stand::new("");
     let (mut client, mut server) = stand.logged_in();
