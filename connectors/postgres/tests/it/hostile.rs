@@ -275,3 +275,15 @@ fn a_pipeline_is_longer_than_what_a_server_keeps_back() {
     let faults = config(upstream, "pipeline: 4095").places("ledger").unwrap_err();
     assert!(faults.iter().any(|fault| fault.to_string().contains("pipeline")), "{faults:?}");
 }
+
+#[test]
+fn who_is_cut_off_at_the_end_of_a_drain_is_told() {
+    let stand = Stand::new("drain_timeout: 1s");
+    let (mut client, mut server) = stand.logged_in();
+    client.write_all(b"Q\0\0\0\x0dtable t\0\0").unwrap();
+    let mut read = [0; 14];
+    server.read_exact(&mut read).unwrap();
+    stand.stop.send_replace(true);
+    let told = rest(&mut client);
+    assert!(told.windows(11).any(|part| part == b"terminating"), "{} bytes", told.len());
+}
