@@ -37,4 +37,5 @@ pub use listener::PostgresConnector;
 pub use log::{SessionLog, SessionRecord};
 pub use metrics::Metrics;
 pub use scram::Verifier;
+pub use session::{Portals, certificate_names};
 pub use site::Logins;

@@ -9,6 +9,9 @@ mod opening;
 mod portals;
 mod relay;
 
+pub use certificate::names as certificate_names;
+pub use portals::Portals;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -245,12 +248,12 @@ async fn farewell(relay: &mut Relay, ended: &Ended) {
     };
     let mut last = Vec::new();
     // In the middle of a message nothing can be said.
-    if relay.client.is_at_border() {
+    if relay.client_is_at_border() {
         write_fatal(&mut last, &refusal);
         let _ = relay.client.stream.write_all(&last).await;
         let _ = relay.client.stream.shutdown().await;
     }
-    if relay.server.is_at_border() {
+    if relay.server_is_at_border() {
         last.clear();
         write_terminate(&mut last);
         let _ = relay.server.stream.write_all(&last).await;

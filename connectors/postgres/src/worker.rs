@@ -16,6 +16,8 @@ use crate::metrics::Tally;
 
 /// How often a worker looks at its clock and at its connections.
 const TICK: Duration = Duration::from_millis(250);
+/// How long those that are cut off at the end of a drain may take to say so.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What is read at a time. One buffer serves all connections of a worker, so that an
 /// idle one needs none.
 const BUFFER: usize = 128 << 10;
@@ -118,7 +120,7 @@ async fn work(mut jobs: mpsc::Receiver<Job>, tally: Tally, mut stage: watch::Rec
     let desk = Rc::new(Desk::new(tally));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut taking, mut tasks) = (true, tokio::task::JoinSet::new());
+    let (mut taking, mut tasks, mut over) = (true, tokio::task::JoinSet::new(), None);
     loop {
         tokio::select! {
             job = jobs.recv(), if taking => match job {
@@ -140,8 +142,10 @@ async fn work(mut jobs: mpsc::Receiver<Job>, tally: Tally, mut stage: watch::Rec
             desk.tally.flush();
             return;
         }
-        if desk.stage.get() == Stage::Over && !taking {
-            // They were told, and had their time.
+        if desk.stage.get() == Stage::Over
+            && over.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS
+        {
+            // They were told, and had their time; a login that is under way had its own.
             tasks.abort_all();
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use allonym_contract::config::{ConfigFault, TlsChoice, kind_fault, listen_fault, location};
 
 use super::{Login, PostgresConfig, UpstreamTlsChoice};
+use crate::wire::replies::LEAST_DEPTH;
 
 const LISTEN_EXAMPLES: &str = "127.0.0.1:6432, 0.0.0.0:6432 or [::]:6432";
 
@@ -156,7 +157,11 @@ impl PostgresConfig {
         let limits = &self.limits;
         let wrong = [
             (limits.connections == 0, "limits: connections: at least 1"),
-            (!(1..=1 << 24).contains(&limits.pipeline), "limits: pipeline: 1 to 16777216"),
+            // With less the server would keep its answers back for more, which never comes.
+            (
+                !(LEAST_DEPTH..=1 << 24).contains(&limits.pipeline),
+                "limits: pipeline: 4096 to 16777216",
+            ),
             (
                 !(1 << 16..=1 << 30).contains(&limits.message_bytes.0),
                 "limits: message_bytes: 64KiB to 1GiB",

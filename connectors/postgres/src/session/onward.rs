@@ -24,6 +24,10 @@ use crate::wire::{Side, WireError};
 /// The minor version from which cancel keys may be long.
 const LONG_KEYS: u16 = 2;
 
+/// The most a server may say to a client before it is ready, in bytes: it waits here until
+/// the login is over.
+const MOST_TOLD: usize = 256 << 10;
+
 /// A login that is under way, and what the client is told of it.
 pub(crate) struct Onwards<'a> {
     pub(crate) site: &'a Site,
@@ -64,7 +68,7 @@ impl<'a> Onwards<'a> {
                 b'N' => self.pass(&message).await?,
                 b'E' => return self.refused(&message).await,
                 b'R' => match Authentication::parse(&message.body)? {
-                    Authentication::Ok => return self.tell(&message).map_err(Denied::from),
+                    Authentication::Ok => return self.tell(&message),
                     asked => self.answer(&asked, &message).await?,
                 },
                 tag => return Err(WireError::Unexpected { tag }.into()),
@@ -276,8 +280,11 @@ impl<'a> Onwards<'a> {
         Ok(())
     }
 
-    fn tell(&mut self, message: &Message) -> Result<(), WireError> {
-        frame(&mut self.told, message)
+    fn tell(&mut self, message: &Message) -> Result<(), Denied> {
+        if self.told.len() + message.body.len() > MOST_TOLD {
+            return Err(unable("the database says too much before it is ready").into());
+        }
+        Ok(frame(&mut self.told, message)?)
     }
 }
 

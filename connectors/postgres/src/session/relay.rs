@@ -81,12 +81,6 @@ impl Leg {
         Self { stream, scanner, pending: Vec::new(), taken: 0, unflushed: false, closed: false }
     }
 
-    /// Whether the last byte that was read of it ended a message, and all of the other's
-    /// was given to it.
-    pub(crate) fn is_at_border(&self) -> bool {
-        self.scanner.is_at_border() && !self.owes()
-    }
-
     fn owes(&self) -> bool {
         self.taken < self.pending.len() || self.unflushed
     }
@@ -160,6 +154,17 @@ impl Relay {
             leaving,
             shut,
         }
+    }
+
+    /// Whether the client was given whole messages of the server and no part of another, so
+    /// that it can be told something.
+    pub(crate) fn client_is_at_border(&self) -> bool {
+        self.server.scanner.is_at_border() && !self.client.owes()
+    }
+
+    /// The same of the server: a word inside of a message would become what the client said.
+    pub(crate) fn server_is_at_border(&self) -> bool {
+        self.client.scanner.is_at_border() && !self.server.owes()
     }
 
     /// Relays until one side leaves.
@@ -270,14 +275,15 @@ impl Relay {
     /// How many bytes are sound, and what is wrong with the next.
     fn scan_up(&mut self, bytes: &[u8]) -> (usize, Result<(), WireError>) {
         let Self { client, replies, portals, desk, leaving, .. } = self;
-        let mut sound = 0;
+        // Of the first header some bytes may have been forwarded before.
+        let (mut sound, mut header) = (0, HEADER - client.scanner.unfinished().len());
         let walked = client.scanner.scan(bytes, |event| {
             if let Event::Message { tag, end, body, .. } = event {
                 replies.frontend(tag, 0)?;
                 if let Some(class) = portals.statement(tag, body) {
                     desk.tally.statement(class);
                 }
-                sound = end;
+                (sound, header) = (end, HEADER);
                 if tag == b'X' {
                     *leaving = true;
                     return Ok(Flow::Stop);
@@ -292,7 +298,7 @@ impl Relay {
             // The server says what is wrong with its header, in its turn, and closes.
             Err(_) => {
                 *leaving = true;
-                (bytes.len().min(sound + HEADER), Ok(()))
+                (bytes.len().min(sound + header), Ok(()))
             }
         }
     }
