@@ -246,12 +246,12 @@ async fn farewell(relay: &mut Relay, ended: &Ended) {
     };
     let mut last = Vec::new();
     // In the middle of a message nothing can be said.
-    if relay.client.is_at_border() {
+    if relay.can_tell_client() {
         write_fatal(&mut last, &refusal);
         let _ = relay.client.stream.write_all(&last).await;
         let _ = relay.client.stream.shutdown().await;
     }
-    if relay.server.is_at_border() {
+    if relay.can_tell_server() {
         last.clear();
         write_terminate(&mut last);
         let _ = relay.server.stream.write_all(&last).await;

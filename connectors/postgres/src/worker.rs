@@ -16,6 +16,8 @@ use crate::metrics::Tally;
 
 /// How often a worker looks at its clock and at its connections.
 const TICK: Duration = Duration::from_millis(250);
+/// How long connections may take to say that they end, before they are cut.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 /// What is read at a time. One buffer serves all connections of a worker, so that an
 /// idle one needs none.
 const BUFFER: usize = 128 << 10;
@@ -119,6 +121,7 @@ async fn work(mut jobs: mpsc::Receiver<Job>, tally: Tally, mut stage: watch::Rec
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut taking, mut tasks) = (true, tokio::task::JoinSet::new());
+    let mut over = None;
     loop {
         tokio::select! {
             job = jobs.recv(), if taking => match job {
@@ -140,8 +143,11 @@ async fn work(mut jobs: mpsc::Receiver<Job>, tally: Tally, mut stage: watch::Rec
             desk.tally.flush();
             return;
         }
-        if desk.stage.get() == Stage::Over && !taking {
-            // They were told, and had their time.
+        if desk.stage.get() == Stage::Over
+            && !taking
+            && over.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS
+        {
+            // They had their time to say that they end; a login does not look up.
             tasks.abort_all();
         }
     }
