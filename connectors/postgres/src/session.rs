@@ -37,6 +37,8 @@ use crate::worker::{Desk, End, Vitals};
 
 /// The start-up parameter that declares a purpose; also as `-c allonym.purpose=…`.
 const PURPOSE: &str = "allonym.purpose";
+/// The rule under which refusals of the server are counted.
+const UPSTREAM_REFUSED: &str = "upstream-refused";
 /// How long a last word may take to be sent.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
@@ -105,12 +107,22 @@ async fn admit(
             refuse(desk, client, &refusal, record).await;
             return None;
         }
+        Purpose::Failed(refusal) => {
+            record.refused(&refusal);
+            desk.tally.counts().refused(refusal.rule);
+            return None;
+        }
     };
     record.began(&client, &begun);
     match log_in(arrival, &mut client, &begun, record).await {
         Ok((server, cancellable)) => Some(Admitted { client, server, cancellable }),
         Err(Denied::Refused(refusal)) => {
             refuse(desk, client, &refusal, record).await;
+            None
+        }
+        Err(Denied::Told) => {
+            record.told();
+            desk.tally.counts().refused(UPSTREAM_REFUSED);
             None
         }
         Err(Denied::Gone) => None,
@@ -311,6 +323,11 @@ impl<'a> Record<'a> {
 
     fn refused(&mut self, refusal: &Refusal) {
         (self.record.end, self.record.rule) = ("refused", Some(refusal.rule));
+    }
+
+    /// The server has refused, in its own words.
+    fn told(&mut self) {
+        (self.record.end, self.record.rule) = ("refused", Some(UPSTREAM_REFUSED));
     }
 
     fn ended(&mut self, ended: &Ended) {
