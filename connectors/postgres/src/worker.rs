@@ -54,7 +54,7 @@ pub(crate) struct Vitals {
     pub(crate) waker: RefCell<Option<Waker>>,
     /// The tick of the last byte from the client.
     pub(crate) heard: Cell<u64>,
-    /// Whether the server owes an answer, or a transaction is open.
+    /// Whether an answer is owed or not taken yet, or a transaction is open.
     pub(crate) under_way: Cell<bool>,
     /// Since when one side takes nothing, where there is something for it.
     pub(crate) stalled: Cell<Option<u64>>,

@@ -1,4 +1,5 @@
-//! Servers that are none: what they say must not harm the client or the gateway.
+//! Servers that are none: what they say must not harm the client or the gateway, and
+//! what they say at once shows what becomes of it.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -87,4 +88,56 @@ fn a_server_that_never_stops_talking_is_left() {
     assert!(refused.contains("rule: upstream-login"), "{refused}");
     let grown = resident(relay.stand.pid()).saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} bytes");
+}
+
+/// An answer of so many bytes: one row, and the end.
+fn answer(size: usize) -> Vec<u8> {
+    let cell = u32::try_from(size).unwrap().to_be_bytes();
+    let row = message(b'D', &[&[0, 1][..], &cell, &vec![b'x'; size]].concat());
+    [row, message(b'C', b"SELECT 1\0"), message(b'Z', b"I")].concat()
+}
+
+/// Of answers that nobody takes yet, some are with the gateway alone when it is told to
+/// stop: of a size between what the kernel holds and what the server keeps back.
+#[test]
+fn an_answer_is_taken_whole_before_a_shutdown() {
+    let answers = |mut socket: TcpStream| {
+        trust(&mut socket)?;
+        let mut asked = [0; 14];
+        socket.read_exact(&mut asked)?;
+        let size = std::str::from_utf8(&asked[5..13]).unwrap().parse().unwrap();
+        socket.write_all(&answer(size))?;
+        socket.read_to_end(&mut Vec::new()).map(drop)
+    };
+    let mut relay = before(answers, "");
+    // What the kernel holds differs from machine to machine.
+    let sizes = (0..150).map(|step| 2_000_000 + step * 30_000);
+    let sessions: Vec<(usize, Session)> = sizes
+        .map(|size| {
+            let mut session = Session::begin(&relay);
+            session.send(b'Q', format!("{size:08}\0").as_bytes());
+            let mut first = [0];
+            session.0.read_exact(&mut first).unwrap();
+            (size, session)
+        })
+        .collect();
+    // Nothing moves any more when as much has been received as before.
+    let received = || relay.metric("allonym_postgres_received_bytes_total", &["server"]);
+    let mut last = -1.0;
+    while last < received() {
+        last = received();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    relay.stand.signal("TERM");
+    let start = Instant::now();
+    while TcpStream::connect(&relay.address).is_ok() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it does not stop");
+    }
+    for (size, mut session) in sessions {
+        let mut taken = Vec::new();
+        session.0.read_to_end(&mut taken).unwrap();
+        let whole = answer(size).split_off(1);
+        assert!(taken.starts_with(&whole), "{} of {} bytes", taken.len(), whole.len());
+    }
+    assert!(relay.stand.wait().success());
 }

@@ -386,7 +386,10 @@ impl Relay {
                 under_way.store(!idle, Ordering::Release);
             }
         }
-        self.vitals.under_way.set(!idle || self.replies.status() != TransactionStatus::Idle);
+        // An answer is under way until it was taken.
+        let owed = self.client.owes() || self.server.owes();
+        let open = self.replies.status() != TransactionStatus::Idle;
+        self.vitals.under_way.set(!idle || open || owed);
         let now = self.desk.now();
         let legs = [&mut self.client, &mut self.server].into_iter();
         self.vitals.stalled.set(legs.filter_map(|leg| leg.stalled_since(now)).min());
