@@ -3,6 +3,7 @@
 mod bytes;
 mod drivers;
 mod faults;
+mod hostile;
 mod logins;
 mod sessions;
 

@@ -21,10 +21,10 @@ use crate::metrics::{Counts, Lasting, Metrics, Tally};
 use crate::session::{self, Arrival};
 use crate::site::{Logins, Site};
 use crate::tls::{self, Server};
-use crate::worker::{Job, Stage, Worker};
+use crate::worker::{Job, LAST_WORDS, Stage, Worker};
 
-/// How long connections that are cut at the end of a drain may take to say so.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long workers may take to cut who has not ended by then.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A PostgreSQL connector. It brings threads of its own.
 pub struct PostgresConnector {
@@ -197,7 +197,7 @@ impl Connector for PostgresConnector {
         });
         if tokio::time::timeout(patience, &mut ended).await.is_err() {
             stage.send_replace(Stage::Over);
-            let _ = tokio::time::timeout(GRACE, &mut ended).await;
+            let _ = tokio::time::timeout(LAST_WORDS + GRACE, &mut ended).await;
         }
         Ok(())
     }

@@ -16,8 +16,8 @@ use crate::metrics::Tally;
 
 /// How often a worker looks at its clock and at its connections.
 const TICK: Duration = Duration::from_millis(250);
-/// How long those that are cut off at the end of a drain may take to say so.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long connections may take to say that they end, before they are cut.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 /// What is read at a time. One buffer serves all connections of a worker, so that an
 /// idle one needs none.
 const BUFFER: usize = 128 << 10;
@@ -54,7 +54,7 @@ pub(crate) struct Vitals {
     pub(crate) waker: RefCell<Option<Waker>>,
     /// The tick of the last byte from the client.
     pub(crate) heard: Cell<u64>,
-    /// Whether the server owes an answer, or a transaction is open.
+    /// Whether an answer is owed or not taken yet, or a transaction is open.
     pub(crate) under_way: Cell<bool>,
     /// Since when one side takes nothing, where there is something for it.
     pub(crate) stalled: Cell<Option<u64>>,
@@ -145,7 +145,7 @@ async fn work(mut jobs: mpsc::Receiver<Job>, tally: Tally, mut stage: watch::Rec
         if desk.stage.get() == Stage::Over
             && over.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS
         {
-            // They were told, and had their time; a login that is under way had its own.
+            // They had their time to say that they end; a login does not look up.
             tasks.abort_all();
         }
     }

@@ -122,16 +122,15 @@ impl PostgresConfig {
                     format!("user `{}`: {says}", name.value),
                 ));
             };
-            // PostgreSQL cuts names at 63 bytes, so that two could become one.
-            if name.value.is_empty() || name.value.len() > 63 || name.value.contains('\0') {
-                add("a name has 1 to 63 bytes".to_owned());
+            if !is_name(&name.value) {
+                add("a name has 1 to 63 bytes, none of them zero".to_owned());
             }
             if !names.insert(&name.value) {
                 add("it is there twice".to_owned());
             }
             let upstream = user.upstream_user.as_deref();
-            if upstream.is_some_and(|name| name.is_empty() || name.len() > 63) {
-                add("upstream_user has 1 to 63 bytes".to_owned());
+            if upstream.is_some_and(|name| !is_name(name)) {
+                add("upstream_user has 1 to 63 bytes, none of them zero".to_owned());
             }
             if let Some(certificate) = &user.certificate {
                 if self.client_ca.is_none() {
@@ -184,4 +183,9 @@ impl PostgresConfig {
             && self.limits.connections == other.limits.connections
             && self.workers == other.workers
     }
+}
+
+/// PostgreSQL cuts names at 63 bytes, so that two could become one.
+fn is_name(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && !name.contains('\0')
 }

@@ -29,6 +29,8 @@ pub(crate) enum Onward {
 pub(crate) enum Denied {
     /// The client is told why.
     Refused(Refusal),
+    /// The client was told by the server, in its own words.
+    Told,
     /// There is nobody to tell.
     Gone,
 }

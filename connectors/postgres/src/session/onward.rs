@@ -195,7 +195,9 @@ impl<'a> Onwards<'a> {
             return Err(WireError::Unexpected { tag: b'R' }.into());
         };
         let challenge = client.read(data).map_err(failed)?;
-        let (challenge, keys) = self.site.keys(challenge, password).await.map_err(failed)?;
+        let is_ours = matches!(self.onward, Onward::Ours { .. });
+        let keys = self.site.keys.find(challenge, password, is_ours);
+        let (challenge, keys) = keys.await.map_err(failed)?;
         let (proven, last) = challenge.prove(&keys).map_err(failed)?;
         out.clear();
         write_sasl_response(&mut out, &last)?;
@@ -260,13 +262,14 @@ impl<'a> Onwards<'a> {
         }
         self.tell(message)?;
         send(self.client, &self.told).await.map_err(|_| Denied::Gone)?;
-        Err(Denied::Gone)
+        Err(Denied::Told)
     }
 
     async fn next(&mut self) -> Result<Message, Denied> {
         receive(self.server, Side::Backend).await.map_err(|error| match Denied::from(error) {
             Denied::Gone => gone(),
             Denied::Refused(refusal) => Refusal { fault: Fault::Upstream, ..refusal }.into(),
+            told @ Denied::Told => told,
         })
     }
 

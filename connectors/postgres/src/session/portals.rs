@@ -34,7 +34,7 @@ impl Portals {
                 // A simple query destroys what has no name.
                 self.unnamed = StatementClass::default();
                 self.unnamed_portal = StatementClass::default();
-                Some(StatementClass::of(body))
+                Some(StatementClass::of(text(body).map_or(body, |(text, _)| text)))
             }
             b'P' => {
                 let (name, rest) = text(body)?;
@@ -157,6 +157,8 @@ mod tests {
         step(b'B', b"\0\0", None);
         step(b'E', b"\0", Some(StatementClass::Select));
         step(b'Q', b"begin\0", Some(StatementClass::Transaction));
+        step(b'Q', b"\0", Some(StatementClass::Empty));
+        step(b'Q', b" ; -- nothing\0", Some(StatementClass::Empty));
         step(b'E', b"\0\0\0\0\0", Some(StatementClass::Other));
     }
 }
