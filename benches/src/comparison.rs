@@ -45,7 +45,13 @@ impl Arguments {
                     report.add(section);
                 }
                 Err(error) => {
-                    say(&format!("{name} failed: {error}"));
+                    let mut why = error.to_string();
+                    let mut under = error.source();
+                    while let Some(cause) = under {
+                        why = format!("{why}: {cause}");
+                        under = cause.source();
+                    }
+                    say(&format!("{name} failed: {why}"));
                     failed.push(name);
                 }
             }

@@ -31,7 +31,8 @@ pub(crate) fn compare(pace: Pace, folder: &Path) -> Outcome<Section> {
         let details = "PostgreSQL is not installed here, so nothing was measured.\n".to_owned();
         return Ok(Section { title: TITLE, rows: Vec::new(), how: HOW, details });
     };
-    let rounds = if pace == Pace::QUICK { pace.rounds } else { ROUNDS };
+    let quick = pace == Pace::QUICK;
+    let rounds = if quick { pace.rounds } else { ROUNDS };
     let pace = Pace { rounds, load: LOAD, ..pace };
     let mut details = String::from(
         "| pgbench -S | clients | way | k queries/s | us CPU a query | of core 0 |\n|---|---|---|---|---|---|\n",
@@ -55,7 +56,7 @@ pub(crate) fn compare(pace: Pace, folder: &Path) -> Outcome<Section> {
         }
     }
     rows.extend(bulk::compare(pace, &stand)?);
-    rows.extend(idle::compare(pace, &stand)?);
+    rows.extend(idle::compare(&stand, if quick { 200 } else { 10_000 })?);
     drop(stand);
     std::fs::remove_dir_all(&folder)?;
     Ok(Section { title: TITLE, rows, how: HOW, details })

@@ -78,6 +78,14 @@ impl Running {
         Ok(size.ok_or("/proc/PID/status is not as expected")?.trim().parse::<f64>()? * 1024.0)
     }
 
+    /// How many files it may have open.
+    pub(crate) fn open_files(&self) -> Outcome<usize> {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.child.id()))?;
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+        let soft = line.and_then(|line| line.split_whitespace().next());
+        Ok(soft.ok_or("/proc/PID/limits is not as expected")?.parse()?)
+    }
+
     /// Lets the peak of its memory begin anew.
     pub(crate) fn forget_peak(&self) -> Outcome<()> {
         Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)

@@ -6,20 +6,21 @@ use tokio_postgres::Client;
 
 use super::bulk::connect;
 use super::stand::{Stand, Way};
-use crate::measure::{Arm, Pace, Sample, interleave};
+use crate::measure::{Arm, Sample, interleave};
 use crate::report::{Figure, Goal, Row};
 use crate::{Outcome, machine};
 
-const WANTED: usize = 10_000;
 /// What a silent backend of the server needs, and leaves to the machine, at the most.
 const BACKEND: usize = 1700 << 10;
 /// Logins at a time.
 const ABREAST: usize = 32;
 const MEMORY: Figure = Figure { of: Sample::per_second, scale: 1.0 / 1024.0, unit: "KiB" };
 
-pub(super) fn compare(pace: Pace, stand: &Stand) -> Outcome<Vec<Row>> {
+pub(super) fn compare(stand: &Stand, wanted: usize) -> Outcome<Vec<Row>> {
     let room = usize::try_from(machine::memory_available()?)? / BACKEND;
-    let count = if pace == Pace::QUICK { 200 } else { WANTED.min(room) };
+    // Two for each, and some to spare; this program needs one for each.
+    let files = stand.open_files()?.saturating_sub(160) / 2;
+    let count = wanted.min(room).min(files);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let measure = |way: Way| {
         let runtime = &runtime;
@@ -35,7 +36,7 @@ pub(super) fn compare(pace: Pace, stand: &Stand) -> Outcome<Vec<Row>> {
                 Ok::<_, tokio_postgres::Error>(())
             })?;
             drop(clients);
-            runtime.block_on(tokio::time::sleep(Duration::from_secs(1)));
+            runtime.block_on(async { tokio::time::sleep(Duration::from_secs(1)).await });
             Ok(Sample { operations: grown, seconds: count as f64, cpu_seconds: 0.0 })
         })
     };

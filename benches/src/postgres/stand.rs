@@ -96,6 +96,11 @@ impl Stand {
         }
     }
 
+    /// How many files each relay may have open.
+    pub(super) fn open_files(&self) -> Outcome<usize> {
+        Ok(self.relay.0.open_files()?.min(self.bouncer.0.open_files()?))
+    }
+
     /// Forgets the peak of the relay's memory.
     pub(super) fn forget_peak(&self, way: Way) -> Outcome<()> {
         match way {
