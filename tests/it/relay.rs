@@ -4,6 +4,7 @@ mod bytes;
 mod drivers;
 mod faults;
 mod logins;
+mod matrix;
 mod sessions;
 
 use std::fs;
