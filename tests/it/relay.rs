@@ -1,5 +1,6 @@
 //! PostgreSQL behind the relay: the real server, real clients, and a gateway in between.
 
+mod bulk;
 mod bytes;
 mod drivers;
 mod faults;

@@ -145,12 +145,7 @@ fn scram_and_certificates_over_tls() {
         let shown = [("PGSSLCERT", &*client), ("PGSSLKEY", key), ("PGREQUIREAUTH", "none")];
         let way = [&verified[..], &till, &shown].concat();
         driver.logs_in("a client certificate", &relay, &way);
-        let refused = driver.login(&relay, &[&verified[..], &till].concat());
-        let said = text(&refused);
-        assert!(!refused.status.success(), "no certificate, {driver}: {said}");
     }
-    let missing = relay.metric("allonym_postgres_refusals_total", &["certificate-missing"]);
-    assert!(missing >= DRIVERS.len() as f64, "{missing}");
     let _ = fs::remove_dir_all(&certificates.0);
 }
 
@@ -172,24 +167,21 @@ fn passwords_over_tls() {
     for driver in &DRIVERS {
         let way = [("PGPASSWORD", PASSWORD), ("PGREQUIREAUTH", "password")];
         driver.logs_in("a password", &relay, &[&verified[..], &way].concat());
-        let refused = driver.login(&relay, &[&verified[..], &[("PGPASSWORD", "wrong")]].concat());
-        let said = text(&refused);
-        assert!(!refused.status.success(), "a wrong password, {driver}: {said}");
-        let other = [&verified[..], &[("PGPASSWORD", PASSWORD), SCRAM]].concat();
-        driver.insists("another way", &relay, &other, driver.way);
     }
     let _ = fs::remove_dir_all(&certificates.0);
 }
 
-/// The server's own login, whichever it is, without and with TLS on the client's side.
+/// The server's own login, whichever it is. One side has TLS: the client's, or the server's,
+/// which then offers to bind what the client cannot bind.
 #[test]
 fn logins_of_the_server() {
-    let callers =
-        "    upstream_tls: off\n    callers: { login: relay, users: { shop: { role: clerk } } }\n";
+    let callers = "    callers: { login: relay, users: { shop: { role: clerk } } }\n";
     let certificates = Certificates::new(&crate::stand::folder(), "nobody");
     let [certificate, key, ca] =
         ["server.pem", "server.key", "ca.pem"].map(|name| certificates.path(name));
-    let tls = format!("    tls: {{ cert: {certificate}, key: {{ file: {key} }} }}\n{callers}");
+    let tls = format!(
+        "    tls: {{ cert: {certificate}, key: {{ file: {key} }} }}\n    upstream_tls: off\n{callers}"
+    );
     let password = ("PGPASSWORD", PASSWORD);
     let mut encrypted = Relay::stopped(Server::new(), &tls);
     encrypted.stand.start();
@@ -197,7 +189,8 @@ fn logins_of_the_server() {
     for driver in &DRIVERS {
         driver.logs_in("the server's SCRAM-SHA-256 over TLS", &encrypted, &over_tls);
     }
-    let mut relay = Relay::stopped(Server::new(), callers);
+    let tls = format!("    upstream_tls: {{ ca: {ca} }}\n{callers}");
+    let mut relay = Relay::stopped(Server::with_tls(&certificate, &key), &tls);
     relay.stand.start();
     for driver in &DRIVERS {
         driver.logs_in("the server's SCRAM-SHA-256", &relay, &[password, SCRAM]);

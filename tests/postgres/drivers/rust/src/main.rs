@@ -1,7 +1,7 @@
 //! Real tokio-postgres and sqlx against the server that the PG* variables name.
 //!
-//! `rust-drivers [login|bulk] [tokio-postgres|sqlx]...`: everything, logins alone, or much
-//! data and its digest; with both drivers unless some are named.
+//! `rust-drivers [login] [tokio-postgres|sqlx]...`: everything, or a login alone, with both
+//! drivers unless one is named. `rust-drivers bulk sqlx`: much data, and its digest.
 
 #![allow(clippy::indexing_slicing, reason = "a check that looks where nothing is fails")]
 
@@ -44,9 +44,8 @@ fn run(arguments: &[String]) -> Done {
                 [] => with_sqlx::everything(&mut checks).await,
                 ["login"] if tokio_postgres => with_tokio_postgres::login(&mut checks).await,
                 ["login"] => with_sqlx::login(&mut checks).await,
-                ["bulk"] if tokio_postgres => bulk::with_tokio_postgres(&mut checks).await,
-                ["bulk"] => bulk::with_sqlx(&mut checks).await,
-                _ => Err("rust-drivers [login|bulk] [tokio-postgres|sqlx]...".into()),
+                ["bulk"] if !tokio_postgres => bulk::with_sqlx(&mut checks).await,
+                _ => Err("rust-drivers [login] [tokio-postgres|sqlx]... | bulk sqlx".into()),
             }
         })?;
         count += checks.count();
