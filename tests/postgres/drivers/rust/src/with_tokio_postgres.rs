@@ -5,13 +5,13 @@ mod statements;
 mod values;
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::error::{DbError, SqlState};
@@ -29,7 +29,7 @@ pub(crate) struct Connected {
     pub(crate) client: Client,
     asides: mpsc::Receiver<AsyncMessage>,
     /// What the server reports as `application_name`.
-    reported: Arc<Mutex<String>>,
+    reported: watch::Receiver<String>,
 }
 
 /// Every check.
@@ -75,16 +75,16 @@ pub(crate) async fn login(checks: &mut Checks) -> Done {
 pub(crate) async fn connect() -> Done<Connected> {
     let (client, mut connection) = config()?.connect(tls()?).await?;
     let (sender, asides) = mpsc::channel(ASIDES);
-    let reported = Arc::new(Mutex::new(String::new()));
-    let report = Arc::clone(&reported);
+    let (report, reported) = watch::channel(String::new());
     tokio::spawn(async move {
         while let Some(Ok(message)) = poll_fn(|cx| {
             let polled = connection.poll_message(cx);
-            if let (Some(name), Ok(mut reported)) =
-                (connection.parameter("application_name"), report.lock())
-            {
-                name.clone_into(&mut reported);
-            }
+            let name = connection.parameter("application_name").unwrap_or_default();
+            report.send_if_modified(|reported| {
+                let changed = reported != name;
+                name.clone_into(reported);
+                changed
+            });
             polled
         })
         .await
@@ -177,8 +177,10 @@ async fn connection_phase(checks: &mut Checks, connected: &Connected) -> Done {
         checks.same(name, one::<String>(client, sql).await?, expected)?;
     }
     client.batch_execute("SET application_name = 'renamed'").await?;
-    let reported = reported.lock().map(|name| name.clone()).unwrap_or_default();
-    checks.same("a status that changes", reported, "renamed")?;
+    let mut reported = reported.clone();
+    let renamed = reported.wait_for(|name| name == "renamed");
+    let renamed = timeout(Duration::from_secs(20), renamed).await??.clone();
+    checks.same("a status that changes", renamed, "renamed")?;
     checks.same("it is alive", client.check_connection().await.is_ok(), true)
 }
 
@@ -207,23 +209,29 @@ async fn asides(checks: &mut Checks, connected: &mut Connected) -> Done {
 }
 
 async fn cancels(checks: &mut Checks, client: &Client) -> Done {
-    let other = Arc::new(connect().await?.client);
-    let pid: i32 = one(&other, "SELECT pg_backend_pid()").await?;
     for turn in 1..=3 {
+        let other = Arc::new(connect().await?.client);
+        let pid: i32 = one(&other, "SELECT pg_backend_pid()").await?;
         let token = other.cancel_token();
         let sleeper = Arc::clone(&other);
         let asleep =
             tokio::spawn(async move { sleeper.batch_execute("SELECT pg_sleep(30)").await });
         // A cancel request before the server sleeps is for nothing.
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
-        while client.query_one_scalar::<i64, _>(sql, &[&pid]).await? == 0 {
+        while !asleep.is_finished() && client.query_one_scalar::<i64, _>(sql, &[&pid]).await? == 0 {
             sleep(Duration::from_millis(10)).await;
         }
         token.cancel_query(tls()?).await?;
         let name = format!("cancel, turn {turn}");
         let ended = timeout(Duration::from_secs(20), asleep).await??;
         fails(checks, &name, ended, &SqlState::QUERY_CANCELED)?;
-        checks.same("the connection goes on", one::<i32>(&other, "SELECT 1").await?, 1)?;
+        let mut next = other.query_one_scalar::<i32, _>("SELECT 1", &[]).await;
+        // The server signals a cancel twice, and the driver does not wait for that: the
+        // second signal may meet the next statement.
+        if next.as_ref().is_err_and(|error| error.code() == Some(&SqlState::QUERY_CANCELED)) {
+            next = other.query_one_scalar("SELECT 1", &[]).await;
+        }
+        checks.same("the connection goes on", next?, 1)?;
     }
     Ok(())
 }

@@ -65,7 +65,9 @@ pub(super) async fn interrupted(checks: &mut Checks, all: &PgPool) -> Done {
         (ended, query_scalar::<Postgres, i32>("SELECT 1").fetch_one(&mut *connection).await)
     });
     let asleep = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
-    while query_scalar::<Postgres, i64>(asleep).bind(pid).fetch_one(all).await? == 0 {
+    while !sleeper.is_finished()
+        && query_scalar::<Postgres, i64>(asleep).bind(pid).fetch_one(all).await? == 0
+    {
         sleep(Duration::from_millis(10)).await;
     }
     query("SELECT pg_cancel_backend($1)").bind(pid).execute(all).await?;
