@@ -10,8 +10,8 @@ use socket2::{Domain, Socket, Type};
 use super::*;
 use crate::server::PASSWORD;
 
-/// How long `psql` may take, in seconds, before it counts as hanging.
-const PATIENCE: &str = "60";
+/// How long a client may take, in seconds, before it counts as hanging.
+const PATIENCE: &str = "120";
 
 /// A relay with TLS on both sides, which reaches its server over a narrow way if asked to.
 fn encrypted(narrow: bool) -> (Relay, Certificates) {

@@ -4,7 +4,7 @@ use super::bytes::suites;
 use super::*;
 
 /// A relay with TLS on the client's side, and what a driver needs to trust it.
-pub(super) fn encrypted(server: Server) -> (Relay, Certificates) {
+fn encrypted(server: Server) -> (Relay, Certificates) {
     let certificates = Certificates::new(&crate::stand::folder(), "nobody");
     let tls = format!(
         "    tls: {{ cert: {}, key: {{ file: {} }} }}\n{USERS}",
