@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fmt lint bench miri dudect aarch64 docs setup setup-test
+.PHONY: help demo test soak fmt lint bench miri fuzz dudect aarch64 docs setup setup-test
 
 # One target folder for all checkouts saves minutes; in CI it lives in a cache folder.
 ifeq ($(CI),true)
@@ -47,6 +47,17 @@ bench: ## runs every comparison and writes benches/RESULTS.md and target/bench/s
 miri: ## the portable FF1 engine under Miri, on a few cases; installs Miri if it is missing
 	cargo +nightly miri --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal --component miri --component rust-src
 	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked -p allonym-ff1 --lib --test it -- --skip simd --skip wycheproof --skip batches:: --skip differential --skip small_domains
+
+# No decoder takes room for what is only declared, so that little memory is enough.
+fuzz: ## fuzzes both legs of the PostgreSQL codec; SECONDS=60 each; needs nightly
+	cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+	export PATH="$$PATH:$(ALLONYM_TOOLS)/bin"; \
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz --version 0.13.2 --root "$(ALLONYM_TOOLS)"; \
+	cd connectors/postgres/fuzz && cp ../../../Cargo.lock . && ./seeds.sh && \
+	for target in client server scram login; do \
+	  cargo +nightly fuzz run $$target -- -dict=postgres.dict -max_total_time=$(or $(SECONDS),60) \
+	    -max_len=4096 -timeout=10 -rss_limit_mb=512 -malloc_limit_mb=16 -print_final_stats=1 || exit 1; \
+	done
 
 dudect: ## does the time of FF1 depend on the value? prints t for every engine; no gate
 	cargo run --release --locked -p allonym-ff1 --example dudect

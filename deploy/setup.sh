@@ -34,6 +34,8 @@ fi
 if [ "${1:-build}" = bench ]; then
   need nginx nginx-light
   need wrk wrk
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql
+  need pgbouncer pgbouncer
 fi
 if ! command -v cargo >/dev/null 2>&1; then
   echo "Rust is missing: install it from https://rustup.rs, then run this again." >&2

@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::measure::Pace;
 use crate::report::{Report, Section};
-use crate::{Outcome, audit, ff1, http, json, machine, methods, say, tokens};
+use crate::{Outcome, audit, ff1, http, json, machine, methods, postgres, say, tokens};
 
 /// Runs comparisons. All of them, unless named, and without --quick: writes
 /// benches/RESULTS.md. Always writes bench/summary.json and bench/RESULTS.md in the
@@ -73,6 +73,7 @@ enum Comparison {
     Methods,
     Json,
     Http,
+    Postgres,
     Tokens,
     Audit,
 }
@@ -84,6 +85,7 @@ impl Comparison {
             Self::Methods => methods::compare(pace),
             Self::Json => json::compare(pace),
             Self::Http => http::compare(pace, folder),
+            Self::Postgres => postgres::compare(pace, folder),
             Self::Tokens => tokens::compare(pace, folder),
             Self::Audit => audit::compare(pace, folder),
         }

@@ -62,11 +62,25 @@ pub(crate) fn facts() -> Outcome<Vec<(&'static str, String)>> {
         ("system", format!("Linux {}", read("/proc/sys/kernel/osrelease").trim())),
         (
             "peers",
-            format!("{}; {}; pingora-proxy 0.9.1", version("nginx", "-v"), version("wrk", "-v")),
+            format!(
+                "{}; {}; {}; {}; pingora-proxy 0.9.1",
+                version("nginx", "-v"),
+                version("wrk", "-v"),
+                version("pgbouncer", "-V"),
+                version("pgbench", "-V")
+            ),
         ),
         ("build", format!("allonym {}, profile {}", env!("CARGO_PKG_VERSION"), profile)),
         ("command", format!("`{}`", command(&profile))),
     ])
+}
+
+/// What of the memory nobody needs now, in bytes.
+pub(crate) fn memory_available() -> Outcome<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line =
+        text.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.strip_suffix(" kB"));
+    Ok(line.ok_or("/proc/meminfo is not as expected")?.trim().parse::<u64>()? * 1024)
 }
 
 /// The first line a program says of itself.

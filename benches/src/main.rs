@@ -4,7 +4,7 @@
 //!   comparison ──▶ arms, interleaved ──▶ series ──▶ rows ──▶ RESULTS.md, summary.json
 //! ```
 //!
-//! One comparison is one file: `ff1`, `methods`, `json`, `http`, `tokens`, `audit`. Each checks that
+//! One comparison is one file: `ff1`, `methods`, `json`, `http`, `postgres`, `tokens`, `audit`. Each checks that
 //! its arms give right answers before it times them. No figure here is ever a test.
 
 mod audit;
@@ -16,6 +16,7 @@ mod json;
 mod machine;
 mod measure;
 mod methods;
+mod postgres;
 mod process;
 mod report;
 mod tokens;

@@ -55,6 +55,34 @@ impl Running {
         Ok(())
     }
 
+    /// Its number; a program that another one was replaced by keeps it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// CPU time so far of all its threads, by the clock of the scheduler: it is finer than
+    /// [`Running::cpu_seconds`], and leaves out threads that have ended.
+    pub(crate) fn scheduled_seconds(&self) -> Outcome<f64> {
+        let mut nanoseconds = 0.0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let stat = fs::read_to_string(thread?.path().join("schedstat"))?;
+            nanoseconds += stat.split(' ').next().unwrap_or_default().parse::<f64>()?;
+        }
+        Ok(nanoseconds / 1e9)
+    }
+
+    /// A line of `/proc/PID/status` that is a size, in bytes.
+    pub(crate) fn memory(&self, line: &str) -> Outcome<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let size = status.lines().find_map(|text| text.strip_prefix(line)?.strip_suffix(" kB"));
+        Ok(size.ok_or("/proc/PID/status is not as expected")?.trim().parse::<f64>()? * 1024.0)
+    }
+
+    /// Lets the peak of its memory begin anew.
+    pub(crate) fn forget_peak(&self) -> Outcome<()> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
+
     /// CPU time so far, of the process and its living children.
     pub(crate) fn cpu_seconds(&self) -> Outcome<f64> {
         let own = cpu_seconds(self.child.id())?;

@@ -2,7 +2,7 @@
 
 mod cards;
 mod postgres;
-mod server;
+pub(crate) mod server;
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;

@@ -4,6 +4,7 @@ mod bulk;
 mod bytes;
 mod drivers;
 mod faults;
+mod hostile;
 mod logins;
 mod matrix;
 mod sessions;

@@ -1,18 +1,17 @@
 //! A real PostgreSQL server in a folder of its own, and `psql` to look into it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
+
+use allonym_servers::postgres::{self, Cluster};
 
 use crate::stand::{folder, free_address, text};
 
 /// A server with an empty database `shop`, owned by the role `shop`, who needs a password.
 pub(crate) struct Server {
-    folder: PathBuf,
-    programs: PathBuf,
-    port: String,
+    cluster: Cluster,
     process: Option<Child>,
     /// Programs that go with it.
     copy: Option<PathBuf>,
@@ -23,12 +22,12 @@ pub(crate) const PASSWORD: &str = "canary-of-a-password";
 
 impl Server {
     pub(crate) fn new() -> Self {
-        Self::of(programs(), None)
+        Self::of(&programs(), None)
     }
 
     /// The same, that speaks TLS with this certificate and key.
     pub(crate) fn with_tls(certificate: &str, key: &str) -> Self {
-        Self::of(programs(), Some((certificate, key)))
+        Self::of(&programs(), Some((certificate, key)))
     }
 
     /// A PostgreSQL 18, for what older ones do not speak.
@@ -37,33 +36,25 @@ impl Server {
         let paths = String::from_utf8(run(Command::new(clients).arg("paths"))).unwrap();
         let folder = paths.lines().find_map(|line| line.strip_prefix("ALLONYM_POSTGRESQL_18="));
         let folder = Path::new(folder.unwrap());
-        if !as_root() {
-            return Self::of(folder.join("bin"), None);
+        if !postgres::as_root().unwrap() {
+            return Self::of(&folder.join("bin"), None);
         }
         // It looks for its own programs as a user who cannot pass root's home, whatever
         // capabilities it has: a copy stands where all can.
         let copy = std::env::temp_dir().join(format!("allonym-postgresql-{}", std::process::id()));
         run(Command::new("cp").arg("-r").arg(folder).arg(&copy));
-        let mut server = Self::of(copy.join("bin"), None);
+        let mut server = Self::of(&copy.join("bin"), None);
         server.copy = Some(copy);
         server
     }
 
-    fn of(programs: PathBuf, tls: Option<(&str, &str)>) -> Self {
-        let folder = folder();
-        if as_root() {
-            run(Command::new("chown").arg("postgres").arg(&folder));
-        }
+    fn of(programs: &Path, tls: Option<(&str, &str)>) -> Self {
         let address = free_address();
-        let port = address.rsplit(':').next().unwrap().to_owned();
-        let mut server = Self { folder, programs, port, process: None, copy: None };
-        let mut initdb = server.program("initdb");
-        initdb.args(["-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"]);
-        run(initdb.arg("-D").arg(server.folder.join("db")));
+        let port = address.rsplit(':').next().unwrap().parse().unwrap();
+        let cluster = Cluster::create(&folder(), programs, port, &["--no-sync"]).unwrap();
         let rules = "host all shop all scram-sha-256\nhost all all all trust\n";
-        let path = server.folder.join("db/pg_hba.conf");
-        fs::write(&path, rules).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        cluster.write("pg_hba.conf", rules).unwrap();
+        let mut server = Self { cluster, process: None, copy: None };
         server.allow_prepared_transactions();
         if let Some((certificate, key)) = tls {
             server.encrypt(certificate, key);
@@ -81,25 +72,20 @@ impl Server {
 
     fn encrypt(&self, certificate: &str, key: &str) {
         for (from, to) in [(certificate, "server.crt"), (key, "server.key")] {
-            let to = self.folder.join("db").join(to);
-            fs::copy(from, &to).unwrap();
-            fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).unwrap();
-            if as_root() {
-                run(Command::new("chown").arg("postgres").arg(&to));
-            }
+            self.cluster.write(to, &fs::read_to_string(from).unwrap()).unwrap();
         }
         self.setting("ssl = on");
     }
 
     fn setting(&self, line: &str) {
-        let path = self.folder.join("db/postgresql.conf");
+        let path = self.cluster.data().join("postgresql.conf");
         let all = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{all}\n{line}\n")).unwrap();
     }
 
     /// Another first rule of who may log in, in force when this returns.
     pub(crate) fn rule(&self, line: &str) {
-        let path = self.folder.join("db/pg_hba.conf");
+        let path = self.cluster.data().join("pg_hba.conf");
         let all = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{line}\n{all}")).unwrap();
         // A new connection has what the process had that made it.
@@ -121,32 +107,18 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.cluster.port())
     }
 
     /// Starts it and waits until it answers.
     pub(crate) fn start(&mut self) {
-        let log = fs::File::create(self.folder.join("log")).unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let mut server = self.program("postgres");
-            server.arg("-D").arg(self.folder.join("db")).args(["-p", &self.port]);
-            for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"] {
-                server.args(["-c", setting]);
+            let mut server = self.cluster.spawn(&["fsync=off"]).unwrap();
+            if self.cluster.wait_ready(&mut server, deadline).unwrap() {
+                self.process = Some(server);
+                return;
             }
-            server.stdin(Stdio::null()).stdout(log.try_clone().unwrap());
-            let mut child = server.stderr(log.try_clone().unwrap()).spawn().unwrap();
-            while child.try_wait().unwrap().is_none() {
-                if self.answers() {
-                    self.process = Some(child);
-                    return;
-                }
-                assert!(Instant::now() < deadline, "the server does not answer");
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            // After a kill it waits for those it left behind.
-            assert!(Instant::now() < deadline, "the server does not start");
-            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
@@ -161,81 +133,37 @@ impl Server {
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         let mut psql = Command::new(programs().join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U"]);
-        psql.args(["postgres", "-p", &self.port, "-d", database, "-c", sql]);
+        psql.args(["postgres", "-p", &self.cluster.port().to_string()]);
+        psql.args(["-d", database, "-c", sql]);
         String::from_utf8(run(&mut psql)).unwrap()
     }
 
     /// Everything that is in the database.
     pub(crate) fn dump(&self) -> String {
         let mut dump = Command::new(programs().join("pg_dump"));
-        dump.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port, "-d", "shop"]);
+        dump.args(["-h", "127.0.0.1", "-U", "postgres", "-d", "shop"]);
+        dump.args(["-p", &self.cluster.port().to_string()]);
         String::from_utf8_lossy(&run(&mut dump)).into_owned()
-    }
-
-    fn answers(&self) -> bool {
-        let mut ready = Command::new(programs().join("pg_isready"));
-        ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port]).status().unwrap().success()
-    }
-
-    /// A program of the server's, as whom it accepts: it refuses root.
-    fn program(&self, name: &str) -> Command {
-        let path = self.programs.join(name);
-        if !as_root() {
-            return Command::new(path);
-        }
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
-        let closed = [&self.folder, &self.programs].map(|folder| passage(folder));
-        let passage = closed.into_iter().max_by_key(|passage| passage.len()).unwrap_or_default();
-        command.args(passage).args(["env", "HOME=/"]);
-        command.arg(path).current_dir("/");
-        command
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            let _ = Command::new("kill").arg("-INT").arg(process.id().to_string()).status();
-            let _ = process.wait();
+            postgres::stop(&mut process);
         }
         if let Some(copy) = &self.copy {
             let _ = fs::remove_dir_all(copy);
         }
         if !std::thread::panicking() {
-            let _ = fs::remove_dir_all(&self.folder);
+            let _ = fs::remove_dir_all(self.cluster.folder());
         }
     }
 }
 
-/// The folder of the newest server there is.
+/// The folder of the newest server and client there are.
 fn programs() -> PathBuf {
-    let entries = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path().join("bin")).collect();
-    folders.sort();
-    folders.reverse();
-    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    let whole = |folder: &PathBuf| {
-        ["initdb", "postgres", "psql", "pg_dump"].iter().all(|name| folder.join(name).is_file())
-    };
-    let found = folders.into_iter().find(whole);
-    found.expect("PostgreSQL's server is not installed: run `deploy/setup.sh test`")
-}
-
-/// What lets the server's user through folders that are closed to others, such as a cache
-/// folder in the home of root.
-fn passage(folder: &Path) -> &'static [&'static str] {
-    let open = |folder: &Path| {
-        std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 1 == 1)
-    };
-    if folder.ancestors().skip(1).all(open) {
-        return &[];
-    }
-    &["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-}
-
-fn as_root() -> bool {
-    std::os::unix::fs::MetadataExt::uid(&fs::metadata(Path::new("/proc/self")).unwrap()) == 0
+    postgres::programs(&["initdb", "postgres", "psql", "pg_dump"]).unwrap()
 }
 
 fn run(command: &mut Command) -> Vec<u8> {

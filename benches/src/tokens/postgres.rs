@@ -14,7 +14,9 @@ use crate::measure::{Arm, Pace, Series, interleave};
 /// Series of inserts, gets, each with that of the plain table, and of cards; nothing where no PostgreSQL is
 /// installed.
 pub(super) fn measure(pace: Pace, folder: &Path) -> Outcome<Option<[Series; 6]>> {
-    let Some(server) = Server::start(&folder.join("postgres"))? else { return Ok(None) };
+    let Some(server) = Server::start(&folder.join("postgres"), &["shared_buffers=256MB"])? else {
+        return Ok(None);
+    };
     let vault = Vault::in_postgres(folder, &server.url())?;
     let plain = Plain::connect(&vault, &server.plain_url())?;
     for first in (0..STORED).step_by(BATCH as usize) {

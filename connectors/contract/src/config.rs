@@ -1,5 +1,6 @@
 //! What every connector's section of the configuration file may say.
 
+mod check;
 mod secret;
 mod tls;
 mod units;
@@ -8,6 +9,7 @@ use serde_saphyr::Spanned;
 
 use crate::Location;
 
+pub use check::{kind_fault, listen_fault};
 pub use secret::{SecretError, SecretRef};
 pub use tls::{KeyFile, TlsChoice, TlsFiles, UpstreamTls};
 pub use units::{Size, Time};
@@ -28,6 +30,12 @@ impl ConfigFault {
     /// A fault at a place.
     pub fn new(location: Location, message: impl Into<String>) -> Self {
         Self { location, message: message.into(), hint: None }
+    }
+
+    /// A change that is for the next start: what it names stays as it is until then.
+    #[must_use]
+    pub fn needs_restart(location: Location, message: impl Into<String>) -> Self {
+        Self::new(location, message).hint("restart the gateway to have this take effect")
     }
 
     /// The same, with what to write instead.

@@ -16,13 +16,18 @@ pub mod config;
 mod connector;
 mod crossing;
 mod guard;
+mod listener;
 mod place;
 mod principal;
 mod refusal;
+mod stream;
+pub mod tls;
 
 pub use connector::{Connector, Shutdown};
 pub use crossing::{Crossing, Direction, Ledger, Namespace, Notice, RequestId};
 pub use guard::Guard;
+pub use listener::{Accepted, BoundAddress, Listener};
 pub use place::{FieldSpec, Location, OnUnprotected, PlaceSpec, Rules, Tokens, Use};
 pub use principal::{Caller, Credential, Principal, PrincipalKind};
 pub use refusal::{Fault, Refusal};
+pub use stream::Stream;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allonym_contract::config::{ConfigFault, TlsChoice, TlsFiles, location};
-use allonym_contract::{Connector, Fault, Guard, Refusal, Shutdown};
+use allonym_contract::tls::{certificate_chain, private_key};
+use allonym_contract::{
+    Accepted, BoundAddress, Connector, Guard, Listener, Refusal, Shutdown, Stream,
+};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerOptions, ServerApp};
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -23,10 +24,7 @@ use crate::config::HttpConfig;
 use crate::metrics::{Lasting, Metrics};
 use crate::place::Site;
 use crate::session::{Client, Conversation};
-use crate::stream::{ClientLink, LinkLimits, LinkState, Socket};
-
-/// After an error of `accept` (no file descriptor is left, for instance).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+use crate::stream::{ClientLink, LinkLimits, LinkState};
 
 /// How long exchanges that are cut at the end of a drain may take to be recorded.
 const GRACE: Duration = Duration::from_secs(2);
@@ -38,7 +36,7 @@ pub struct HttpConnector {
     tls: Option<TlsAcceptor>,
     metrics: Metrics,
     access_log: Option<AccessLog>,
-    bound: watch::Sender<Option<SocketAddr>>,
+    bound: BoundAddress,
 }
 
 impl HttpConnector {
@@ -65,7 +63,7 @@ impl HttpConnector {
             tls,
             metrics: Metrics::default(),
             access_log: None,
-            bound: watch::channel(None).0,
+            bound: BoundAddress::default(),
         })
     }
 
@@ -92,19 +90,12 @@ impl HttpConnector {
     /// Where it listens, once it does.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        *self.bound.borrow()
+        self.bound.get()
     }
 
     /// Waits until it listens.
     pub async fn listening(&self) -> SocketAddr {
-        let mut bound = self.bound.subscribe();
-        loop {
-            if let Some(address) = *bound.borrow_and_update() {
-                return address;
-            }
-            // The sender lives as long as `self`.
-            let _ = bound.changed().await;
-        }
+        self.bound.wait().await
     }
 
     /// Whether a configuration could replace the one in force without a restart.
@@ -117,8 +108,7 @@ impl HttpConnector {
             return Ok(());
         }
         let says = "listen, tls and limits.connections cannot change while it runs";
-        let fault = ConfigFault::new(location(&config.listen), says);
-        Err(vec![fault.hint("restart the gateway to have this take effect")])
+        Err(vec![ConfigFault::needs_restart(location(&config.listen), says)])
     }
 
     /// Replaces configuration and guard in one step. A request that has begun keeps what
@@ -137,17 +127,10 @@ impl HttpConnector {
         Ok(())
     }
 
-    async fn bind(&self) -> Result<TcpListener, Refusal> {
-        let listen = self.site.load().config.listen.value.clone();
-        let listener = TcpListener::bind(&listen).await.map_err(|error| {
-            let says = format!("connector {}: cannot listen on {listen}: {error}", self.name);
-            Refusal::new(Fault::Unavailable, "listen", says)
-        })?;
-        let address = listener
-            .local_addr()
-            .map_err(|_| Refusal::new(Fault::Unavailable, "listen", "the socket has no address"))?;
-        self.bound.send_replace(Some(address));
-        Ok(listener)
+    async fn bind(&self) -> Result<Listener<'_>, Refusal> {
+        let site = self.site.load_full();
+        let (listen, room) = (&site.config.listen.value, site.config.limits.connections);
+        Listener::bind(&self.name, listen, room, &self.bound).await
     }
 
     fn conversation(
@@ -186,22 +169,13 @@ impl HttpConnector {
 impl Connector for HttpConnector {
     async fn run(&self, shutdown: Shutdown) -> Result<(), Refusal> {
         let listener = self.bind().await?;
-        let places = Arc::new(Semaphore::new(self.site.load().config.limits.connections));
         let mut connections = JoinSet::new();
         let mut stop = shutdown.clone();
         let (end, ended) = watch::channel(false);
-        loop {
+        while let Some(accepted) = listener.accept(&mut stop).await {
             while connections.try_join_next().is_some() {}
-            let accepted = tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => break,
-                accepted = accept(&listener, &places) => accepted,
-            };
-            let Some((stream, address, permit)) = accepted else {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            let opening = self.conversation(stream, address, &ended);
+            let Accepted { socket, address, permit } = accepted;
+            let opening = self.conversation(socket, address, &ended);
             let lasting = Lives {
                 _permit: permit,
                 _open: self.metrics.connection(&self.name),
@@ -214,8 +188,7 @@ impl Connector for HttpConnector {
                 opening.converse(&shutdown).await;
             });
         }
-        drop(listener);
-        self.bound.send_replace(None);
+        listener.close();
         let patience = self.site.load().config.limits.drain_timeout.0;
         drop(ended);
         if timeout(patience, over(&mut connections, &end)).await.is_err() {
@@ -248,14 +221,14 @@ impl Opening {
         if self.stream.set_nodelay(true).is_err() {
             return;
         }
-        let socket = match self.tls {
-            None => Socket::Plain(self.stream),
+        let stream = match self.tls {
+            None => Stream::Plain(self.stream),
             Some(acceptor) => match timeout(self.limits.head, acceptor.accept(self.stream)).await {
-                Ok(Ok(stream)) => Socket::Tls(Box::new(stream.into())),
+                Ok(Ok(stream)) => Stream::Tls(Box::new(stream.into())),
                 Ok(Err(_)) | Err(_) => return,
             },
         };
-        let link = ClientLink::new(socket, Arc::clone(&self.conversation.link), self.limits);
+        let link = ClientLink::new(stream, Arc::clone(&self.conversation.link), self.limits);
         Arc::new(self.conversation).process_new(Box::new(link), shutdown).await;
     }
 }
@@ -276,23 +249,8 @@ impl Drop for Lives {
     }
 }
 
-/// Takes a place first: who finds none waits in the kernel's queue.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(places).acquire_owned().await.ok()?;
-    let (stream, address) = listener.accept().await.ok()?;
-    Some((stream, address, permit))
-}
-
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
-    let unreadable = |path: &std::path::Path| format!("{} cannot be read as PEM", path.display());
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|_| unreadable(&files.cert))?;
-    let key =
-        PrivateKeyDer::from_pem_file(&files.key.file).map_err(|_| unreadable(&files.key.file))?;
+    let (chain, key) = (certificate_chain(files)?, private_key(files)?);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use allonym_contract::Stream;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -21,24 +22,16 @@ use pingora_core::protocols::{
     TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
-use tokio_rustls::TlsStream;
 
 /// What is held back until it is flushed, at most.
 const HELD_BYTES: usize = 64 << 10;
 /// Bytes that may come in one read with the end of a head.
 const HEAD_SLACK: usize = 16 << 10;
 
-/// TCP, or TLS over it.
-pub(crate) enum Socket {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
 /// A connection to a client.
 pub(crate) struct ClientLink {
-    socket: Socket,
+    socket: Stream,
     held: BytesMut,
     state: Arc<LinkState>,
     limits: LinkLimits,
@@ -91,7 +84,7 @@ impl LinkState {
 }
 
 impl ClientLink {
-    pub(crate) fn new(socket: Socket, state: Arc<LinkState>, limits: LinkLimits) -> Self {
+    pub(crate) fn new(socket: Stream, state: Arc<LinkState>, limits: LinkLimits) -> Self {
         Self {
             socket,
             held: BytesMut::new(),
@@ -225,14 +218,14 @@ impl AsyncWrite for ClientLink {
 pub(crate) struct UpstreamLink(Arc<Mutex<UpstreamLine>>);
 
 struct UpstreamLine {
-    socket: Socket,
+    socket: Stream,
     held: BytesMut,
     hold: bool,
     received: u64,
 }
 
 impl UpstreamLink {
-    pub(crate) fn new(socket: Socket) -> Self {
+    pub(crate) fn new(socket: Stream) -> Self {
         Self(Arc::new(Mutex::new(UpstreamLine {
             socket,
             held: BytesMut::new(),
@@ -326,51 +319,11 @@ impl AsyncWrite for UpstreamLink {
     }
 }
 
-impl AsyncRead for Socket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
-
 impl Ssl for ClientLink {
     fn selected_alpn_proto(&self) -> Option<ALPN> {
         match &self.socket {
-            Socket::Plain(_) => None,
-            Socket::Tls(stream) => match stream.get_ref().1.alpn_protocol() {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => match stream.get_ref().1.alpn_protocol() {
                 Some(b"h2") => Some(ALPN::H2),
                 _ => Some(ALPN::H1),
             },
@@ -425,16 +378,18 @@ pingora_stream!(ClientLink, UpstreamLink);
 mod tests {
     use std::io::Read as _;
 
+    use tokio::net::TcpStream;
+
     use super::*;
 
     /// A socket, and the other end of it. Loopback delivers within the write.
-    async fn pair() -> (Socket, std::net::TcpStream) {
+    async fn pair() -> (Stream, std::net::TcpStream) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
         // It stays non-blocking.
         let far = far.unwrap().0.into_std().unwrap();
-        (Socket::Plain(near.unwrap()), far)
+        (Stream::Plain(near.unwrap()), far)
     }
 
     fn arrived(far: &mut std::net::TcpStream) -> String {

@@ -5,21 +5,19 @@
 //! is still being written to would wait for us as we wait for it.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use allonym_contract::config::{ConfigFault, UpstreamTls, location};
-use allonym_contract::{Fault, Refusal};
+use allonym_contract::{Fault, Refusal, Stream, tls};
 use http::HeaderValue;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::config::{HttpConfig, Scheme, UpstreamAddress};
-use crate::stream::{Socket, UpstreamLink};
+use crate::stream::UpstreamLink;
 
 /// What stands behind the connector.
 pub(crate) struct Upstream {
@@ -49,7 +47,7 @@ impl Upstream {
         let tls = match address.scheme {
             Scheme::Http => None,
             Scheme::Https => Some(
-                tls(&address, &verify)
+                tls::connector(&address.host, &verify, &[])
                     .map_err(|says| ConfigFault::new(at, format!("upstream_tls: {says}")))?,
             ),
         };
@@ -121,52 +119,15 @@ impl Upstream {
         None
     }
 
-    async fn open(&self) -> std::io::Result<Socket> {
+    async fn open(&self) -> std::io::Result<Stream> {
         let stream = TcpStream::connect((self.address.host.as_str(), self.address.port)).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
-            None => Ok(Socket::Plain(stream)),
+            None => Ok(Stream::Plain(stream)),
             Some((connector, name)) => {
                 let stream = connector.connect(name.clone(), stream).await?;
-                Ok(Socket::Tls(Box::new(stream.into())))
+                Ok(Stream::Tls(Box::new(stream.into())))
             }
         }
     }
-}
-
-fn tls(
-    address: &UpstreamAddress,
-    verify: &UpstreamTls,
-) -> Result<(TlsConnector, ServerName<'static>), String> {
-    let mut roots = RootCertStore::empty();
-    match &verify.ca {
-        Some(path) => {
-            let listed = CertificateDer::pem_file_iter(path)
-                .map_err(|_| format!("{} cannot be read", path.display()))?;
-            for certificate in listed {
-                let certificate =
-                    certificate.map_err(|_| format!("{} is not PEM", path.display()))?;
-                roots
-                    .add(certificate)
-                    .map_err(|_| format!("{} holds a bad certificate", path.display()))?;
-            }
-        }
-        None => {
-            let system = rustls_native_certs::load_native_certs()
-                .map_err(|_| "the system's authorities cannot be read")?;
-            roots.add_parsable_certificates(system);
-        }
-    }
-    if roots.is_empty() {
-        return Err("there is no authority to trust: give `ca: FILE`".to_owned());
-    }
-    let name = verify.name.clone().unwrap_or_else(|| address.host.clone());
-    let name = ServerName::try_from(name).map_err(|_| "name: not a host name".to_owned())?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| "no TLS version to speak".to_owned())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok((TlsConnector::from(Arc::new(config)), name))
 }

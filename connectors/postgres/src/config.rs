@@ -97,7 +97,8 @@ pub struct Limits {
     /// The longest message in either direction. Default 1 GiB, which is PostgreSQL's own
     /// bound.
     pub message_bytes: Size,
-    /// Requests of one connection that the server has not answered yet; more wait.
+    /// Requests of one connection that the server has not answered yet; more wait. At
+    /// least 4,096, since a server may hold the answers of a batch back until its end.
     /// Default 65,536.
     pub pipeline: usize,
     /// A client that sends nothing for so long, with nothing under way, is let go.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allonym_contract::config::{ConfigFault, TlsChoice, location};
-use allonym_contract::{Connector, Fault, Guard, Refusal, Shutdown};
+use allonym_contract::{
+    Accepted, BoundAddress, Connector, Fault, Guard, Listener, Refusal, Shutdown,
+};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::cancel::Cancels;
 use crate::config::PostgresConfig;
@@ -19,12 +21,10 @@ use crate::metrics::{Counts, Lasting, Metrics, Tally};
 use crate::session::{self, Arrival};
 use crate::site::{Logins, Site};
 use crate::tls::{self, Server};
-use crate::worker::{Job, Stage, Worker};
+use crate::worker::{Job, LAST_WORDS, Stage, Worker};
 
-/// After an error of `accept` (no file descriptor is left, for instance).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long connections that are cut at the end of a drain may take to say so.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long workers may take to cut who has not ended by then.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A PostgreSQL connector. It brings threads of its own.
 pub struct PostgresConnector {
@@ -35,7 +35,7 @@ pub struct PostgresConnector {
     counts: Arc<Counts>,
     log: Option<SessionLog>,
     cancels: Arc<Cancels>,
-    bound: watch::Sender<Option<SocketAddr>>,
+    bound: BoundAddress,
 }
 
 impl PostgresConnector {
@@ -67,7 +67,7 @@ impl PostgresConnector {
             counts: Arc::default(),
             log: None,
             cancels: Arc::default(),
-            bound: watch::channel(None).0,
+            bound: BoundAddress::default(),
         })
     }
 
@@ -88,19 +88,12 @@ impl PostgresConnector {
     /// Where it listens, once it does.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        *self.bound.borrow()
+        self.bound.get()
     }
 
     /// Waits until it listens.
     pub async fn listening(&self) -> SocketAddr {
-        let mut bound = self.bound.subscribe();
-        loop {
-            if let Some(address) = *bound.borrow_and_update() {
-                return address;
-            }
-            // The sender lives as long as `self`.
-            let _ = bound.changed().await;
-        }
+        self.bound.wait().await
     }
 
     /// Whether a configuration could replace the one in force without a restart.
@@ -114,8 +107,7 @@ impl PostgresConnector {
         }
         let says =
             "listen, tls, client_ca, workers and limits.connections cannot change while it runs";
-        let fault = ConfigFault::new(location(&config.listen), says);
-        Err(vec![fault.hint("restart the gateway to have this take effect")])
+        Err(vec![ConfigFault::needs_restart(location(&config.listen), says)])
     }
 
     /// Replaces configuration and guard in one step. Who is logged in stays so.
@@ -132,17 +124,10 @@ impl PostgresConnector {
         Ok(())
     }
 
-    async fn bind(&self) -> Result<TcpListener, Refusal> {
-        let listen = self.site.load().config.listen.value.clone();
-        let listener = TcpListener::bind(&listen).await.map_err(|error| {
-            let says = format!("connector {}: cannot listen on {listen}: {error}", self.name);
-            Refusal::new(Fault::Unavailable, "listen", says)
-        })?;
-        let address = listener
-            .local_addr()
-            .map_err(|_| Refusal::new(Fault::Unavailable, "listen", "the socket has no address"))?;
-        self.bound.send_replace(Some(address));
-        Ok(listener)
+    async fn bind(&self) -> Result<Listener<'_>, Refusal> {
+        let site = self.site.load_full();
+        let (listen, room) = (&site.config.listen.value, site.config.limits.connections);
+        Listener::bind(&self.name, listen, room, &self.bound).await
     }
 
     fn start_workers(&self, stage: &watch::Receiver<Stage>) -> Result<Vec<Worker>, Refusal> {
@@ -184,19 +169,10 @@ impl PostgresConnector {
         }))
     }
 
-    async fn accept_until(&self, listener: &TcpListener, workers: &[Worker], mut stop: Shutdown) {
-        let places = Arc::new(Semaphore::new(self.site.load().config.limits.connections));
+    async fn accept_until(&self, listener: &Listener<'_>, workers: &[Worker], mut stop: Shutdown) {
         let mut turn = workers.iter().cycle();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => return,
-                accepted = accept(listener, &places) => accepted,
-            };
-            let Some((socket, address, permit)) = accepted else {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
+        while let Some(accepted) = listener.accept(&mut stop).await {
+            let Accepted { socket, address, permit } = accepted;
             let lives = Lives { _permit: permit, _open: self.counts.connection() };
             if let (Some(job), Some(worker)) = (self.job(socket, address, lives), turn.next()) {
                 worker.give(job);
@@ -213,8 +189,7 @@ impl Connector for PostgresConnector {
         drop(staged);
         let listener = self.bind().await?;
         self.accept_until(&listener, &workers, shutdown).await;
-        drop(listener);
-        self.bound.send_replace(None);
+        listener.close();
         stage.send_replace(Stage::Draining);
         let patience = self.site.load().config.limits.drain_timeout.0;
         let mut ended = tokio::task::spawn_blocking(move || {
@@ -222,7 +197,7 @@ impl Connector for PostgresConnector {
         });
         if tokio::time::timeout(patience, &mut ended).await.is_err() {
             stage.send_replace(Stage::Over);
-            let _ = tokio::time::timeout(GRACE, &mut ended).await;
+            let _ = tokio::time::timeout(LAST_WORDS + GRACE, &mut ended).await;
         }
         Ok(())
     }
@@ -232,14 +207,4 @@ impl Connector for PostgresConnector {
 struct Lives {
     _permit: OwnedSemaphorePermit,
     _open: Lasting,
-}
-
-/// Takes a place first: who finds none waits in the kernel's queue.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(places).acquire_owned().await.ok()?;
-    let (socket, address) = listener.accept().await.ok()?;
-    Some((socket, address, permit))
 }

@@ -28,8 +28,6 @@ fn sqlstate(refusal: &Refusal) -> &'static str {
     match (refusal.rule, refusal.fault) {
         // invalid_password
         ("credential-invalid", _) => "28P01",
-        // too_many_connections
-        ("connections", _) => "53300",
         // admin_shutdown
         ("shutdown", _) => "57P01",
         // idle_session_timeout

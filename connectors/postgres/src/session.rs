@@ -9,12 +9,15 @@ mod opening;
 mod portals;
 mod relay;
 
+pub use certificate::names as certificate_names;
+pub use portals::Portals;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use allonym_contract::{Fault, Refusal};
+use allonym_contract::{Fault, Refusal, Stream};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -27,7 +30,6 @@ use crate::session::onward::Onwards;
 use crate::session::opening::{Begun, Purpose};
 use crate::session::relay::{Ended, Leg, Relay, wanted_of_client, wanted_of_server};
 use crate::site::{Logins, Site};
-use crate::stream::Stream;
 use crate::tls::Server;
 use crate::upstream::prepare;
 use crate::wire::Side;
@@ -37,6 +39,8 @@ use crate::worker::{Desk, End, Vitals};
 
 /// The start-up parameter that declares a purpose; also as `-c allonym.purpose=…`.
 const PURPOSE: &str = "allonym.purpose";
+/// The rule under which refusals of the server are counted.
+const UPSTREAM_REFUSED: &str = "upstream-refused";
 /// How long a last word may take to be sent.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
@@ -105,12 +109,22 @@ async fn admit(
             refuse(desk, client, &refusal, record).await;
             return None;
         }
+        Purpose::Failed(refusal) => {
+            record.refused(&refusal);
+            desk.tally.counts().refused(refusal.rule);
+            return None;
+        }
     };
     record.began(&client, &begun);
     match log_in(arrival, &mut client, &begun, record).await {
         Ok((server, cancellable)) => Some(Admitted { client, server, cancellable }),
         Err(Denied::Refused(refusal)) => {
             refuse(desk, client, &refusal, record).await;
+            None
+        }
+        Err(Denied::Told) => {
+            record.told();
+            desk.tally.counts().refused(UPSTREAM_REFUSED);
             None
         }
         Err(Denied::Gone) => None,
@@ -246,12 +260,12 @@ async fn farewell(relay: &mut Relay, ended: &Ended) {
     };
     let mut last = Vec::new();
     // In the middle of a message nothing can be said.
-    if relay.client.is_at_border() {
+    if relay.can_tell_client() {
         write_fatal(&mut last, &refusal);
         let _ = relay.client.stream.write_all(&last).await;
         let _ = relay.client.stream.shutdown().await;
     }
-    if relay.server.is_at_border() {
+    if relay.can_tell_server() {
         last.clear();
         write_terminate(&mut last);
         let _ = relay.server.stream.write_all(&last).await;
@@ -311,6 +325,11 @@ impl<'a> Record<'a> {
 
     fn refused(&mut self, refusal: &Refusal) {
         (self.record.end, self.record.rule) = ("refused", Some(refusal.rule));
+    }
+
+    /// The server has refused, in its own words.
+    fn told(&mut self) {
+        (self.record.end, self.record.rule) = ("refused", Some(UPSTREAM_REFUSED));
     }
 
     fn ended(&mut self, ended: &Ended) {

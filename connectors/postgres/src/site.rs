@@ -27,9 +27,13 @@ pub(crate) struct Site {
     pub(crate) upstream: Upstream,
     /// Passwords for the server that come from the environment.
     passwords: HashMap<String, Zeroizing<String>>,
-    /// What passwords became for the server, so that not each login costs a millisecond.
-    keys: Mutex<VecDeque<(Zeroizing<String>, Arc<ClientKeys>)>>,
+    /// What passwords of ours became for the server.
+    pub(crate) keys: KeptKeys,
 }
+
+/// What passwords became, so that not each login costs a millisecond.
+#[derive(Default)]
+pub(crate) struct KeptKeys(Mutex<VecDeque<(Zeroizing<String>, Arc<ClientKeys>)>>);
 
 /// How many of those are kept.
 const KEPT_KEYS: usize = 64;
@@ -63,7 +67,7 @@ impl Site {
         }
         let upstream = Upstream::new(&config).map_err(|fault| vec![fault])?;
         let connector = Arc::clone(connector);
-        Ok(Self { connector, config, guard, upstream, passwords, keys: Mutex::default() })
+        Ok(Self { connector, config, guard, upstream, passwords, keys: KeptKeys::default() })
     }
 
     /// The password of a user at the server. One in a file is read again each time, so
@@ -77,19 +81,23 @@ impl Site {
         }
         self.passwords.get(user).cloned()
     }
+}
 
+impl KeptKeys {
     /// What a password answers a challenge of the server with. Computed off the threads
-    /// that carry connections.
+    /// that carry connections. It is kept if it is ours: a client's own may be wrong, and
+    /// is not for us to have.
     ///
     /// # Errors
     /// A password or a salt that is none.
-    pub(crate) async fn keys(
+    pub(crate) async fn find(
         &self,
         challenge: Challenge,
         password: &Zeroizing<String>,
+        is_ours: bool,
     ) -> Result<(Challenge, Arc<ClientKeys>), ScramError> {
         let kept = {
-            let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let fits = |(of, keys): &&(Zeroizing<String>, Arc<ClientKeys>)| {
                 challenge.fits(keys) && bool::from(of.as_bytes().ct_eq(password.as_bytes()))
             };
@@ -104,9 +112,36 @@ impl Site {
             Ok((challenge, of, Arc::new(keys)))
         });
         let (challenge, of, derived) = computed.await.map_err(|_| ScramError::Random)??;
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.truncate(KEPT_KEYS - 1);
-        keys.push_front((of, Arc::clone(&derived)));
+        if is_ours {
+            let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.truncate(KEPT_KEYS - 1);
+            keys.push_front((of, Arc::clone(&derived)));
+        }
         Ok((challenge, derived))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scram::{Client, ClientBinding};
+
+    fn challenge() -> Challenge {
+        let (client, first) = Client::begin(ClientBinding::Impossible).unwrap();
+        let nonce = String::from_utf8(first).unwrap().split_once("r=").unwrap().1.to_owned();
+        client.read(format!("r={nonce}more,s=c2FsdA==,i=4096").as_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_what_is_ours_is_kept() {
+        let keys = KeptKeys::default();
+        let password = Zeroizing::new("canary".to_owned());
+        let (_, theirs) = keys.find(challenge(), &password, false).await.unwrap();
+        assert!(keys.0.lock().unwrap().is_empty());
+        let (_, ours) = keys.find(challenge(), &password, true).await.unwrap();
+        assert!(!Arc::ptr_eq(&theirs, &ours));
+        let (_, again) = keys.find(challenge(), &password, true).await.unwrap();
+        assert!(Arc::ptr_eq(&ours, &again));
+        assert_eq!(keys.0.lock().unwrap().len(), 1);
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use allonym_contract::config::{ConfigFault, UpstreamTls, location};
-use allonym_contract::{Fault, Refusal};
+use allonym_contract::{Fault, Refusal, Stream, tls};
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,8 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::config::{PostgresConfig, UpstreamAddress, UpstreamTlsChoice};
-use crate::stream::Stream;
-use crate::tls;
+use crate::tls::ALPN;
 use crate::wire::startup::{write_cancel_request, write_ssl_request};
 
 /// How often the other side may leave a question for a sign of life unanswered.
@@ -48,7 +47,7 @@ impl Upstream {
         address: &UpstreamAddress,
         verify: &UpstreamTls,
     ) -> Result<(TlsConnector, ServerName<'static>), ConfigFault> {
-        tls::client(&address.host, verify).map_err(|says| {
+        tls::connector(&address.host, verify, &[ALPN]).map_err(|says| {
             ConfigFault::new(location(&config.upstream), format!("upstream_tls: {says}"))
         })
     }

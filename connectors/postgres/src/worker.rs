@@ -16,6 +16,8 @@ use crate::metrics::Tally;
 
 /// How often a worker looks at its clock and at its connections.
 const TICK: Duration = Duration::from_millis(250);
+/// How long connections may take to say that they end, before they are cut.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 /// What is read at a time. One buffer serves all connections of a worker, so that an
 /// idle one needs none.
 const BUFFER: usize = 128 << 10;
@@ -52,7 +54,7 @@ pub(crate) struct Vitals {
     pub(crate) waker: RefCell<Option<Waker>>,
     /// The tick of the last byte from the client.
     pub(crate) heard: Cell<u64>,
-    /// Whether the server owes an answer, or a transaction is open.
+    /// Whether an answer is owed or not taken yet, or a transaction is open.
     pub(crate) under_way: Cell<bool>,
     /// Since when one side takes nothing, where there is something for it.
     pub(crate) stalled: Cell<Option<u64>>,
@@ -118,7 +120,7 @@ async fn work(mut jobs: mpsc::Receiver<Job>, tally: Tally, mut stage: watch::Rec
     let desk = Rc::new(Desk::new(tally));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut taking, mut tasks) = (true, tokio::task::JoinSet::new());
+    let (mut taking, mut tasks, mut over) = (true, tokio::task::JoinSet::new(), None);
     loop {
         tokio::select! {
             job = jobs.recv(), if taking => match job {
@@ -140,8 +142,10 @@ async fn work(mut jobs: mpsc::Receiver<Job>, tally: Tally, mut stage: watch::Rec
             desk.tally.flush();
             return;
         }
-        if desk.stage.get() == Stage::Over && !taking {
-            // They were told, and had their time.
+        if desk.stage.get() == Stage::Over
+            && over.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS
+        {
+            // They had their time to say that they end; a login does not look up.
             tasks.abort_all();
         }
     }

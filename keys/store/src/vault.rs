@@ -1,5 +1,6 @@
 mod claims;
 pub(crate) mod counters;
+mod row;
 mod scan;
 mod sqlite;
 mod upkeep;
@@ -10,43 +11,19 @@ use allonym_keyring::DomainId;
 
 use crate::leases::{self, Lease};
 use crate::postgres::Kind;
-use crate::sql::{Row, Transaction, params};
+use crate::sql::{Transaction, params};
 use crate::sqlite::Lane;
 use crate::store::{Backend, to_millis};
 use crate::{Store, StoreError};
 
 pub use claims::SubjectChange;
+pub use row::TokenRow;
 pub(crate) use scan::Position;
 
 /// Most rows of one request.
 const LARGEST_BATCH: usize = 65_536;
 pub(crate) const LONGEST_TOKEN: usize = 4096;
 const LONGEST_SEALED: usize = 1024 * 1024;
-
-/// A vaulted token and what it stands for, sealed by the caller.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct TokenRow {
-    /// Keyed hash of the value, for convergent tokens.
-    pub lookup: Option<[u8; 16]>,
-    /// The token; unique in its domain.
-    pub token: String,
-    /// The key version that sealed the value.
-    pub version: u32,
-    /// The sealed value: the store neither opens nor interprets it.
-    pub sealed: Vec<u8>,
-    /// When it was made, in milliseconds since 1970.
-    pub created: i64,
-    /// When it ends, in milliseconds since 1970; at that moment it has ended. The store
-    /// gives ended rows like others until they are replaced or tidied: whoever asked
-    /// judges.
-    pub expires: Option<i64>,
-    /// Whether it is switched off. The store gives it all the same.
-    pub disabled: bool,
-    /// Keyed hash of whom the value is about, made by the caller.
-    pub subject: Option<[u8; 16]>,
-    /// Metadata, sealed by the caller.
-    pub meta: Option<Vec<u8>>,
-}
 
 /// What became of a row that was put.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -292,12 +269,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let at = self.at(domain).await?;
         match &self.inner.backend {
-            Backend::Sqlite(sqlite) => {
-                let work = move |transaction: &rusqlite::Transaction<'_>| {
-                    work(&Transaction::Sqlite(transaction), at)
-                };
-                sqlite.workers()?.write(rows, work).await?
-            }
+            Backend::Sqlite(sqlite) => sqlite.workers()?.write(rows, in_file(work, at)).await?,
             Backend::Postgres(postgres) => {
                 let work = move |transaction: &Transaction<'_>| work(transaction, at)?;
                 postgres.transact_apart(Kind::Tokens, work).await
@@ -314,12 +286,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let at = self.at(domain).await?;
         match &self.inner.backend {
-            Backend::Sqlite(sqlite) => {
-                let work = move |transaction: &rusqlite::Transaction<'_>| {
-                    work(&Transaction::Sqlite(transaction), at)
-                };
-                sqlite.workers()?.read(lane, work).await
-            }
+            Backend::Sqlite(sqlite) => sqlite.workers()?.read(lane, in_file(work, at)).await,
             Backend::Postgres(postgres) => {
                 let work = move |transaction: &Transaction<'_>| work(transaction, at);
                 postgres.transact_apart(Kind::Look, work).await
@@ -344,30 +311,6 @@ impl Store {
     }
 }
 
-impl TokenRow {
-    /// Whether it has ended at this time, in milliseconds since 1970.
-    #[must_use]
-    pub fn ended(&self, now: i64) -> bool {
-        self.expires.is_some_and(|expires| expires <= now)
-    }
-
-    /// Out of the columns lookup, token, version, sealed, created, expires, disabled,
-    /// subject and meta.
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            lookup: row.get(0)?,
-            token: row.get(1)?,
-            version: row.get(2)?,
-            sealed: row.get(3)?,
-            created: row.get(4)?,
-            expires: row.get(5)?,
-            disabled: row.get(6)?,
-            subject: row.get(7)?,
-            meta: row.get(8)?,
-        })
-    }
-}
-
 impl Touch {
     fn len(&self) -> usize {
         match self {
@@ -377,6 +320,14 @@ impl Touch {
             Self::Meta(metas) => metas.len(),
         }
     }
+}
+
+/// The same work, for a store in a file.
+fn in_file<T>(
+    work: impl Fn(&Transaction<'_>, At) -> T,
+    at: At,
+) -> impl Fn(&rusqlite::Transaction<'_>) -> T {
+    move |transaction| work(&Transaction::Sqlite(transaction), at)
 }
 
 fn check_batch(rows: usize) -> Result<(), StoreError> {
@@ -410,9 +361,31 @@ fn check_meta(meta: Option<&[u8]>) -> Result<(), StoreError> {
 mod tests {
     use std::time::SystemTime;
 
+    use std::path::Path;
+
+    use allonym_keyring::KeyId;
     use allonym_seal::{FileSeal, Seal};
 
     use super::*;
+
+    /// A new store in a folder, with what opens it, and a domain for tokens.
+    pub(super) struct Made {
+        pub(super) store: Store,
+        pub(super) seals: Vec<Box<dyn Seal>>,
+        pub(super) key: KeyId,
+        pub(super) domain: DomainId,
+    }
+
+    impl Made {
+        pub(super) fn new(folder: &Path, now: SystemTime) -> Self {
+            let seals: Vec<Box<dyn Seal>> =
+                vec![Box::new(FileSeal::create(folder.join("seal.key")).unwrap())];
+            let store = Store::open(&folder.join("store.db"), &seals, now).unwrap();
+            let key = store.ensure_key("contact", None, now).unwrap();
+            let domain = store.put_domain("email", "{}", key).unwrap();
+            Self { store, seals, key, domain }
+        }
+    }
 
     fn row(number: u32) -> TokenRow {
         let mut lookup = [0; 16];
@@ -426,13 +399,9 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_says_no_loses_nothing_and_stops_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let seals: Vec<Box<dyn Seal>> =
-            vec![Box::new(FileSeal::create(folder.path().join("seal.key")).unwrap())];
         let path = folder.path().join("store.db");
         let now = SystemTime::now();
-        let store = Store::open(&path, &seals, now).unwrap();
-        let key = store.ensure_key("contact", None, now).unwrap();
-        let domain = store.put_domain("email", "{}", key).unwrap();
+        let Made { store, seals, domain, .. } = Made::new(folder.path(), now);
         store.token_put(domain, vec![row(0)], now).await.unwrap();
         let Backend::Sqlite(sqlite) = &store.inner.backend else { panic!("not in a file") };
         let pragma = |name: &str, value: i64| {
@@ -471,12 +440,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_is_of_one_request_only() {
         let folder = tempfile::tempdir().unwrap();
-        let seals: Vec<Box<dyn Seal>> =
-            vec![Box::new(FileSeal::create(folder.path().join("seal.key")).unwrap())];
         let now = SystemTime::now();
-        let store = Store::open(&folder.path().join("store.db"), &seals, now).unwrap();
-        let key = store.ensure_key("contact", None, now).unwrap();
-        let domain = store.put_domain("email", "{}", key).unwrap();
+        let Made { store, domain, .. } = Made::new(folder.path(), now);
         let put = |number, version| {
             store.token_put(domain, vec![TokenRow { version, ..row(number) }], now)
         };

@@ -8,7 +8,7 @@ use super::sessions::Session;
 use super::*;
 
 /// Resident memory of a process, in bytes.
-fn resident(pid: u32) -> u64 {
+pub(super) fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
@@ -63,6 +63,21 @@ fn who_does_not_read_is_not_read_for() {
 }
 
 #[test]
+fn who_reads_slowly_is_not_given_up() {
+    let relay =
+        Relay::with(Server::new(), &format!("    limits: {{ write_timeout: 1s }}\n{USERS}"));
+    let mut session = Session::begin(&relay);
+    session.send(b'Q', b"SELECT repeat('x', 10000) FROM generate_series(1, 1000000)\0");
+    // Ten gigabytes wait for somebody who takes them at ten megabytes a second.
+    let (start, mut room) = (Instant::now(), vec![0; 1 << 20]);
+    while start.elapsed() < Duration::from_secs(5) {
+        session.0.read_exact(&mut room).expect("it is cut off, although it reads");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(!relay.stand.log().contains("stalled"), "{}", relay.stand.log());
+}
+
+#[test]
 fn a_large_row_passes_in_flat_memory() {
     let relay = Relay::new();
     let before = resident(relay.stand.pid());
@@ -108,6 +123,26 @@ fn connections_come_and_go() {
     for mut session in sessions {
         assert_eq!(session.ask("SELECT 1"), "1");
     }
+}
+
+#[test]
+fn a_length_that_is_only_declared_takes_no_room() {
+    let relay = Relay::new();
+    let before = resident(relay.stand.pid());
+    let strangers: Vec<TcpStream> = (0..300)
+        .map(|_| {
+            let mut socket = TcpStream::connect(&relay.address).unwrap();
+            socket.write_all(b"\0\0\0\x13\0\x03\0\0user\0shop\0\0").unwrap();
+            // It is asked to prove who it is.
+            socket.read_exact(&mut [0; 24]).unwrap();
+            socket.write_all(b"p\0\x01\0\0SCRAM").unwrap();
+            socket
+        })
+        .collect();
+    // Another who comes after them is served after their bytes were read.
+    assert_eq!(relay.sql("SELECT 1"), "1");
+    let grown = resident(relay.stand.pid()).saturating_sub(before);
+    assert!(grown < 12 << 20, "{grown} bytes for {}", strangers.len());
 }
 
 #[test]

@@ -102,6 +102,8 @@ fn tls_on_both_sides_and_certificates() {
     assert!(
         text(&relay.psql(&untrusted, &["-c", "SELECT 1"])).contains("certificate verify failed")
     );
+    relay.logged("\"rule\":\"tls-handshake\"");
+    assert_eq!(relay.metric("allonym_postgres_refusals_total", &["tls-handshake"]), 1.0);
 
     // By a certificate, without a password, as another role.
     let (cert, key) = (certificates.path("client.pem"), certificates.path("client.key"));
@@ -181,6 +183,8 @@ fn the_password_of_the_client_can_be_the_servers() {
     };
     assert_eq!(with(PASSWORD, "shop").trim_end(), "shop");
     assert!(with("wrong", "shop").contains("password authentication failed for user \"shop\""));
+    relay.logged("\"rule\":\"upstream-refused\"");
+    assert_eq!(relay.metric("allonym_postgres_refusals_total", &["upstream-refused"]), 1.0);
     // The server would take it, the configuration does not know it.
     relay.server.sql("postgres", "CREATE ROLE stranger LOGIN PASSWORD 'x'");
     assert!(with("x", "stranger").contains("rule: credential-invalid"));
@@ -233,6 +237,11 @@ fn what_cannot_be_meant_is_refused_when_it_is_read() {
             "must not stand in the configuration",
         ),
         ("    limits: { message_bytes: 2GiB }\n", "message_bytes: 64KiB to 1GiB"),
+        ("    limits: { pipeline: 100 }\n", "pipeline: 4096 to 16777216"),
+        (
+            "    callers: { users: { shop: { role: clerk, upstream_user: \"a\\0b\" } } }\n",
+            "none of them zero",
+        ),
         ("    workers: 0\n", "workers: 1 to 256"),
         ("    colour: red\n", "colour"),
     ] {

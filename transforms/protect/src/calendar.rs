@@ -149,8 +149,18 @@ impl DateFormat {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Days and their numbers.
+    pub(crate) const KNOWN_DAYS: [(&str, i64); 6] = [
+        ("1970-01-01", 0),
+        ("1969-12-31", -1),
+        ("2000-02-29", 11_016),
+        ("2026-11-23", 20_780),
+        ("0001-01-01", -719_162),
+        ("9999-12-31", 2_932_896),
+    ];
 
     const FORMATS: [DateFormat; 5] = [
         DateFormat::Iso,
@@ -183,14 +193,7 @@ mod tests {
 
     #[test]
     fn known_days_have_known_numbers() {
-        for (text, days) in [
-            ("1970-01-01", 0),
-            ("1969-12-31", -1),
-            ("2000-02-29", 11_016),
-            ("2026-11-23", 20_780),
-            ("0001-01-01", -719_162),
-            ("9999-12-31", 2_932_896),
-        ] {
+        for (text, days) in KNOWN_DAYS {
             assert_eq!(DateFormat::Iso.parse(text).unwrap().days(), days, "{text}");
         }
     }

@@ -17,6 +17,7 @@ mod fpe;
 mod generalize;
 mod hash;
 mod header;
+mod luhn;
 mod mask;
 mod ranked;
 mod redact;

@@ -95,17 +95,8 @@ impl Cache {
 
     /// The token of a look-up in a domain, unless it ended by `now`.
     pub(crate) fn token(&self, domain: u64, lookup: &[u8; 16], now: i64) -> Option<KnownToken> {
-        self.counted(self.good_token(domain, lookup, now))
-    }
-
-    fn good_token(&self, domain: u64, lookup: &[u8; 16], now: i64) -> Option<KnownToken> {
-        let map = self.tokens.as_ref()?;
-        let known = map.get(&(domain, *lookup))?;
-        if self.is_good((known.since, known.expires), now) {
-            return Some(known);
-        }
-        map.remove(&(domain, *lookup));
-        None
+        let is_good = |known: &KnownToken| self.is_good((known.since, known.expires), now);
+        self.counted(good(self.tokens.as_ref(), &(domain, *lookup), is_good))
     }
 
     /// The value of a token in a domain, unless it ended by `now` or its version is
@@ -117,23 +108,11 @@ impl Cache {
         now: i64,
         has: impl Fn(KeyVersion) -> bool,
     ) -> Option<Zeroizing<Vec<u8>>> {
-        self.counted(self.good_value(domain, token, now, has))
-    }
-
-    fn good_value(
-        &self,
-        domain: u64,
-        token: &str,
-        now: i64,
-        has: impl Fn(KeyVersion) -> bool,
-    ) -> Option<Zeroizing<Vec<u8>>> {
-        let map = self.values.as_ref()?;
-        let known = map.get(&TokenOf(domain, token))?;
-        if self.is_good((known.since, known.expires), now) && has(known.version) {
-            return Some(known.value);
-        }
-        map.remove(&TokenOf(domain, token));
-        None
+        let is_good = |known: &KnownValue| {
+            self.is_good((known.since, known.expires), now) && has(known.version)
+        };
+        let known = good(self.values.as_ref(), &TokenOf(domain, token), is_good);
+        self.counted(known).map(|known| known.value)
     }
 
     pub(crate) fn know_token(
@@ -241,6 +220,23 @@ impl Weighter<TokenKey, KnownValue> for Weight {
 type LookupKey = (u64, [u8; 16]);
 type TokenKey = (u64, String);
 type Map<K, V> = quick_cache::sync::Cache<K, V, Weight, RandomState>;
+
+/// What is known under a key. What is no longer good is forgotten.
+fn good<K, V, Q>(map: Option<&Map<K, V>>, key: &Q, is_good: impl Fn(&V) -> bool) -> Option<V>
+where
+    K: Eq + Hash,
+    V: Clone,
+    Q: Hash + Equivalent<K>,
+    Weight: Weighter<K, V>,
+{
+    let map = map?;
+    let known = map.get(key)?;
+    if is_good(&known) {
+        return Some(known);
+    }
+    map.remove(key);
+    None
+}
 
 /// A map with these bounds; none where one of them is 0.
 fn map<K: Eq + Hash, V: Clone>(settings: CacheSettings) -> Option<Map<K, V>>

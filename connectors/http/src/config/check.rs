@@ -1,12 +1,12 @@
 //! Addresses and names that cannot be meant.
 
-use std::net::SocketAddr;
-
-use allonym_contract::config::{ConfigFault, TlsChoice, location};
+use allonym_contract::config::{ConfigFault, TlsChoice, kind_fault, listen_fault, location};
 use http::HeaderName;
 use http::uri::{Authority, Uri};
 
 use super::HttpConfig;
+
+const LISTEN_EXAMPLES: &str = "127.0.0.1:8080, 0.0.0.0:8443 or [::]:8443";
 
 /// Where the upstream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ impl HttpConfig {
     /// What is wrong beside the routes.
     pub(crate) fn faults(&self) -> Vec<ConfigFault> {
         let mut faults = Vec::new();
-        faults.extend(self.kind_fault());
-        faults.extend(self.listen_fault());
+        faults.extend(kind_fault(self.kind.as_ref(), "http"));
+        faults.extend(listen_fault(&self.listen, self.tls.as_ref(), LISTEN_EXAMPLES));
         faults.extend(self.upstream_address().err());
         faults.extend(self.header_faults());
         faults.extend(self.limit_faults());
@@ -65,26 +65,6 @@ impl HttpConfig {
             return Err(fault("no port 0"));
         }
         Ok(UpstreamAddress { scheme, host, port, authority: authority.to_string() })
-    }
-
-    fn kind_fault(&self) -> Option<ConfigFault> {
-        let kind = self.kind.as_ref().filter(|kind| kind.value != "http")?;
-        Some(ConfigFault::new(location(kind), "this connector is `type: http`"))
-    }
-
-    fn listen_fault(&self) -> Option<ConfigFault> {
-        let at = location(&self.listen);
-        let Ok(address) = self.listen.value.parse::<SocketAddr>() else {
-            let fault = ConfigFault::new(at, "listen: not an address and port");
-            return Some(fault.hint("write 127.0.0.1:8080, 0.0.0.0:8443 or [::]:8443"));
-        };
-        if self.tls.is_none() && !address.ip().is_loopback() {
-            let fault = ConfigFault::new(at, "listen: reachable from other machines without tls");
-            return Some(fault.hint(
-                "give `tls: { cert: …, key: { file: … } }`, or write `tls: off` if that is meant",
-            ));
-        }
-        None
     }
 
     fn header_faults(&self) -> Vec<ConfigFault> {

@@ -1,11 +1,13 @@
 //! Addresses, users and combinations that cannot be meant.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 
-use allonym_contract::config::{ConfigFault, TlsChoice, location};
+use allonym_contract::config::{ConfigFault, TlsChoice, kind_fault, listen_fault, location};
 
 use super::{Login, PostgresConfig, UpstreamTlsChoice};
+use crate::wire::replies::LEAST_DEPTH;
+
+const LISTEN_EXAMPLES: &str = "127.0.0.1:6432, 0.0.0.0:6432 or [::]:6432";
 
 /// Where the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +22,8 @@ impl PostgresConfig {
     /// What is wrong.
     pub(crate) fn faults(&self) -> Vec<ConfigFault> {
         let mut faults = Vec::new();
-        faults.extend(self.kind_fault());
-        faults.extend(self.listen_fault());
+        faults.extend(kind_fault(self.kind.as_ref(), "postgres"));
+        faults.extend(listen_fault(&self.listen, self.tls.as_ref(), LISTEN_EXAMPLES));
         faults.extend(self.upstream_address().err());
         faults.extend(self.tables_fault());
         faults.extend(self.login_faults());
@@ -76,26 +78,6 @@ impl PostgresConfig {
         Ok(UpstreamAddress { host: host.to_owned(), port, database })
     }
 
-    fn kind_fault(&self) -> Option<ConfigFault> {
-        let kind = self.kind.as_ref().filter(|kind| kind.value != "postgres")?;
-        Some(ConfigFault::new(location(kind), "this connector is `type: postgres`"))
-    }
-
-    fn listen_fault(&self) -> Option<ConfigFault> {
-        let at = location(&self.listen);
-        let Ok(address) = self.listen.value.parse::<SocketAddr>() else {
-            let fault = ConfigFault::new(at, "listen: not an address and port");
-            return Some(fault.hint("write 127.0.0.1:6432, 0.0.0.0:6432 or [::]:6432"));
-        };
-        if self.tls.is_none() && !address.ip().is_loopback() {
-            let fault = ConfigFault::new(at, "listen: reachable from other machines without tls");
-            return Some(fault.hint(
-                "give `tls: { cert: …, key: { file: … } }`, or write `tls: off` if that is meant",
-            ));
-        }
-        None
-    }
-
     fn tables_fault(&self) -> Option<ConfigFault> {
         let tables = self.tables.as_ref()?;
         let says = "tables: columns are not protected yet, and nothing passes unprotected that was to be protected";
@@ -140,16 +122,15 @@ impl PostgresConfig {
                     format!("user `{}`: {says}", name.value),
                 ));
             };
-            // PostgreSQL cuts names at 63 bytes, so that two could become one.
-            if name.value.is_empty() || name.value.len() > 63 || name.value.contains('\0') {
-                add("a name has 1 to 63 bytes".to_owned());
+            if !is_name(&name.value) {
+                add("a name has 1 to 63 bytes, none of them zero".to_owned());
             }
             if !names.insert(&name.value) {
                 add("it is there twice".to_owned());
             }
             let upstream = user.upstream_user.as_deref();
-            if upstream.is_some_and(|name| name.is_empty() || name.len() > 63) {
-                add("upstream_user has 1 to 63 bytes".to_owned());
+            if upstream.is_some_and(|name| !is_name(name)) {
+                add("upstream_user has 1 to 63 bytes, none of them zero".to_owned());
             }
             if let Some(certificate) = &user.certificate {
                 if self.client_ca.is_none() {
@@ -175,7 +156,11 @@ impl PostgresConfig {
         let limits = &self.limits;
         let wrong = [
             (limits.connections == 0, "limits: connections: at least 1"),
-            (!(1..=1 << 24).contains(&limits.pipeline), "limits: pipeline: 1 to 16777216"),
+            // With less the server would keep its answers back for more, which never comes.
+            (
+                !(LEAST_DEPTH..=1 << 24).contains(&limits.pipeline),
+                "limits: pipeline: 4096 to 16777216",
+            ),
             (
                 !(1 << 16..=1 << 30).contains(&limits.message_bytes.0),
                 "limits: message_bytes: 64KiB to 1GiB",
@@ -198,4 +183,9 @@ impl PostgresConfig {
             && self.limits.connections == other.limits.connections
             && self.workers == other.workers
     }
+}
+
+/// PostgreSQL cuts names at 63 bytes, so that two could become one.
+fn is_name(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && !name.contains('\0')
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allonym_contract::{Caller, Credential, Fault, Principal, Refusal};
+use allonym_contract::{Caller, Credential, Fault, Principal, Refusal, Stream};
 use zeroize::Zeroizing;
 
 use crate::config::Login;
@@ -10,7 +10,6 @@ use crate::scram::{ScramError, Server, end_point_hash};
 use crate::session::exchange::{ExchangeError, Message, receive, send};
 use crate::session::opening::Begun;
 use crate::session::{Arrival, certificate};
-use crate::stream::Stream;
 use crate::wire::message::{
     Authentication, SaslInitial, parse_password, write_authentication, write_sasl,
 };
@@ -30,6 +29,8 @@ pub(crate) enum Onward {
 pub(crate) enum Denied {
     /// The client is told why.
     Refused(Refusal),
+    /// The client was told by the server, in its own words.
+    Told,
     /// There is nobody to tell.
     Gone,
 }

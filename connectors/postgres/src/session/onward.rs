@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use allonym_contract::{Fault, Refusal};
+use allonym_contract::{Fault, Refusal, Stream};
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
@@ -14,7 +14,6 @@ use crate::session::exchange::{Message, receive, send};
 use crate::session::login::{Denied, Onward};
 use crate::session::opening::Begun;
 use crate::site::Site;
-use crate::stream::Stream;
 use crate::wire::message::{
     Authentication, Fields, Mechanisms, write_password, write_sasl, write_sasl_initial,
     write_sasl_response,
@@ -24,6 +23,10 @@ use crate::wire::{Side, WireError};
 
 /// The minor version from which cancel keys may be long.
 const LONG_KEYS: u16 = 2;
+
+/// The most a server may say to a client before it is ready, in bytes: it waits here until
+/// the login is over.
+const MOST_TOLD: usize = 256 << 10;
 
 /// A login that is under way, and what the client is told of it.
 pub(crate) struct Onwards<'a> {
@@ -65,7 +68,7 @@ impl<'a> Onwards<'a> {
                 b'N' => self.pass(&message).await?,
                 b'E' => return self.refused(&message).await,
                 b'R' => match Authentication::parse(&message.body)? {
-                    Authentication::Ok => return self.tell(&message).map_err(Denied::from),
+                    Authentication::Ok => return self.tell(&message),
                     asked => self.answer(&asked, &message).await?,
                 },
                 tag => return Err(WireError::Unexpected { tag }.into()),
@@ -192,7 +195,9 @@ impl<'a> Onwards<'a> {
             return Err(WireError::Unexpected { tag: b'R' }.into());
         };
         let challenge = client.read(data).map_err(failed)?;
-        let (challenge, keys) = self.site.keys(challenge, password).await.map_err(failed)?;
+        let is_ours = matches!(self.onward, Onward::Ours { .. });
+        let keys = self.site.keys.find(challenge, password, is_ours);
+        let (challenge, keys) = keys.await.map_err(failed)?;
         let (proven, last) = challenge.prove(&keys).map_err(failed)?;
         out.clear();
         write_sasl_response(&mut out, &last)?;
@@ -257,13 +262,14 @@ impl<'a> Onwards<'a> {
         }
         self.tell(message)?;
         send(self.client, &self.told).await.map_err(|_| Denied::Gone)?;
-        Err(Denied::Gone)
+        Err(Denied::Told)
     }
 
     async fn next(&mut self) -> Result<Message, Denied> {
         receive(self.server, Side::Backend).await.map_err(|error| match Denied::from(error) {
             Denied::Gone => gone(),
             Denied::Refused(refusal) => Refusal { fault: Fault::Upstream, ..refusal }.into(),
+            told @ Denied::Told => told,
         })
     }
 
@@ -277,8 +283,11 @@ impl<'a> Onwards<'a> {
         Ok(())
     }
 
-    fn tell(&mut self, message: &Message) -> Result<(), WireError> {
-        frame(&mut self.told, message)
+    fn tell(&mut self, message: &Message) -> Result<(), Denied> {
+        if self.told.len() + message.body.len() > MOST_TOLD {
+            return Err(unable("the database says too much before it is ready").into());
+        }
+        Ok(frame(&mut self.told, message)?)
     }
 }
 

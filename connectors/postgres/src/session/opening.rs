@@ -3,14 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use allonym_contract::{Fault, Refusal};
+use allonym_contract::{Fault, Refusal, Stream};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
 use crate::session::exchange::send;
-use crate::stream::Stream;
 use crate::tls::{ALPN, Server};
 use crate::wire::startup::{MAX_PACKET, Opening, Startup};
 
@@ -27,6 +26,8 @@ pub(crate) enum Purpose {
     Nothing,
     /// It is refused.
     Refused(Stream, Refusal),
+    /// It is refused, and there is no way to say so.
+    Failed(Refusal),
 }
 
 /// What a session begins with.
@@ -63,10 +64,10 @@ pub(crate) async fn open(socket: TcpStream, tls: Option<&Arc<Server>>) -> Purpos
     }
     let mut stream = Stream::Plain(socket);
     if first == [DIRECT_TLS] {
-        let Some(server) = tls else { return Purpose::Nothing };
+        let Some(server) = tls else { return Purpose::Failed(no_handshake()) };
         stream = match encrypt(stream, &server.acceptor, true).await {
             Ok(stream) => stream,
-            Err(_) => return Purpose::Nothing,
+            Err(_) => return Purpose::Failed(no_handshake()),
         };
     }
     for _ in 0..QUESTIONS {
@@ -96,7 +97,7 @@ pub(crate) async fn open(socket: TcpStream, tls: Option<&Arc<Server>>) -> Purpos
                     // Nothing beyond the packet was read: what comes now is TLS, or refused.
                     stream = match encrypt(stream, &server.acceptor, false).await {
                         Ok(stream) => stream,
-                        Err(_) => return Purpose::Nothing,
+                        Err(_) => return Purpose::Failed(no_handshake()),
                     };
                 }
                 None if send(&mut stream, b"N").await.is_err() => return Purpose::Nothing,
@@ -116,6 +117,10 @@ pub(crate) async fn open(socket: TcpStream, tls: Option<&Arc<Server>>) -> Purpos
 
 /// The first byte of a TLS handshake.
 const DIRECT_TLS: u8 = 0x16;
+
+fn no_handshake() -> Refusal {
+    Refusal::new(Fault::Malformed, "tls-handshake", "the TLS handshake failed")
+}
 
 fn no_tls() -> Refusal {
     Refusal::new(

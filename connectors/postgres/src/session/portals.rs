@@ -5,14 +5,20 @@ use std::collections::HashMap;
 
 use crate::wire::statement::StatementClass;
 
-/// Names that are followed; statements under others count as `other`.
-const NAMES: usize = 10_000;
+/// Names that are followed at a time; drivers keep a few hundred. With one more all are
+/// forgotten: some clients only take new ones, and say in SQL which are no longer used. A
+/// statement under a forgotten name counts as `other`.
+const NAMES: usize = 1000;
 /// The longest name that is followed, in bytes. PostgreSQL's own names have 63.
 const LONGEST: usize = 100;
 
-/// The prepared statements and portals of a session.
+/// Room for so many names outlives a transaction.
+const KEPT: usize = 32;
+
+/// The prepared statements and portals of a session, and the class of each: at most
+/// 1,000 names of either kind, of at most 100 bytes.
 #[derive(Default)]
-pub(crate) struct Portals {
+pub struct Portals {
     unnamed: StatementClass,
     unnamed_portal: StatementClass,
     statements: HashMap<Box<[u8]>, StatementClass>,
@@ -21,14 +27,14 @@ pub(crate) struct Portals {
 
 impl Portals {
     /// Follows a message of the client; says which class of statement it has executed.
-    /// Of a body the beginning is enough.
-    pub(crate) fn statement(&mut self, tag: u8, body: &[u8]) -> Option<StatementClass> {
+    /// Of a body the beginning is enough; one that breaks a rule says nothing.
+    pub fn statement(&mut self, tag: u8, body: &[u8]) -> Option<StatementClass> {
         match tag {
             b'Q' => {
                 // A simple query destroys what has no name.
                 self.unnamed = StatementClass::default();
                 self.unnamed_portal = StatementClass::default();
-                Some(StatementClass::of(body))
+                Some(StatementClass::of(text(body).map_or(body, |(text, _)| text)))
             }
             b'P' => {
                 let (name, rest) = text(body)?;
@@ -62,8 +68,10 @@ impl Portals {
     }
 
     /// Portals end with their transaction.
-    pub(crate) fn transaction_over(&mut self) {
-        if !self.portals.is_empty() {
+    pub fn transaction_over(&mut self) {
+        if self.portals.capacity() > KEPT {
+            self.portals = HashMap::new();
+        } else if !self.portals.is_empty() {
             self.portals.clear();
         }
     }
@@ -87,7 +95,10 @@ fn put(
         *unnamed = class;
     } else if let Some(known) = named.get_mut(name) {
         *known = class;
-    } else if name.len() <= LONGEST && named.len() < NAMES {
+    } else if name.len() <= LONGEST {
+        if named.len() >= NAMES {
+            *named = HashMap::new();
+        }
         named.insert(name.into(), class);
     }
 }
@@ -101,6 +112,26 @@ fn text(body: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_bounded_and_their_room_is_given_back() {
+        let mut portals = Portals::default();
+        for number in 0..10 * NAMES {
+            let name = format!("name {number}\0");
+            portals.statement(b'P', [name.as_bytes(), b"select 1\0\0\0"].concat().as_slice());
+            portals.statement(b'B', [name.as_bytes(), name.as_bytes()].concat().as_slice());
+            // Who always takes new names is followed all the same.
+            let ran = portals.statement(b'E', [name.as_bytes(), b"\0\0\0\0"].concat().as_slice());
+            assert_eq!(ran, Some(StatementClass::Select));
+            assert!(portals.statements.len() <= NAMES && portals.portals.len() <= NAMES);
+        }
+        let long = [&[b'n'; LONGEST + 1][..], b"\0select 1\0\0\0"].concat();
+        let mut other = Portals::default();
+        other.statement(b'P', &long);
+        assert!(other.statements.is_empty(), "a name longer than any is kept");
+        portals.transaction_over();
+        assert!(portals.portals.is_empty() && portals.portals.capacity() <= KEPT);
+    }
 
     #[test]
     fn a_portal_has_the_class_of_its_statement() {
@@ -126,6 +157,8 @@ mod tests {
         step(b'B', b"\0\0", None);
         step(b'E', b"\0", Some(StatementClass::Select));
         step(b'Q', b"begin\0", Some(StatementClass::Transaction));
+        step(b'Q', b"\0", Some(StatementClass::Empty));
+        step(b'Q', b" ; -- nothing\0", Some(StatementClass::Empty));
         step(b'E', b"\0\0\0\0\0", Some(StatementClass::Other));
     }
 }

@@ -9,18 +9,23 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use allonym_contract::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::cancel::Cancellable;
 use crate::session::portals::Portals;
-use crate::stream::Stream;
 use crate::wire::WireError;
 use crate::wire::frame::{Event, Flow, HEADER, Scanner, Wanted};
 use crate::wire::replies::{Replies, TransactionStatus};
+use crate::wire::statement::LOOKED_AT;
 use crate::worker::{Desk, End, Stage, Vitals};
 
 /// How often bytes are moved before others have their turn.
 const TURNS: usize = 32;
+
+/// What is seen of a statement, in bytes: a name, and more than is looked at of its text,
+/// so that a text that goes on can be told from one that ends.
+const STATEMENT: u32 = LOOKED_AT as u32 + 128;
 
 /// A session whose login is done.
 pub(crate) struct Relay {
@@ -47,6 +52,12 @@ pub(crate) struct Leg {
     taken: usize,
     /// Whether TLS holds records back that the socket did not take.
     unflushed: bool,
+    /// Whether it has taken something since this was looked at.
+    took: bool,
+    /// The tick since when it takes nothing, although there is something for it.
+    stalled: Option<u64>,
+    /// Whether a part of a message went on whose rest never will.
+    torn: bool,
     closed: bool,
 }
 
@@ -68,7 +79,12 @@ pub(crate) enum Ended {
 /// Which bodies of the client are looked at: names of statements and portals, and the
 /// first words of statements.
 pub(crate) fn wanted_of_client() -> Wanted {
-    Wanted::nothing().and(b'Q', 1024).and(b'P', 1024).and(b'B', 256).and(b'E', 128).and(b'C', 128)
+    Wanted::nothing()
+        .and(b'Q', STATEMENT)
+        .and(b'P', STATEMENT)
+        .and(b'B', 256)
+        .and(b'E', 128)
+        .and(b'C', 128)
 }
 
 /// Of the server: only its readiness.
@@ -78,13 +94,34 @@ pub(crate) fn wanted_of_server() -> Wanted {
 
 impl Leg {
     pub(crate) fn new(stream: Stream, scanner: Scanner) -> Self {
-        Self { stream, scanner, pending: Vec::new(), taken: 0, unflushed: false, closed: false }
+        Self {
+            stream,
+            scanner,
+            pending: Vec::new(),
+            taken: 0,
+            unflushed: false,
+            took: false,
+            stalled: None,
+            torn: false,
+            closed: false,
+        }
     }
 
-    /// Whether the last byte that was read of it ended a message, and all of the other's
-    /// was given to it.
-    pub(crate) fn is_at_border(&self) -> bool {
-        self.scanner.is_at_border() && !self.owes()
+    /// Whether the last byte that was passed on of what it says ended a message.
+    fn is_at_border(&self) -> bool {
+        self.scanner.is_at_border() && !self.torn
+    }
+
+    /// Since when it takes nothing. Who is slow, and takes a little now and then, is not
+    /// stalled.
+    fn stalled_since(&mut self, now: u64) -> Option<u64> {
+        if !self.owes() {
+            self.stalled = None;
+        } else if self.took || self.stalled.is_none() {
+            self.stalled = Some(now);
+        }
+        self.took = false;
+        self.stalled
     }
 
     fn owes(&self) -> bool {
@@ -96,7 +133,10 @@ impl Leg {
         while let Some(rest) = self.pending.get(self.taken..).filter(|rest| !rest.is_empty()) {
             match Pin::new(&mut self.stream).poll_write(cx, rest) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.taken += count,
+                Poll::Ready(Ok(count)) => {
+                    self.taken += count;
+                    self.took = true;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
@@ -112,7 +152,10 @@ impl Leg {
         while !rest.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, rest) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
+                Poll::Ready(Ok(count)) => {
+                    rest = rest.get(count..).unwrap_or_default();
+                    self.took = true;
+                }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
                     self.pending.extend_from_slice(rest);
@@ -162,6 +205,16 @@ impl Relay {
         }
     }
 
+    /// Whether the client can be told something: not in the middle of what the server says.
+    pub(crate) fn can_tell_client(&self) -> bool {
+        self.server.is_at_border() && !self.client.owes()
+    }
+
+    /// Whether the server can be told something: not in the middle of what the client says.
+    pub(crate) fn can_tell_server(&self) -> bool {
+        self.client.is_at_border() && !self.server.owes()
+    }
+
     /// Relays until one side leaves.
     pub(crate) async fn run(&mut self) -> Ended {
         let vitals = Rc::clone(&self.vitals);
@@ -190,14 +243,18 @@ impl Relay {
             };
             if !up && !down {
                 self.note();
-                return match self.over() {
-                    Some(ended) => Poll::Ready(ended),
-                    None => Poll::Pending,
-                };
+                return self.over().map_or(Poll::Pending, Poll::Ready);
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        // Bytes that never pause are no reason not to look up.
+        self.note();
+        match self.over() {
+            Some(ended) => Poll::Ready(ended),
+            None => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
     }
 
     /// From the client to the server. Whether something moved.
@@ -270,14 +327,15 @@ impl Relay {
     /// How many bytes are sound, and what is wrong with the next.
     fn scan_up(&mut self, bytes: &[u8]) -> (usize, Result<(), WireError>) {
         let Self { client, replies, portals, desk, leaving, .. } = self;
-        let mut sound = 0;
+        // Of the first header some bytes may have been forwarded before.
+        let (mut sound, mut header) = (0, HEADER - client.scanner.unfinished().len());
         let walked = client.scanner.scan(bytes, |event| {
             if let Event::Message { tag, end, body, .. } = event {
                 replies.frontend(tag, 0)?;
                 if let Some(class) = portals.statement(tag, body) {
                     desk.tally.statement(class);
                 }
-                sound = end;
+                (sound, header) = (end, HEADER);
                 if tag == b'X' {
                     *leaving = true;
                     return Ok(Flow::Stop);
@@ -291,8 +349,8 @@ impl Relay {
             Err(error @ WireError::TooLong { .. }) => (sound, Err(error)),
             // The server says what is wrong with its header, in its turn, and closes.
             Err(_) => {
-                *leaving = true;
-                (bytes.len().min(sound + HEADER), Ok(()))
+                (*leaving, client.torn) = (true, true);
+                (bytes.len().min(sound + header), Ok(()))
             }
         }
     }
@@ -317,7 +375,7 @@ impl Relay {
     }
 
     /// Tells others how it is: who cancels, and who looks at the clock.
-    fn note(&self) {
+    fn note(&mut self) {
         let idle = self.replies.is_idle();
         if let Some(cancellable) = &self.cancellable {
             let under_way = &cancellable.target.under_way;
@@ -325,16 +383,16 @@ impl Relay {
                 under_way.store(!idle, Ordering::Release);
             }
         }
-        self.vitals.under_way.set(!idle || self.replies.status() != TransactionStatus::Idle);
-        let stalled = self.client.owes() || self.server.owes();
-        if !stalled {
-            self.vitals.stalled.set(None);
-        } else if self.vitals.stalled.get().is_none() {
-            self.vitals.stalled.set(Some(self.desk.now()));
-        }
+        // An answer is under way until it was taken.
+        let owed = self.client.owes() || self.server.owes();
+        let open = self.replies.status() != TransactionStatus::Idle;
+        self.vitals.under_way.set(!idle || open || owed);
+        let now = self.desk.now();
+        let legs = [&mut self.client, &mut self.server].into_iter();
+        self.vitals.stalled.set(legs.filter_map(|leg| leg.stalled_since(now)).min());
     }
 
-    /// Whether it is over, now that nothing moves.
+    /// Whether it is over.
     fn over(&self) -> Option<Ended> {
         if let Some(end) = self.vitals.end.get() {
             return Some(Ended::By(end));

@@ -221,9 +221,10 @@ impl Scanner {
             self.state = State::Body { tag, length, left, cap };
             return Ok((buffer.len(), Flow::Continue));
         }
-        self.state = State::BORDER;
         let end = at + taken;
         let flow = on(Event::Message { tag, length, start: None, end, body: &self.body })?;
+        // Not before: what is refused now has been forwarded in part, and stays unfinished.
+        self.state = State::BORDER;
         if self.body.capacity() > KEPT {
             self.body = Zeroizing::new(Vec::new());
         } else {

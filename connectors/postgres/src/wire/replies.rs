@@ -324,9 +324,11 @@ impl Replies {
             }
         }
         self.copy = Copy::In { ended };
-        let synced = |entry: &Entry| matches!(entry.kind, Kind::Sync | Kind::Query);
+        // What follows has set `unsynced` itself, unless it is nothing of that kind. This
+        // ends at the first that is: the queue may be long, and full of COPYs.
+        let neither = |entry: &Entry| matches!(entry.kind, Kind::FunctionCall | Kind::CopyEnd);
         let extended = self.entries.front().is_some_and(|front| front.kind == Kind::Execute);
-        self.unsynced |= extended && !self.entries.iter().any(synced);
+        self.unsynced |= extended && self.entries.iter().skip(1).all(neither);
     }
 
     fn ready(&mut self, status: TransactionStatus) -> Result<Option<Outcome>, WireError> {

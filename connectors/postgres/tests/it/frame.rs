@@ -181,6 +181,20 @@ fn stopping_and_holding_back() {
 }
 
 #[test]
+fn a_message_refused_at_its_end_stays_unfinished() {
+    let mut scanner = scanner(Side::Backend);
+    let refused = WireError::Unexpected { tag: b'C' };
+    // Its beginning has been forwarded when the end of it is judged.
+    assert_eq!(scan(&mut scanner, [&b"C\0\0\0\x08ab"[..]]).1, Ok(()));
+    assert_eq!(scanner.scan(b"cd", |_| Err(refused)), Err(refused));
+    assert!(!scanner.is_at_border());
+    // Nothing of this one has.
+    let mut scanner = self::scanner(Side::Backend);
+    assert_eq!(scanner.scan(b"C\0\0\0\x04", |_| Err(refused)), Err(refused));
+    assert!(scanner.is_at_border());
+}
+
+#[test]
 fn a_change_of_mind_spares_the_message_inside() {
     let mut scanner = scanner(Side::Frontend);
     let mut bodies = Vec::new();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod frame;
+mod hostile;
 mod message;
 mod replies;
 mod scram;

@@ -236,6 +236,21 @@ fn depth() {
     assert!(size_of::<Replies>() <= 80);
 }
 
+#[test]
+fn many_copies_are_answered_one_by_one() {
+    // Were all that is owed looked at for each of them, this would take hours.
+    let count = 1_000_000;
+    let mut replies = Replies::new(count);
+    (0..count).for_each(|_| replies.frontend(b'E', 0).unwrap());
+    for _ in 0..count {
+        replies.backend(b'G', b"").unwrap();
+        assert!(replies.backend(b'C', b"").unwrap().is_some_and(|outcome| outcome.ok));
+    }
+    assert_eq!((replies.in_flight(), replies.is_idle()), (0, false));
+    play(&mut replies, ">S <ZI").unwrap();
+    assert!(replies.is_idle());
+}
+
 /// A server, as `PostgresMain` and `CopyGetData` are: what it reads, and what it answers.
 #[derive(Default)]
 struct Server {

@@ -113,20 +113,15 @@ fn below(
 mod tests {
     use std::time::SystemTime;
 
-    use allonym_seal::{FileSeal, Seal};
-
+    use super::super::tests::Made;
     use super::*;
 
     /// However many tokens there are, to find that none is old costs the same.
     #[tokio::test]
     async fn an_idle_scan_is_cheap() {
         let folder = tempfile::tempdir().unwrap();
-        let seals: Vec<Box<dyn Seal>> =
-            vec![Box::new(FileSeal::create(folder.path().join("seal.key")).unwrap())];
         let now = SystemTime::now();
-        let store = Store::open(&folder.path().join("store.db"), &seals, now).unwrap();
-        let key = store.ensure_key("contact", None, now).unwrap();
-        let domain = store.put_domain("email", "{}", key).unwrap();
+        let Made { store, key, domain, .. } = Made::new(folder.path(), now);
         let at = store.at(domain).await.unwrap();
         let rows = (0..5000).map(|number| TokenRow {
             token: format!("token {number}"),

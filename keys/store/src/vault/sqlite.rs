@@ -1,5 +1,6 @@
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
+use super::row::token_row;
 use super::{At, PutOutcome, TokenRow, Touch, Wanted};
 use crate::StoreError;
 
@@ -194,15 +195,5 @@ fn by_lookup(
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
-    Ok(TokenRow {
-        lookup: row.get(0)?,
-        token: row.get(1)?,
-        version: row.get(2)?,
-        sealed: row.get(3)?,
-        created: row.get(4)?,
-        expires: row.get(5)?,
-        disabled: row.get(6)?,
-        subject: row.get(7)?,
-        meta: row.get(8)?,
-    })
+    token_row!(row)
 }

@@ -1,11 +1,11 @@
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use allonym_servers::postgres::{Cluster, programs};
 use allonym_store::PostgresConfig;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_postgres::NoTls;
@@ -13,9 +13,7 @@ use tokio_postgres::NoTls;
 /// A PostgreSQL server of this test run, on a port of its own on this machine. It ends
 /// with the process that started it, however that ends.
 pub(crate) struct Server {
-    folder: PathBuf,
-    programs: PathBuf,
-    port: u16,
+    cluster: Cluster,
     process: Mutex<Option<Process>>,
 }
 
@@ -52,22 +50,18 @@ impl Process {
 impl Server {
     /// A server with nothing in it, which is not started yet.
     pub(crate) fn new(name: &str) -> Self {
-        let programs = programs();
+        let programs = programs(&["initdb", "postgres", "pg_isready"]).unwrap();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let folder = folder.join(format!("postgres-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        if as_root() {
-            run(Command::new("chown").arg("postgres").arg(&folder));
-        }
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let server = Self { folder, programs, port, process: Mutex::default() };
-        let mut initdb = server.program("initdb");
-        initdb.args(["-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"]);
-        run(initdb.arg("-D").arg(server.data()));
-        server.write("pg_hba.conf", "host all locked all scram-sha-256\nhost all all all trust\n");
+        let cluster = Cluster::create(&folder, &programs, port, &["--no-sync"]).unwrap();
+        let rules = "host all locked all scram-sha-256\nhost all all all trust\n";
+        cluster.write("pg_hba.conf", rules).unwrap();
+        let server = Self { cluster, process: Mutex::default() };
         server.certify();
         server
     }
@@ -77,26 +71,18 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let mut process = self.spawn();
-            while process.server.try_wait().unwrap().is_none() {
-                if self.answers() {
-                    *self.process.lock().unwrap() = Some(process);
-                    return;
-                }
-                assert!(Instant::now() < deadline, "the server does not answer");
-                std::thread::sleep(Duration::from_millis(20));
+            if self.cluster.wait_ready(&mut process.server, deadline).unwrap() {
+                *self.process.lock().unwrap() = Some(process);
+                return;
             }
             process.unwatch();
-            // After a kill it waits for those it left behind.
-            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "the server does not start: {log}");
-            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
     /// Ends it as a power cut would.
     pub(crate) fn kill(&self) {
         let mut process = self.process.lock().unwrap().take().unwrap();
-        run(Command::new("kill").arg("-9").arg(process.server.id().to_string()));
+        process.server.kill().unwrap();
         process.server.wait().unwrap();
         process.unwatch();
     }
@@ -105,7 +91,7 @@ impl Server {
     pub(crate) fn config(&self, role: &str, schema: &str) -> PostgresConfig {
         PostgresConfig::new(format!(
             "postgresql://{role}@127.0.0.1:{}/postgres?options=-csearch_path%3D{schema}",
-            self.port
+            self.port()
         ))
     }
 
@@ -124,77 +110,32 @@ impl Server {
 
     /// The same in this database.
     pub(crate) fn sql_in(&self, database: &str, sql: &str) -> Vec<String> {
-        let config = format!("host=127.0.0.1 port={} user=postgres dbname={database}", self.port);
+        let port = self.port();
+        let config = format!("host=127.0.0.1 port={port} user=postgres dbname={database}");
         std::thread::scope(|scope| scope.spawn(|| ask(&config, sql)).join().unwrap())
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.cluster.port()
     }
 
     /// The certificate of who signed the server's.
     pub(crate) fn authority(&self) -> PathBuf {
-        self.folder.join("authority.pem")
+        self.cluster.folder().join("authority.pem")
     }
 
     fn spawn(&self) -> Process {
-        let log = std::fs::File::create(self.folder.join("log")).unwrap();
-        let mut server = self.program("postgres");
-        server.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "max_connections=300",
-            "fsync=off",
-            "deadlock_timeout=50ms",
-            "ssl=on",
-        ] {
-            server.args(["-c", setting]);
-        }
-        server.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let server = server.spawn().unwrap();
+        let settings = ["max_connections=300", "fsync=off", "deadlock_timeout=50ms", "ssl=on"];
+        let server = self.cluster.spawn(&settings).unwrap();
         // Until its input ends with this process. The server may be gone by then.
         let watch = Command::new("sh")
             .args(["-c", AT_THE_END, "sh", &server.id().to_string()])
-            .arg(&self.folder)
+            .arg(self.cluster.folder())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         Process { server, watch }
-    }
-
-    fn answers(&self) -> bool {
-        let mut ready = Command::new(self.programs.join("pg_isready"));
-        ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        ready.status().unwrap().success()
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    /// A program of the server's, as whom it accepts: it refuses root.
-    fn program(&self, name: &str) -> Command {
-        let path = self.programs.join(name);
-        if !as_root() {
-            return Command::new(path);
-        }
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
-        command.args(passage(&self.folder)).args(["env", "HOME=/"]);
-        command.arg(path);
-        command.current_dir("/");
-        command
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.data().join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        if as_root() {
-            run(Command::new("chown").arg("postgres").arg(&path));
-        }
     }
 
     fn certify(&self) {
@@ -205,49 +146,10 @@ impl Server {
         let key = KeyPair::generate().unwrap();
         let names = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let certificate = names.signed_by(&key, &authority).unwrap();
-        self.write("server.key", &key.serialize_pem());
-        self.write("server.crt", &certificate.pem());
+        self.cluster.write("server.key", &key.serialize_pem()).unwrap();
+        self.cluster.write("server.crt", &certificate.pem()).unwrap();
         std::fs::write(self.authority(), authority.pem()).unwrap();
     }
-}
-
-/// The folder of the newest server there is.
-fn programs() -> PathBuf {
-    let entries = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path().join("bin")).collect();
-    folders.sort();
-    folders.reverse();
-    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    let whole = |folder: &PathBuf| {
-        ["initdb", "postgres", "pg_isready"].iter().all(|name| folder.join(name).is_file())
-    };
-    let found = folders.into_iter().find(whole);
-    let Some(found) = found else {
-        panic!("PostgreSQL's server is not installed: run `deploy/setup.sh test`")
-    };
-    found
-}
-
-/// What lets the server's user through folders that are closed to others, such as a cache
-/// folder in the home of root.
-fn passage(folder: &Path) -> &'static [&'static str] {
-    let open = |folder: &Path| {
-        std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 1 == 1)
-    };
-    if folder.ancestors().skip(1).all(open) {
-        return &[];
-    }
-    &["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-}
-
-fn as_root() -> bool {
-    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0
-}
-
-fn run(command: &mut Command) {
-    let done = command.output().unwrap();
-    let why = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{command:?}: {why}");
 }
 
 fn ask(config: &str, sql: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 use super::{Alphabet, Layout, Run, Template, enough, fit_span, kept};
 use crate::tweak::Part;
-use crate::{FaultRule, Keep, SpecError};
+use crate::{FaultRule, Keep, SpecError, luhn};
 
 const INSTEAD: &str = "keep fewer digits, admit longer card numbers only (first 8 needs `lengths: 15..19`), or use `method: token`";
 
@@ -42,14 +42,11 @@ impl Template for Pan {
     }
 
     fn slot(&self, text: &[u8]) -> Result<u32, FaultRule> {
-        let (check, body) = text.split_last().ok_or(FaultRule::Length)?;
-        Ok((u32::from(check & 0xf) + 10 - luhn(body)) % 10)
+        luhn::distance(text).ok_or(FaultRule::Length)
     }
 
     fn set_slot(&self, text: &mut [u8], slot: u32) {
-        if let Some((check, body)) = text.split_last_mut() {
-            *check = b'0' + ((luhn(body) + slot) % 10) as u8;
-        }
+        luhn::set_distance(text, slot);
     }
 }
 
@@ -62,21 +59,6 @@ fn layout(keep: Keep, length: usize) -> Result<Layout, SpecError> {
     enough(length, run.len(), run.domain_size() / u128::from(given_away), INSTEAD)?;
     let kept = kept(Part::Digits, keep.first, end..length - 1);
     Ok(Layout { given_away, ..Layout::new(format!("length {length}"), vec![run], kept) })
-}
-
-/// The valid check digit after these digits (ISO/IEC 7812-1, annex B).
-fn luhn(body: &[u8]) -> u32 {
-    let sum: u32 = body
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, digit)| match u32::from(digit & 0xf) {
-            digit if index % 2 == 1 => digit,
-            digit if digit < 5 => digit * 2,
-            digit => digit * 2 - 9,
-        })
-        .sum();
-    (10 - sum % 10) % 10
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use allonym_keyring::Secret;
 use allonym_record::Value;
 use hmac::Mac as _;
 
+use crate::luhn;
 use crate::mask::{has_mask_symbol, has_run_of_x};
 use crate::template::Alphabet;
 use crate::tweak::{self, Part, Prf, TweakRule};
@@ -183,11 +184,9 @@ impl Sequence {
 
     /// How far the check digit is from the valid one.
     fn distance(&self, text: &str) -> u32 {
-        match text.as_bytes().split_last() {
-            Some((check, body)) if self.luhn.is_some() => {
-                (u32::from(check & 0xf) + 10 - valid_check_digit(body)) % 10
-            }
-            _ => 0,
+        match self.luhn {
+            Some(_) => luhn::distance(text.as_bytes()).unwrap_or_default(),
+            None => 0,
         }
     }
 
@@ -233,13 +232,10 @@ impl Sequence {
         for (place, numeral) in free.iter_mut().zip(numerals) {
             *place = self.alphabet.symbol(numeral).ok_or(FaultRule::Alphabet)?;
         }
-        let moved = match self.luhn {
-            None => None,
-            Some(Luhn::Valid) => Some(0),
-            Some(Luhn::Fails) => Some(1),
-        };
-        if let (Some(moved), Some((check, body))) = (moved, token.split_last_mut()) {
-            *check = b'0' + ((valid_check_digit(body) + moved) % 10) as u8;
+        match self.luhn {
+            None => {}
+            Some(Luhn::Valid) => luhn::set_distance(&mut token, 0),
+            Some(Luhn::Fails) => luhn::set_distance(&mut token, 1),
         }
         String::from_utf8(token).map_err(|_| FaultRule::Alphabet)
     }
@@ -290,21 +286,6 @@ pub(super) fn writable(value: &Value, characters: &str) -> Result<(), FaultRule>
         Value::Number(_) if characters.starts_with('0') => Err(FaultRule::NotANumber),
         _ => Ok(()),
     }
-}
-
-/// The valid check digit after these digits (ISO/IEC 7812-1, annex B).
-fn valid_check_digit(body: &[u8]) -> u32 {
-    let sum: u32 = body
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, digit)| match u32::from(digit & 0xf) {
-            digit if index % 2 == 1 => digit,
-            digit if digit < 5 => digit * 2,
-            digit => digit * 2 - 9,
-        })
-        .sum();
-    (10 - sum % 10) % 10
 }
 
 #[cfg(test)]

@@ -206,10 +206,7 @@ async fn try_protect(
     values: &[Value],
     context: &Context<'_>,
 ) -> Result<Vec<Value>, VaultedFault> {
-    let mut values = values.to_vec();
-    let mut batch: Vec<&mut Value> = values.iter_mut().collect();
-    method.protect(&mut batch, context).await?;
-    Ok(values)
+    changed(values, async |batch| method.protect(batch, context).await).await
 }
 
 async fn reveal(
@@ -217,9 +214,17 @@ async fn reveal(
     values: &[Value],
     context: &Context<'_>,
 ) -> Result<Vec<Value>, VaultedFault> {
+    changed(values, async |batch| method.reveal(batch, context).await).await
+}
+
+/// What a method makes of copies of these values.
+async fn changed(
+    values: &[Value],
+    method: impl AsyncFnOnce(&mut [&mut Value]) -> Result<(), VaultedFault>,
+) -> Result<Vec<Value>, VaultedFault> {
     let mut values = values.to_vec();
     let mut batch: Vec<&mut Value> = values.iter_mut().collect();
-    method.reveal(&mut batch, context).await?;
+    method(&mut batch).await?;
     Ok(values)
 }
 

@@ -1,7 +1,8 @@
-//! What a value of each kind of format costs: through the transform, in batches of 1,000
-//! and one at a time, the key and its tables being cached. The least of many repeats.
+//! What a value costs, of each kind of format and by each method that gives text: through
+//! the transform, in batches of 1,000 and one at a time, the key and its tables being
+//! cached. The least of many repeats.
 //!
-//! `cargo run --release -p allonym-protect --example format_speed`
+//! `cargo run --release -p allonym-protect --example method_speed`
 
 #![allow(clippy::print_stdout, reason = "it prints a measurement")]
 
@@ -32,8 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let context =
         Context { pinned: &keys, newest: &keys, tenant: None, subject: None, stated: &[] };
     let domain = Domain { namespace: NamespaceId::DEFAULT, id: DomainId::from_bytes([7; 16]), key };
-    for (name, template, plain) in cases() {
-        let method = MethodSpec::Fpe { template, version: VersionMode::Pinned };
+    for (name, method, plain) in formats().into_iter().chain(sealed_texts()) {
         let spec = Spec { revision: 1, method, scope: Scope::Global };
         let Method::Pure(method) = build(&spec, domain, Means::default())? else {
             return Err("the method is not a computed one".into());
@@ -49,12 +49,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn cases() -> Vec<(&'static str, TemplateSpec, Vec<Value>)> {
+type Case = (&'static str, MethodSpec, Vec<Value>);
+
+fn formats() -> Vec<Case> {
     let keep = Keep::default();
-    let texts = |text: &dyn Fn(i64) -> String| (0..VALUES).map(|n| Value::text(text(n))).collect();
     let integer = |to| TemplateSpec::Integer { from: 0, to, width: None, reserved: vec![] };
     let (from, to) = ("1900-01-01".to_owned(), "2099-12-31".to_owned());
-    vec![
+    let cases = vec![
         (
             "digits, 16",
             TemplateSpec::Digits { keep, min: 6, max: 19 },
@@ -88,7 +89,24 @@ fn cases() -> Vec<(&'static str, TemplateSpec, Vec<Value>)> {
             TemplateSpec::Uuid,
             texts(&|n| format!("f81d4fae-7dec-41d0-a765-00a0c9{:06x}", n * 13)),
         ),
+    ];
+    let pinned = |template| MethodSpec::Fpe { template, version: VersionMode::Pinned };
+    cases.into_iter().map(|(name, template, plain)| (name, pinned(template), plain)).collect()
+}
+
+/// The methods that give text, with values of 16 bytes.
+fn sealed_texts() -> Vec<Case> {
+    [
+        ("siv", MethodSpec::Siv),
+        ("vaultless", MethodSpec::Vaultless),
+        ("encrypt", MethodSpec::Encrypt),
     ]
+    .map(|(name, method)| (name, method, texts(&|n| format!("{n:016}"))))
+    .into()
+}
+
+fn texts(text: &dyn Fn(i64) -> String) -> Vec<Value> {
+    (0..VALUES).map(|n| Value::text(text(n))).collect()
 }
 
 /// Nanoseconds per value, without the copying of the values.

@@ -9,18 +9,23 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 /// One side of a connection.
-pub(crate) enum Stream {
+pub enum Stream {
+    /// TCP.
     Plain(TcpStream),
+    /// TLS over it.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    pub(crate) fn is_tls(&self) -> bool {
+    /// Whether it is encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 
     /// The certificate the other side showed, DER.
-    pub(crate) fn certificate(&self) -> Option<&[u8]> {
+    #[must_use]
+    pub fn certificate(&self) -> Option<&[u8]> {
         let Self::Tls(tls) = self else { return None };
         tls.get_ref().1.peer_certificates()?.first().map(|certificate| certificate.as_ref())
     }

@@ -1,0 +1,289 @@
+//! Servers and clients that no real one is like, with a relay between them: what they
+//! send is bounded, and never completed by words of ours.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use allonym_contract::{
+    Caller, Connector, Credential, Crossing, Fault, Guard, Principal, PrincipalKind, Refusal, Rules,
+};
+use allonym_postgres::wire::startup::write_startup;
+use allonym_postgres::{Logins, PostgresConfig, PostgresConnector, Verifier};
+use allonym_record::{Record, Value};
+use tokio::sync::watch;
+
+/// A guard that knows every database user, and lets nothing be protected.
+struct Everyone;
+
+#[async_trait::async_trait]
+impl Guard for Everyone {
+    fn revision(&self) -> u64 {
+        1
+    }
+
+    fn rules(&self, _place: &str) -> Option<Arc<Rules>> {
+        None
+    }
+
+    async fn identify(&self, caller: &Caller<'_>) -> Result<Arc<Principal>, Refusal> {
+        let Some(Credential::DatabaseUser(name)) = caller.credentials.first() else {
+            return Err(refused());
+        };
+        Ok(Arc::new(Principal {
+            name: format!("db:{name}"),
+            kind: PrincipalKind::DatabaseUser,
+            roles: Vec::new(),
+            purpose: None,
+            claims: Default::default(),
+            expires: None,
+            budget_key: name.clone(),
+        }))
+    }
+
+    async fn admit(&self, _: &mut Crossing) -> Result<(), Refusal> {
+        Err(refused())
+    }
+
+    async fn transform(&self, _: &mut Crossing, _: &mut [&mut dyn Record]) -> Result<(), Refusal> {
+        Err(refused())
+    }
+
+    async fn stored_forms(
+        &self,
+        _: &mut Crossing,
+        _: usize,
+        _: &Value,
+    ) -> Result<Vec<Value>, Refusal> {
+        Err(refused())
+    }
+
+    async fn close(&self, _: Crossing, _: Result<(), &Refusal>) {}
+}
+
+impl Logins for Everyone {
+    fn verifier(&self, user: &str) -> Arc<Verifier> {
+        Arc::new(Verifier::mock(user.as_bytes(), &[7; 32], 4096))
+    }
+}
+
+fn refused() -> Refusal {
+    Refusal::new(Fault::Malformed, "test", "nothing of this kind is asked here")
+}
+
+/// A relay, and the socket behind it.
+struct Stand {
+    upstream: TcpListener,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+fn config(upstream: SocketAddr, limits: &str) -> PostgresConfig {
+    let yaml = format!(
+        "listen: 127.0.0.1:0\nupstream: postgres://{upstream}\nupstream_tls: off\nworkers: 1\n\
+         callers: {{ login: relay, users: {{ app: {{ role: clerk }} }} }}\nlimits: {{ {limits} }}\n"
+    );
+    serde_saphyr::from_str(&yaml).unwrap()
+}
+
+impl Stand {
+    fn new(limits: &str) -> Self {
+        let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = config(upstream.local_addr().unwrap(), limits);
+        let connector =
+            PostgresConnector::new("ledger", config, Arc::new(Everyone), Arc::new(Everyone));
+        let connector = Arc::new(connector.unwrap());
+        let (stop, stopped) = watch::channel(false);
+        let (told, address) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let run = connector.run(stopped);
+                let tell = async { told.send(connector.listening().await).unwrap() };
+                tokio::join!(run, tell).0.unwrap();
+            });
+        });
+        Self { upstream, address: address.recv().unwrap(), stop, thread: Some(thread) }
+    }
+
+    /// A client that has said who it is, and the server that has let it in.
+    fn logged_in(&self) -> (TcpStream, TcpStream) {
+        let (mut client, mut server) = self.begun();
+        server.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").unwrap();
+        let mut told = [0; 15];
+        client.read_exact(&mut told).unwrap();
+        assert_eq!(&told, b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+        (client, server)
+    }
+
+    /// The same, with the login not answered yet.
+    fn begun(&self) -> (TcpStream, TcpStream) {
+        let mut client = TcpStream::connect(self.address).unwrap();
+        let mut startup = Vec::new();
+        let own = [(&b"user"[..], &b"app"[..]), (b"database", b"shop")];
+        write_startup(&mut startup, 0, own).unwrap();
+        client.write_all(&startup).unwrap();
+        let mut server = self.upstream.accept().unwrap().0;
+        for socket in [&client, &server] {
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            socket.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+            socket.set_nodelay(true).unwrap();
+        }
+        let mut read = vec![0; startup.len()];
+        server.read_exact(&mut read).unwrap();
+        assert_eq!(read, startup);
+        (client, server)
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        let ended = self.thread.take().unwrap().join();
+        assert!(ended.is_ok() || std::thread::panicking());
+    }
+}
+
+/// All that comes until the other side is gone.
+fn rest(socket: &mut TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    // A connection that is reset has an end, too; one that stays open has none.
+    if let Err(error) = socket.read_to_end(&mut rest) {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+    rest
+}
+
+#[test]
+fn a_server_that_is_never_ready_is_not_listened_to_for_ever() {
+    for endless in [&b"S"[..], b"N"] {
+        let stand = Stand::new("startup_timeout: 60s");
+        let (mut client, mut server) = stand.begun();
+        server.write_all(b"R\0\0\0\x08\0\0\0\0").unwrap();
+        let message = [endless, b"\0\0\x10\x04", &[b'a'; 4096]].concat();
+        let mut sent = 0;
+        while server.write_all(&message).is_ok() {
+            sent += message.len();
+            assert!(sent < 64 << 20, "all of it is kept");
+        }
+        let told = rest(&mut client);
+        assert_eq!(told.first(), Some(&b'E'), "{} bytes", told.len());
+        assert!(told.windows(8).any(|part| part == b"too much"));
+    }
+}
+
+#[test]
+fn who_asks_without_end_is_heard_as_far_as_the_pipeline_goes() {
+    const ALL: usize = 300_000;
+    let message = b"P\0\0\0\x08\0\0\0\0";
+    let stand = Stand::new("pipeline: 4096");
+    let (client, mut server) = stand.logged_in();
+    let mut asking = client.try_clone().unwrap();
+    let asking = std::thread::spawn(move || {
+        (0..ALL / 1000).for_each(|_| asking.write_all(&message.repeat(1000)).unwrap());
+        asking.write_all(b"S\0\0\0\x04").unwrap();
+    });
+    // Until nothing more comes, since nothing is answered.
+    server.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let (mut read, mut buffer) = (0, vec![0; 64 << 10]);
+    while let Ok(count @ 1..) = server.read(&mut buffer) {
+        read += count;
+    }
+    // One read more than the pipeline: 128 KiB and what was begun before.
+    let most = 4096 * message.len() + (128 << 10) + message.len();
+    assert!((1..=most).contains(&read), "{read} bytes were forwarded");
+    // Once it is answered it goes on.
+    server.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let total = ALL * message.len() + 5;
+    let mut answers = client;
+    let answered = std::thread::spawn(move || {
+        let mut told = vec![0; ALL * 5 + 6];
+        answers.read_exact(&mut told).unwrap();
+        assert!(told.ends_with(b"1\0\0\0\x04Z\0\0\0\x05I"));
+    });
+    let mut settled = 0;
+    loop {
+        let whole = (read / message.len()).min(ALL);
+        server.write_all(&b"1\0\0\0\x04".repeat(whole - settled)).unwrap();
+        settled = whole;
+        if read == total {
+            break;
+        }
+        read += server.read(&mut buffer).unwrap();
+    }
+    server.write_all(b"Z\0\0\0\x05I").unwrap();
+    asking.join().unwrap();
+    answered.join().unwrap();
+}
+
+#[test]
+fn half_a_message_is_not_completed_for_the_server() {
+    let stand = Stand::new("");
+    let (mut client, mut server) = stand.logged_in();
+    let half = b"Q\0\0\0\x11DROP TABLE a";
+    client.write_all(half).unwrap();
+    let mut read = vec![0; half.len()];
+    server.read_exact(&mut read).unwrap();
+    stand.stop.send_replace(true);
+    assert_eq!(rest(&mut server), b"", "it takes this for the end of the statement");
+    // The client stands between two messages of the server, and can be told.
+    assert_eq!(rest(&mut client).first(), Some(&b'E'));
+}
+
+#[test]
+fn half_a_row_is_not_completed_for_the_client() {
+    let stand = Stand::new("message_bytes: 64KiB");
+    let (mut client, mut server) = stand.logged_in();
+    client.write_all(b"Q\0\0\0\x0dtable t\0\0").unwrap();
+    let mut read = [0; 14];
+    server.read_exact(&mut read).unwrap();
+    let half = b"D\0\0\0\x40\0\x01\0\0\0\x36the beginning";
+    server.write_all(half).unwrap();
+    let mut read = vec![0; half.len()];
+    client.read_exact(&mut read).unwrap();
+    client.write_all(b"Q\0\x10\0\0").unwrap();
+    assert_eq!(rest(&mut client), b"", "it takes this for the rest of the row");
+    // The server has got whole messages only, and is told.
+    assert_eq!(rest(&mut server), b"X\0\0\0\x04");
+}
+
+#[test]
+fn a_header_that_is_none_is_forwarded_alone_however_it_arrives() {
+    let stand = Stand::new("");
+    let bytes = b"?\0\0\0\x20what follows is nobody's";
+    for cut in 1..bytes.len() {
+        let (mut client, mut server) = stand.logged_in();
+        client.write_all(&bytes[..cut]).unwrap();
+        let mut read = vec![0; cut.min(5)];
+        server.read_exact(&mut read).unwrap();
+        client.write_all(&bytes[cut..]).unwrap();
+        let mut more = vec![0; 5 - read.len()];
+        server.read_exact(&mut more).unwrap();
+        assert_eq!([read, more].concat(), bytes[..5]);
+        server.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(rest(&mut server), b"", "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_pipeline_is_longer_than_what_a_server_keeps_back() {
+    let upstream = SocketAddr::from(([127, 0, 0, 1], 5432));
+    assert!(config(upstream, "pipeline: 4096").places("ledger").is_ok());
+    let faults = config(upstream, "pipeline: 4095").places("ledger").unwrap_err();
+    assert!(faults.iter().any(|fault| fault.to_string().contains("pipeline")), "{faults:?}");
+}
+
+#[test]
+fn who_is_cut_off_at_the_end_of_a_drain_is_told() {
+    let stand = Stand::new("drain_timeout: 1s");
+    let (mut client, mut server) = stand.logged_in();
+    client.write_all(b"Q\0\0\0\x0dtable t\0\0").unwrap();
+    let mut read = [0; 14];
+    server.read_exact(&mut read).unwrap();
+    stand.stop.send_replace(true);
+    let told = rest(&mut client);
+    assert!(told.windows(11).any(|part| part == b"terminating"), "{} bytes", told.len());
+}

@@ -1,0 +1,143 @@
+//! Servers that are none: what they say must not harm the client or the gateway, and
+//! what they say at once shows what becomes of it.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use super::faults::resident;
+use super::sessions::Session;
+use super::*;
+
+/// A relay in front of this instead of a server.
+fn before(server: fn(TcpStream) -> std::io::Result<()>, more: &str) -> Relay {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            // It ends in an error when the gateway has had enough.
+            std::thread::spawn(move || server(socket?));
+        }
+    });
+    let mut relay = Relay::stopped(Server::new(), "");
+    let meant = config(&relay.server, &relay.address, &format!("{more}{USERS}"));
+    relay.stand.configure(&meant.replace(&relay.server.address(), &own));
+    relay.start();
+    relay
+}
+
+fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    [&[tag][..], &length, body].concat()
+}
+
+/// Takes a start-up packet.
+fn startup(socket: &mut TcpStream) -> std::io::Result<()> {
+    let mut length = [0; 4];
+    socket.read_exact(&mut length)?;
+    let mut rest = vec![0; u32::from_be_bytes(length) as usize - 4];
+    socket.read_exact(&mut rest)
+}
+
+/// Lets everybody in.
+fn trust(socket: &mut TcpStream) -> std::io::Result<()> {
+    startup(socket)?;
+    let key = message(b'K', &[0, 0, 0, 42, 1, 2, 3, 4]);
+    socket.write_all(&[message(b'R', &[0; 4]), key, message(b'Z', b"I")].concat())
+}
+
+/// A row of a hundred bytes.
+fn row() -> Vec<u8> {
+    message(b'D', &[&[0, 1, 0, 0, 0, 94][..], &[b'x'; 94]].concat())
+}
+
+#[test]
+fn in_the_middle_of_a_row_nothing_is_said() {
+    let half = |mut socket: TcpStream| {
+        trust(&mut socket)?;
+        socket.read_exact(&mut [0; 5])?;
+        socket.write_all(&row()[..50])?;
+        socket.read_to_end(&mut Vec::new()).map(drop)
+    };
+    let relay = before(half, "    limits: { message_bytes: 64KiB }\n");
+    let mut session = Session::begin(&relay);
+    session.send(b'Q', b"SELECT 1\0");
+    let mut seen = vec![0; 50];
+    session.0.read_exact(&mut seen).unwrap();
+    // More than is allowed ends the session, and the row must not be filled up by that.
+    session.0.write_all(b"Q\0\x01\x11\x70").unwrap();
+    let mut rest = Vec::new();
+    let _ = session.0.read_to_end(&mut rest);
+    assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    assert_eq!(seen, row()[..50]);
+    relay.logged("\"end\":\"malformed\"");
+}
+
+#[test]
+fn a_server_that_never_stops_talking_is_left() {
+    let talks = |mut socket: TcpStream| {
+        startup(&mut socket)?;
+        let notice = message(b'N', &[&b"SNOTICE\0M"[..], &[b'x'; 60_000], b"\0\0"].concat());
+        loop {
+            socket.write_all(&notice)?;
+        }
+    };
+    let relay = before(talks, "");
+    let before = resident(relay.stand.pid());
+    let refused = text(&relay.psql(&[], &["-c", "SELECT 1"]));
+    assert!(refused.contains("says too much"), "{refused}");
+    assert!(refused.contains("rule: upstream-login"), "{refused}");
+    let grown = resident(relay.stand.pid()).saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} bytes");
+}
+
+/// An answer of so many bytes: one row, and the end.
+fn answer(size: usize) -> Vec<u8> {
+    let cell = u32::try_from(size).unwrap().to_be_bytes();
+    let row = message(b'D', &[&[0, 1][..], &cell, &vec![b'x'; size]].concat());
+    [row, message(b'C', b"SELECT 1\0"), message(b'Z', b"I")].concat()
+}
+
+/// Of answers that nobody takes yet, some are with the gateway alone when it is told to
+/// stop: of a size between what the kernel holds and what the server keeps back.
+#[test]
+fn an_answer_is_taken_whole_before_a_shutdown() {
+    let answers = |mut socket: TcpStream| {
+        trust(&mut socket)?;
+        let mut asked = [0; 14];
+        socket.read_exact(&mut asked)?;
+        let size = std::str::from_utf8(&asked[5..13]).unwrap().parse().unwrap();
+        socket.write_all(&answer(size))?;
+        socket.read_to_end(&mut Vec::new()).map(drop)
+    };
+    let mut relay = before(answers, "");
+    // What the kernel holds differs from machine to machine.
+    let sizes = (0..150).map(|step| 2_000_000 + step * 30_000);
+    let sessions: Vec<(usize, Session)> = sizes
+        .map(|size| {
+            let mut session = Session::begin(&relay);
+            session.send(b'Q', format!("{size:08}\0").as_bytes());
+            let mut first = [0];
+            session.0.read_exact(&mut first).unwrap();
+            (size, session)
+        })
+        .collect();
+    // Nothing moves any more when as much has been received as before.
+    let received = || relay.metric("allonym_postgres_received_bytes_total", &["server"]);
+    let mut last = -1.0;
+    while last < received() {
+        last = received();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    relay.stand.signal("TERM");
+    let start = Instant::now();
+    while TcpStream::connect(&relay.address).is_ok() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it does not stop");
+    }
+    for (size, mut session) in sessions {
+        let mut taken = Vec::new();
+        session.0.read_to_end(&mut taken).unwrap();
+        let whole = answer(size).split_off(1);
+        assert!(taken.starts_with(&whole), "{} of {} bytes", taken.len(), whole.len());
+    }
+    assert!(relay.stand.wait().success());
+}
