@@ -1,10 +1,12 @@
 //! PostgreSQL behind the relay: the real server, real clients, and a gateway in between.
 
+mod bulk;
 mod bytes;
 mod drivers;
 mod faults;
 mod hostile;
 mod logins;
+mod matrix;
 mod sessions;
 
 use std::fs;

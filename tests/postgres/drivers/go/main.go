@@ -1,4 +1,4 @@
-// Real pgx against the server that the PG* variables name.
+// Real pgx against the server that the PG* variables name; with the argument `login`, a login alone.
 package main
 
 import (
@@ -29,6 +29,10 @@ func main() {
 	}
 	conn := connect(nil)
 	defer conn.Close(ctx)
+	if len(os.Args) > 1 && os.Args[1] == "login" {
+		login(conn)
+		return
+	}
 	exec(conn, "DROP SCHEMA IF EXISTS "+schema+" CASCADE; CREATE SCHEMA "+schema+"; SET timezone = 'UTC'")
 	connectionPhase(conn)
 	exec(conn, "CREATE TABLE people (id int PRIMARY KEY, name text)")
@@ -45,6 +49,17 @@ func main() {
 	lowLevel(conn)
 	pool()
 	exec(conn, "DROP SCHEMA "+schema+" CASCADE")
+	fmt.Printf("ok %d checks\n", count)
+}
+
+func login(conn *pgx.Conn) {
+	role := os.Getenv("ALLONYM_ROLE")
+	if role == "" {
+		role = os.Getenv("PGUSER")
+	}
+	same("logged in", one[string](conn, "SELECT current_user::text"), role)
+	same("and on", one[int](conn, "SELECT $1::int + 1", 41), 42)
+	encrypted(conn)
 	fmt.Printf("ok %d checks\n", count)
 }
 
@@ -117,6 +132,10 @@ func connectionPhase(conn *pgx.Conn) {
 	exec(conn, "SET application_name = 'renamed'")
 	same("a status that changes", conn.PgConn().ParameterStatus("application_name"), "renamed")
 	same("a backend pid", conn.PgConn().PID() > 0, true)
+	encrypted(conn)
+}
+
+func encrypted(conn *pgx.Conn) {
 	mode := os.Getenv("PGSSLMODE")
 	if mode != "" && mode != "prefer" && mode != "allow" {
 		_, encrypted := conn.PgConn().Conn().(interface{ HandshakeContext(context.Context) error })

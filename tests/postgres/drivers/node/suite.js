@@ -1,4 +1,5 @@
-// Real node-postgres against the server that the PG* variables name.
+// Real node-postgres against the server that the PG* variables name; with the argument `login`, a
+// login alone.
 'use strict'
 
 const fs = require('fs')
@@ -64,6 +65,29 @@ async function connect(more) {
 }
 
 const value = async (client, ...query) => Object.values((await client.query(...query)).rows[0])[0]
+
+async function login() {
+  const client = new Client(settings())
+  let asked = 'none'
+  client.connection.on('authenticationCleartextPassword', () => { asked = 'password' })
+  client.connection.on('authenticationMD5Password', () => { asked = 'md5' })
+  const begin = client.connection.sendSASLInitialResponseMessage
+  client.connection.sendSASLInitialResponseMessage = function (mechanism, response) {
+    asked = mechanism.toLowerCase()
+    return begin.call(this, mechanism, response)
+  }
+  await client.connect()
+  same('logged in', await value(client, 'SELECT current_user'), process.env.ALLONYM_ROLE || process.env.PGUSER)
+  same('and on', await value(client, 'SELECT $1::int + 1', [41]), 42)
+  same('TLS as asked for', Boolean(client.connection.stream.encrypted), Boolean(settings().ssl))
+  // The driver has no switches that insist on either.
+  if (process.env.PGREQUIREAUTH) {
+    const bound = process.env.PGCHANNELBINDING === 'require' ? '-plus' : ''
+    same('as it had to', asked, process.env.PGREQUIREAUTH + bound)
+  }
+  await client.end()
+  console.log(`ok ${count} checks`)
+}
 
 async function connectionPhase(client) {
   same('application_name', await value(client, 'SHOW application_name'), 'node suite')
@@ -256,4 +280,4 @@ async function main() {
   console.log(`ok ${count} checks`)
 }
 
-main().catch((error) => fail('an error that nothing expected', error.stack))
+(process.argv[2] === 'login' ? login() : main()).catch((error) => fail('an error that nothing expected', error.stack))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# psql, pgbench, pg_dump and pg_restore against the server that the PG* variables name.
+# psql, pgbench, pg_dump and pg_restore against the server that the PG* variables name; with
+# the argument `login`, a login alone.
 set -uo pipefail
 
 schema=${ALLONYM_SCHEMA:-drivers_psql}
@@ -22,15 +23,26 @@ contains() { # name, part, found
   case "$3" in *"$2"*) same "$1" "" "" ;; *) same "$1" "...$2..." "$3" ;; esac
 }
 
+encrypted() {
+  if [ "${PGSSLMODE:-prefer}" = verify-full ]; then
+    contains "TLS as asked for" "TLSv1." "$(psql -X -c '\conninfo')"
+  fi
+}
+
+if [ "${1:-}" = login ]; then
+  same "logged in" "${ALLONYM_ROLE:-$PGUSER}" "$(ask -c 'SELECT current_user')"
+  encrypted
+  echo "ok $count checks"
+  exit
+fi
+
 PGOPTIONS='' ask -c "SET client_min_messages = warning" -c "DROP SCHEMA IF EXISTS $schema CASCADE" -c "CREATE SCHEMA $schema" || exit 1
 
 same "start-up parameters" "psql suite|3MB|$schema" "$(ask -c "SELECT current_setting('application_name'), current_setting('work_mem'), current_schema()")"
 contains "server version" "." "$(ask -c '\echo :SERVER_VERSION_NAME')"
 same "encoding" "UTF8" "$(ask -c '\encoding')"
 contains "\\conninfo" "$PGPORT" "$(psql -X -c '\conninfo')"
-if [ "${PGSSLMODE:-prefer}" = verify-full ]; then
-  contains "TLS as asked for" "TLSv1." "$(psql -X -c '\conninfo')"
-fi
+encrypted
 
 same "several statements" $'1\ntwo\n3' "$(ask -c "SELECT 1; SELECT 'two'; SELECT 3")"
 same "parameters by \\gset" "42|x y" "$(ask <<'Q'

@@ -6,6 +6,8 @@ import traceback
 
 SCHEMA = os.environ.get("ALLONYM_SCHEMA", "drivers_python")
 OPTIONS = f"-c search_path={SCHEMA},public -c work_mem=3MB"
+# As whom a login has to be at the server.
+ROLE = os.environ.get("ALLONYM_ROLE") or os.environ.get("PGUSER")
 LARGE = 20 * 1024 * 1024
 
 

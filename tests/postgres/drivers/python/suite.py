@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real Python drivers against the server that the PG* variables name.
 
-suite.py [psycopg|asyncpg|sqlalchemy|django]...   (default: all)
+suite.py [login] [psycopg|asyncpg|sqlalchemy|django]...   (default: all)
 """
 
 import importlib
@@ -11,8 +11,9 @@ PARTS = ["psycopg", "asyncpg", "sqlalchemy", "django"]
 
 
 def main():
-    asked = sys.argv[1:] or PARTS
-    count = sum(importlib.import_module(f"with_{part}").run() for part in asked)
+    asked = sys.argv[1:]
+    action = asked.pop(0) if asked[:1] == ["login"] else "run"
+    count = sum(getattr(importlib.import_module(f"with_{part}"), action)() for part in asked or PARTS)
     print(f"ok {count} checks")
 
 

@@ -7,7 +7,7 @@ import ssl
 
 import asyncpg
 
-from checks import LARGE, SCHEMA, Checks
+from checks import LARGE, ROLE, SCHEMA, Checks
 from values import AS_TEXT, VALUES
 
 
@@ -32,6 +32,19 @@ def run():
     checks = Checks("asyncpg")
     asyncio.run(everything(checks))
     return checks.count
+
+
+def login():
+    checks = Checks("asyncpg")
+    asyncio.run(alone(checks))
+    return checks.count
+
+
+async def alone(checks):
+    connection = await connect()
+    checks.same("logged in", await connection.fetchval("SELECT current_user"), ROLE)
+    checks.same("and on", await connection.fetchval("SELECT $1::int + 1", 41), 42)
+    await connection.close()
 
 
 async def everything(checks):

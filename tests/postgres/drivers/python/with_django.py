@@ -8,7 +8,7 @@ import uuid
 import django
 from django.conf import settings
 
-from checks import OPTIONS, SCHEMA, Checks
+from checks import OPTIONS, ROLE, SCHEMA, Checks
 
 IDENTITY = uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
 
@@ -36,6 +36,18 @@ def configured():
         TIME_ZONE="UTC",
     )
     django.setup()
+
+
+def login():
+    configured()
+    from django.db import connection
+
+    checks = Checks("django")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, %s + 1", [41])
+        checks.same("logged in, and on", cursor.fetchone(), (ROLE, 42))
+    connection.close()
+    return checks.count
 
 
 def run():

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.rows import dict_row
 
-from checks import LARGE, OPTIONS, SCHEMA, Checks
+from checks import LARGE, OPTIONS, ROLE, SCHEMA, Checks
 from values import AS_TEXT, VALUES
 
 
@@ -41,6 +41,21 @@ def run():
     return checks.count
 
 
+def login():
+    checks = Checks("psycopg")
+    with connect() as connection:
+        checks.same("logged in", connection.execute("SELECT current_user").fetchone(), (ROLE,))
+        encrypted(checks, connection)
+        checks.same("and on", connection.execute("SELECT %s::int + 1", (41,)).fetchone(), (42,))
+    return checks.count
+
+
+def encrypted(checks, connection):
+    mode = os.environ.get("PGSSLMODE", "prefer")
+    if mode != "prefer":
+        checks.same("TLS as asked for", connection.info.pgconn.ssl_in_use, mode not in ("disable", "allow"))
+
+
 def connection_phase(checks, connection):
     info = connection.info
     checks.true("server version", info.server_version >= 130000, info.server_version)
@@ -48,9 +63,7 @@ def connection_phase(checks, connection):
     checks.same("application_name", connection.execute("SHOW application_name").fetchone(), ("psycopg suite",))
     checks.same("options", connection.execute("SHOW work_mem").fetchone(), ("3MB",))
     checks.same("search_path", connection.execute("SELECT current_schema()").fetchone(), (SCHEMA,))
-    mode = os.environ.get("PGSSLMODE", "prefer")
-    if mode != "prefer":
-        checks.same("TLS as asked for", info.pgconn.ssl_in_use, mode not in ("disable", "allow"))
+    encrypted(checks, connection)
     pid = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
     checks.true("a backend pid", pid > 0 and info.backend_pid > 0, (pid, info.backend_pid))
     connection.execute("SET application_name = 'renamed'")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import with_asyncpg
-from checks import OPTIONS, SCHEMA, Checks
+from checks import OPTIONS, ROLE, SCHEMA, Checks
 
 IDENTITY = uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
 METADATA = MetaData(schema=SCHEMA)
@@ -59,6 +59,25 @@ def run():
     later = Checks("sqlalchemy, asyncpg")
     asyncio.run(asynchronous(later))
     return checks.count + later.count
+
+
+def login():
+    checks = Checks("sqlalchemy, psycopg")
+    engine = create_engine("postgresql+psycopg://", connect_args={"options": OPTIONS})
+    with engine.connect() as connection:
+        checks.same("logged in", connection.execute(text("SELECT current_user")).scalar_one(), ROLE)
+    engine.dispose()
+    later = Checks("sqlalchemy, asyncpg")
+    asyncio.run(alone(later))
+    return checks.count + later.count
+
+
+async def alone(checks):
+    engine = create_async_engine("postgresql+asyncpg://", connect_args=with_asyncpg.tls())
+    async with engine.connect() as connection:
+        found = await connection.execute(text("SELECT current_user"))
+        checks.same("logged in", found.scalar_one(), ROLE)
+    await engine.dispose()
 
 
 def round_trip(checks, connection):
