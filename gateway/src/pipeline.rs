@@ -184,6 +184,10 @@ impl Guard for Pipeline {
         })
     }
 
+    fn knows_purpose(&self, purpose: &str) -> bool {
+        self.plan.purposes.iter().any(|known| known == purpose)
+    }
+
     async fn admit(&self, crossing: &mut Crossing) -> Result<(), Refusal> {
         let principal = &crossing.principal;
         if principal.expires.is_some_and(|end| end <= SystemTime::now()) {

@@ -23,6 +23,10 @@ pub trait Guard: Send + Sync {
     /// No credential where one is needed, or one that is not valid (never anonymous then).
     async fn identify(&self, caller: &Caller<'_>) -> Result<Arc<Principal>, Refusal>;
 
+    /// Whether this is one of the purposes of the configuration. Any other satisfies no
+    /// rule, and is not written into a log: a caller can declare anything.
+    fn knows_purpose(&self, purpose: &str) -> bool;
+
     /// May this crossing pass at all? Asked before anything is sent onward.
     ///
     /// # Errors

@@ -35,6 +35,10 @@ pub struct PostgresConfig {
     /// is verified by the authorities of the system.
     #[serde(default)]
     pub upstream_tls: UpstreamTlsChoice,
+    /// By which login the server is satisfied where it has to know a password. Without it
+    /// any over TLS, and SCRAM alone over a connection that is not encrypted.
+    #[serde(default)]
+    pub upstream_login: Option<UpstreamLogin>,
     /// Who may log in, and how.
     #[serde(default)]
     pub callers: Callers,
@@ -57,6 +61,16 @@ pub enum UpstreamTlsChoice {
     Off,
     /// The server's certificate and name are verified.
     Verified(UpstreamTls),
+}
+
+/// By which login the server is satisfied where it has to know a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamLogin {
+    /// SCRAM-SHA-256 or -PLUS, by which it proves that it knows the password.
+    Scram,
+    /// MD5 too, a plain password over TLS, or none at all.
+    Any,
 }
 
 /// Who may log in, and how.

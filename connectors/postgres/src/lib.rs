@@ -32,7 +32,9 @@ mod upstream;
 pub mod wire;
 mod worker;
 
-pub use config::{Callers, Limits, Login, PostgresConfig, UpstreamTlsChoice, User, Users};
+pub use config::{
+    Callers, Limits, Login, PostgresConfig, UpstreamLogin, UpstreamTlsChoice, User, Users,
+};
 pub use listener::PostgresConnector;
 pub use log::{SessionLog, SessionRecord};
 pub use metrics::Metrics;

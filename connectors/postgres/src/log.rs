@@ -19,7 +19,8 @@ pub struct SessionRecord {
     pub client: String,
     /// Who logged in, as the audit log names it; nobody until that was proven.
     pub principal: Option<String>,
-    /// The purpose it declared, or is bound to.
+    /// The purpose it is bound to, or has declared; `(unknown)` if it is not one of the
+    /// configuration's.
     pub purpose: Option<String>,
     /// The database.
     pub database: Option<String>,
@@ -29,7 +30,7 @@ pub struct SessionRecord {
     pub seconds: f64,
     /// `left`, `server-left`, `broken`, `refused`, or why it was ended.
     pub end: &'static str,
-    /// The rule, where it was refused.
+    /// The rule, where it was refused; the true one, also where the client was told less.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'static str>,
 }

@@ -7,6 +7,7 @@ mod login;
 mod onward;
 mod opening;
 mod portals;
+mod purpose;
 mod relay;
 
 pub use certificate::names as certificate_names;
@@ -37,8 +38,6 @@ use crate::wire::frame::Scanner;
 use crate::wire::message::write_terminate;
 use crate::worker::{Desk, End, Vitals};
 
-/// The start-up parameter that declares a purpose; also as `-c allonym.purpose=…`.
-const PURPOSE: &str = "allonym.purpose";
 /// The rule under which refusals of the server are counted.
 const UPSTREAM_REFUSED: &str = "upstream-refused";
 /// How long a last word may take to be sent.
@@ -122,6 +121,11 @@ async fn admit(
             refuse(desk, client, &refusal, record).await;
             None
         }
+        Err(Denied::Hidden(rule)) => {
+            refuse(desk, client, &login::not_valid(), record).await;
+            record.record.rule = Some(rule);
+            None
+        }
         Err(Denied::Told) => {
             record.told();
             desk.tally.counts().refused(UPSTREAM_REFUSED);
@@ -137,7 +141,7 @@ async fn log_in(
     begun: &Begun,
     record: &mut Record<'_>,
 ) -> Result<(Stream, Option<Cancellable>), Denied> {
-    let purpose = declared_purpose(begun)?;
+    let purpose = purpose::declared(begun)?;
     let onward = login::prove(arrival, client, begun).await?;
     let proven = matches!(onward, Onward::Ours { .. });
     if proven {
@@ -159,60 +163,6 @@ async fn log_in(
     let told = std::mem::take(&mut onwards.told);
     exchange::send(client, &told).await.map_err(|_| Denied::Gone)?;
     Ok((server, cancellable))
-}
-
-/// The purpose of a session: a parameter of its own, or one of its options.
-fn declared_purpose(begun: &Begun) -> Result<Option<String>, Refusal> {
-    let own = begun.find(PURPOSE).map(<[u8]>::to_vec);
-    let mut declared: Vec<Vec<u8>> = own.into_iter().collect();
-    let options = options(begun.find("options").unwrap_or_default());
-    let mut words = options.iter();
-    while let Some(word) = words.next() {
-        let setting = match word.as_slice() {
-            b"-c" => words.next().map(Vec::as_slice),
-            word => word.strip_prefix(b"-c").or_else(|| word.strip_prefix(b"--")),
-        };
-        let setting = setting.unwrap_or_default();
-        let purpose = setting.strip_prefix(PURPOSE.as_bytes());
-        declared.extend(purpose.and_then(|rest| rest.strip_prefix(b"=")).map(<[u8]>::to_vec));
-    }
-    let ambiguous = || {
-        let says = "the purpose is declared twice, is empty or is not text";
-        Refusal::new(Fault::Malformed, "purpose-ambiguous", says)
-    };
-    match declared.len() {
-        0 => Ok(None),
-        1 => {
-            let text = declared.pop().and_then(|text| String::from_utf8(text).ok());
-            text.filter(|text| !text.is_empty()).map(Some).ok_or_else(ambiguous)
-        }
-        _ => Err(ambiguous()),
-    }
-}
-
-/// The words of `options` as the server splits them: at white space, and a backslash
-/// keeps what follows it.
-fn options(text: &[u8]) -> Vec<Vec<u8>> {
-    let (mut words, mut word, mut kept) = (Vec::new(), Vec::new(), false);
-    for byte in text {
-        match byte {
-            _ if kept => {
-                word.push(*byte);
-                kept = false;
-            }
-            b'\\' => kept = true,
-            byte if byte.is_ascii_whitespace() => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-            }
-            byte => word.push(*byte),
-        }
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
 }
 
 async fn cancel(arrival: &Arrival, desk: &Desk, process: u32, key: &[u8]) {
@@ -319,8 +269,7 @@ impl<'a> Record<'a> {
 
     fn identified(&mut self, principal: &allonym_contract::Principal, declared: Option<&str>) {
         self.record.principal = Some(principal.name.clone());
-        let bound = principal.purpose.as_deref();
-        self.record.purpose = bound.or(declared).map(str::to_owned);
+        self.record.purpose = purpose::logged(&*self.arrival.site.guard, principal, declared);
     }
 
     fn refused(&mut self, refusal: &Refusal) {
@@ -348,40 +297,5 @@ impl<'a> Record<'a> {
         let Some(log) = self.arrival.log.as_ref().filter(|_| !self.silent) else { return };
         self.record.seconds = self.since.elapsed().as_secs_f64();
         log(&self.record);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_purpose_is_declared_once() {
-        let begun = |parameters: &[(&str, &str)]| Begun {
-            minor: 0,
-            parameters: parameters
-                .iter()
-                .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
-                .collect(),
-        };
-        let check = |parameters: &[(&str, &str)], expected: Result<Option<&str>, ()>| {
-            let found = declared_purpose(&begun(parameters)).map_err(|_| ());
-            assert_eq!(
-                found.as_ref().map(Option::as_deref),
-                expected.as_ref().copied(),
-                "{parameters:?}"
-            );
-        };
-        check(&[], Ok(None));
-        check(&[("allonym.purpose", "chargeback")], Ok(Some("chargeback")));
-        check(&[("options", "-c allonym.purpose=audit")], Ok(Some("audit")));
-        check(&[("options", "-callonym.purpose=audit -c geqo=off")], Ok(Some("audit")));
-        check(&[("options", "--allonym.purpose=audit")], Ok(Some("audit")));
-        check(&[("options", "-c allonym.purpose=two\\ words")], Ok(Some("two words")));
-        check(&[("options", "-c search_path=allonym.purpose=x")], Ok(None));
-        check(&[("options", "-c allonym.purposes=x")], Ok(None));
-        check(&[("options", "-c allonym.purpose=")], Err(()));
-        check(&[("options", "-c allonym.purpose=a -c allonym.purpose=b")], Err(()));
-        check(&[("options", "-c allonym.purpose=a"), ("allonym.purpose", "a")], Err(()));
     }
 }

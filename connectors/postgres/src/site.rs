@@ -3,20 +3,22 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use allonym_contract::Guard;
 use allonym_contract::config::{ConfigFault, SecretRef, location};
+use allonym_contract::{Fault, Guard, Refusal};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::config::PostgresConfig;
+use crate::config::{PostgresConfig, Users};
 use crate::scram::{Challenge, ClientKeys, ScramError, Verifier};
 use crate::upstream::Upstream;
 
 /// What the passwords of database users are verified by.
 pub trait Logins: Send + Sync {
-    /// The verifier of a user. For a name that has no password it is a mock one
-    /// ([`Verifier::mock`]), so that nobody can find out which names have one.
-    fn verifier(&self, user: &str) -> Arc<Verifier>;
+    /// The verifier of one of these users of a connector. For a name that is none of them,
+    /// has no password, or logs in by a certificate, it is a mock one that looks like
+    /// those of the others ([`Verifier::mock_like`]), so that nobody can find out which
+    /// names log in how.
+    fn verifier(&self, user: &str, among: &Users) -> Arc<Verifier>;
 }
 
 /// A configuration, and what is made of it.
@@ -70,16 +72,25 @@ impl Site {
         Ok(Self { connector, config, guard, upstream, passwords, keys: KeptKeys::default() })
     }
 
-    /// The password of a user at the server. One in a file is read again each time, so
-    /// that it can be changed without a reload.
-    pub(crate) fn password(&self, user: &str) -> Option<Zeroizing<String>> {
-        let typed = self.config.callers.users.named(user)?.upstream_password.as_ref()?;
-        if let SecretRef::File(_) = typed
-            && let Ok(password) = typed.resolve()
-        {
-            return Some(password);
+    /// The password of a user at the server, if it has one. One in a file is read again
+    /// each time, so that it can be changed without a reload; off the threads that carry
+    /// connections, since a file may be slow.
+    ///
+    /// # Errors
+    /// When that file cannot be read: an older password is not tried instead.
+    pub(crate) async fn password(&self, user: &str) -> Result<Option<Zeroizing<String>>, Refusal> {
+        let known = self.config.callers.users.named(user);
+        let Some(file @ SecretRef::File(_)) = known.and_then(|user| user.upstream_password.clone())
+        else {
+            return Ok(self.passwords.get(user).cloned());
+        };
+        match tokio::task::spawn_blocking(move || file.resolve()).await {
+            Ok(Ok(password)) => Ok(Some(password)),
+            Ok(Err(_)) | Err(_) => {
+                let says = "the file of this user's upstream_password cannot be read";
+                Err(Refusal::new(Fault::Unavailable, "upstream-password", says))
+            }
         }
-        self.passwords.get(user).cloned()
     }
 }
 

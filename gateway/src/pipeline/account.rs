@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use allonym_audit::{ClassCount, Event, EventKind};
-use allonym_contract::{Crossing, Direction, Fault, Refusal};
+use allonym_contract::{Crossing, Direction, Fault, Guard, Refusal};
 use allonym_policy::{Outcome, ReadQuestion};
 
 use super::Pipeline;
@@ -110,8 +110,7 @@ impl Pipeline {
     /// The purpose as the record may hold it: a caller can write anything into a header.
     fn purpose(&self, crossing: &Crossing) -> Option<String> {
         let said = crossing.purpose.as_deref()?;
-        let known = self.plan.purposes.iter().any(|purpose| purpose == said);
-        Some(if known { said } else { "(unknown)" }.to_owned())
+        Some(if self.knows_purpose(said) { said } else { "(unknown)" }.to_owned())
     }
 
     fn event(&self, kind: EventKind, crossing: &Crossing, action: &str) -> Event {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use allonym_keyring::Purpose;
 use allonym_postgres::scram::DEFAULT_ITERATIONS;
-use allonym_postgres::{Logins, Verifier};
+use allonym_postgres::{Logins, User, Users, Verifier};
 use allonym_store::{Store, StoreError};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
@@ -60,15 +60,43 @@ impl DbUsers {
         let verifiers = ArcSwap::from_pointee(verifiers(store)?);
         Ok(Self { verifiers, mock: mock_secret(store) })
     }
+
+    /// The verifier that a name without one imitates: of a user that the name draws, so
+    /// that what others show is as frequent among mock ones.
+    fn model<'a>(
+        &self,
+        name: &str,
+        among: &Users,
+        verifiers: &'a HashMap<String, Arc<Verifier>>,
+    ) -> Option<&'a Verifier> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.mock);
+        let tag = hmac::sign(&key, &[b"model\0", name.as_bytes()].concat());
+        let number = u64::from_be_bytes(*tag.as_ref().first_chunk()?);
+        let users = among.0.iter().filter(|(_, user)| has_password(user));
+        let count = users.clone().count();
+        let first = number.checked_rem(count as u64)? as usize;
+        let mut from_there = users.cycle().skip(first).take(count);
+        from_there.find_map(|(user, _)| verifiers.get(&user.value)).map(Arc::as_ref)
+    }
 }
 
 impl Logins for DbUsers {
-    fn verifier(&self, user: &str) -> Arc<Verifier> {
-        let known = self.verifiers.load().get(user).cloned();
-        known.unwrap_or_else(|| {
-            Arc::new(Verifier::mock(user.as_bytes(), &self.mock, DEFAULT_ITERATIONS))
+    fn verifier(&self, user: &str, among: &Users) -> Arc<Verifier> {
+        let verifiers = self.verifiers.load();
+        let known = verifiers.get(user).filter(|_| among.named(user).is_some_and(has_password));
+        known.cloned().unwrap_or_else(|| {
+            let mock = match self.model(user, among, &verifiers) {
+                Some(model) => model.mock_like(user.as_bytes(), &self.mock),
+                None => Verifier::mock(user.as_bytes(), &self.mock, DEFAULT_ITERATIONS),
+            };
+            Arc::new(mock)
         })
     }
+}
+
+/// Who logs in by a certificate is never asked for a password in earnest.
+fn has_password(user: &User) -> bool {
+    user.certificate.is_none()
 }
 
 /// Outlives restarts: a name without a password always has the same salt.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use allonym_contract::config::{ConfigFault, TlsChoice, kind_fault, listen_fault, location};
 
-use super::{Login, PostgresConfig, UpstreamTlsChoice};
+use super::{Login, PostgresConfig, UpstreamLogin, UpstreamTlsChoice};
 use crate::wire::replies::LEAST_DEPTH;
 
 const LISTEN_EXAMPLES: &str = "127.0.0.1:6432, 0.0.0.0:6432 or [::]:6432";
@@ -35,6 +35,15 @@ impl PostgresConfig {
     /// Whether clients are met with TLS.
     pub(crate) fn has_tls(&self) -> bool {
         matches!(self.tls, Some(TlsChoice::Pem(_)))
+    }
+
+    /// Whether the server has to prove that it knows the password of who logs in there.
+    pub(crate) fn server_proves(&self) -> bool {
+        let by_default = match self.upstream_tls {
+            UpstreamTlsChoice::Off => UpstreamLogin::Scram,
+            UpstreamTlsChoice::Verified(_) => UpstreamLogin::Any,
+        };
+        self.upstream_login.unwrap_or(by_default) == UpstreamLogin::Scram
     }
 
     /// The upstream, taken apart.
@@ -102,6 +111,12 @@ impl PostgresConfig {
                 "use `login: scram` or `login: password`, or TLS on one side only",
             ),
             Login::Relay => {}
+        }
+        if self.callers.login == Login::Relay && self.upstream_login.is_some() {
+            add(
+                "upstream_login: with `login: relay` the client answers what the server asks",
+                "take `upstream_login` out, or use `login: scram` or `login: password`",
+            );
         }
         if self.client_ca.is_some() && !self.has_tls() {
             add(

@@ -54,16 +54,28 @@ impl Verifier {
 
     /// A verifier that no password fits, for a name that no user has: nobody can find what
     /// its StoredKey would be the hash of, and the same name gets the same salt, so that
-    /// asking twice does not tell. `iterations` must be those of the
-    /// real ones, and `secret` must outlive restarts.
+    /// asking twice does not tell. `iterations` must be those of real ones
+    /// ([`Verifier::mock_like`]), and `secret` must outlive restarts.
     #[must_use]
     pub fn mock(name: &[u8], secret: &[u8; 32], iterations: u32) -> Self {
-        let part = |label: &[u8]| hmac(secret, &[label, b"\0", name]);
+        Self::mocked(name, secret, iterations, SALT)
+    }
+
+    /// The same, that shows as many iterations and as long a salt as this one.
+    #[must_use]
+    pub fn mock_like(&self, name: &[u8], secret: &[u8; 32]) -> Self {
+        Self::mocked(name, secret, self.iterations, self.salt.len())
+    }
+
+    /// The iterations go into all of it: one salt with changing ones would tell.
+    fn mocked(name: &[u8], secret: &[u8; 32], iterations: u32, salt: usize) -> Self {
+        let count = iterations.to_be_bytes();
+        let part = |label: &[u8], number: u8| hmac(secret, &[label, &[0, number], &count, name]);
         Self {
             iterations,
-            salt: part(b"salt").iter().copied().take(SALT).collect(),
-            stored_key: part(b"stored key"),
-            server_key: part(b"server key"),
+            salt: (0..=u8::MAX).flat_map(|number| *part(b"salt", number)).take(salt).collect(),
+            stored_key: part(b"stored key", 0),
+            server_key: part(b"server key", 0),
         }
     }
 

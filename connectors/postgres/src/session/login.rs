@@ -15,6 +15,9 @@ use crate::wire::message::{
 };
 use crate::wire::{Side, WireError};
 
+/// The rule of every login that fails by its credential.
+const CREDENTIAL_INVALID: &str = "credential-invalid";
+
 /// How the login at the server goes on.
 pub(crate) enum Onward {
     /// As the role the configuration says, by a password of ours if there is one.
@@ -29,6 +32,9 @@ pub(crate) enum Onward {
 pub(crate) enum Denied {
     /// The client is told why.
     Refused(Refusal),
+    /// The client is told that its credential is not valid. Why is for the log alone: from
+    /// that it could be seen which names there are.
+    Hidden(&'static str),
     /// The client was told by the server, in its own words.
     Told,
     /// There is nobody to tell.
@@ -80,11 +86,20 @@ pub(crate) async fn prove(
         Login::Scram => {
             let user = arrival.site.config.callers.users.named(name);
             match user.and_then(|user| user.certificate.as_deref()) {
-                Some(expected) => certified(stream, expected)?,
-                None => scram(arrival, stream, name).await?,
+                Some(expected) => {
+                    if let Err(rule) = certified(stream, expected) {
+                        return Err(uncertified(arrival, stream, name, rule).await);
+                    }
+                }
+                None => {
+                    let signature = scram(arrival, stream, name).await?;
+                    let mut out = Vec::new();
+                    write_authentication(&mut out, &Authentication::SaslFinal(&signature))?;
+                    send(stream, &out).await.map_err(|_| Denied::Gone)?;
+                }
             }
             let role = user.and_then(|user| user.upstream_user.clone()).unwrap_or(role);
-            Ok(Onward::Ours { role, password: arrival.site.password(name) })
+            Ok(Onward::Ours { role, password: arrival.site.password(name).await? })
         }
     }
 }
@@ -112,25 +127,33 @@ pub(crate) async fn identify(
     })
 }
 
-fn not_valid() -> Refusal {
+/// What everybody is told whose credential is not right, whatever is wrong with it.
+pub(crate) fn not_valid() -> Refusal {
     Refusal::new(
         Fault::Unauthenticated,
-        "credential-invalid",
+        CREDENTIAL_INVALID,
         "the login failed: wrong user, or wrong password",
     )
 }
 
-/// The certificate that came with TLS names the user.
-fn certified(stream: &Stream, expected: &str) -> Result<(), Denied> {
-    let shown = stream.certificate().ok_or_else(|| {
-        let says = "this user logs in by a client certificate, and none was shown";
-        Refusal::new(Fault::Unauthenticated, "certificate-missing", says)
-    })?;
-    if certificate::names(shown, expected) {
-        return Ok(());
+/// Whether the certificate that came with TLS names the user; the rule, where it does not.
+fn certified(stream: &Stream, expected: &str) -> Result<(), &'static str> {
+    let shown = stream.certificate().ok_or("certificate-missing")?;
+    if certificate::names(shown, expected) { Ok(()) } else { Err("certificate-invalid") }
+}
+
+/// Asks for a password like anybody's, and it is never the right one: else it could be
+/// seen which names log in by a certificate.
+async fn uncertified(
+    arrival: &Arrival,
+    stream: &mut Stream,
+    name: &str,
+    rule: &'static str,
+) -> Denied {
+    match scram(arrival, stream, name).await {
+        Err(Denied::Refused(refusal)) if refusal.rule != CREDENTIAL_INVALID => refusal.into(),
+        Ok(_) | Err(_) => Denied::Hidden(rule),
     }
-    let says = "the client certificate is another user's";
-    Err(Refusal::new(Fault::Unauthenticated, "certificate-invalid", says).into())
 }
 
 async fn password(stream: &mut Stream) -> Result<Zeroizing<String>, Denied> {
@@ -146,12 +169,15 @@ async fn password(stream: &mut Stream) -> Result<Zeroizing<String>, Denied> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-async fn scram(arrival: &Arrival, stream: &mut Stream, name: &str) -> Result<(), Denied> {
+/// Has the client prove its password; gives the signature by which we prove ours, which
+/// is yet to be sent.
+async fn scram(arrival: &Arrival, stream: &mut Stream, name: &str) -> Result<Vec<u8>, Denied> {
     let end_point = match &arrival.tls {
         Some(server) if stream.is_tls() => end_point_hash(&server.certificate),
         _ => None,
     };
-    let server = Server::new(arrival.logins.verifier(name), end_point);
+    let users = &arrival.site.config.callers.users;
+    let server = Server::new(arrival.logins.verifier(name, users), end_point);
     let mut out = Vec::new();
     write_sasl(&mut out, server.mechanisms())?;
     send(stream, &out).await.map_err(|_| Denied::Gone)?;
@@ -165,10 +191,7 @@ async fn scram(arrival: &Arrival, stream: &mut Stream, name: &str) -> Result<(),
     send(stream, &out).await.map_err(|_| Denied::Gone)?;
 
     let last = answer(stream).await?;
-    let signature = waiting.verify(&last.body).map_err(failed)?;
-    out.clear();
-    write_authentication(&mut out, &Authentication::SaslFinal(&signature))?;
-    send(stream, &out).await.map_err(|_| Denied::Gone)
+    waiting.verify(&last.body).map_err(failed)
 }
 
 /// An answer to what was asked, whatever its kind: all have one type.

@@ -18,9 +18,14 @@ use crate::wire::message::{
     Authentication, Fields, Mechanisms, write_password, write_sasl, write_sasl_initial,
     write_sasl_response,
 };
-use crate::wire::startup::{BackendKey, Negotiation, write_startup};
+use crate::wire::startup::{
+    BackendKey, Negotiation, PROTOCOL_OPTION, write_negotiation, write_startup,
+};
 use crate::wire::{Side, WireError};
 
+/// The newest minor version of protocol 3 that is known here. A newer one, or an option
+/// of the protocol, could bring messages that are not.
+const NEWEST: u16 = 2;
 /// The minor version from which cancel keys may be long.
 const LONG_KEYS: u16 = 2;
 
@@ -37,7 +42,21 @@ pub(crate) struct Onwards<'a> {
     pub(crate) server: &'a mut Stream,
     /// What the client is told once it is known who it is.
     pub(crate) told: Vec<u8>,
+    /// What is spoken; until it is negotiated, what is asked of the server.
     minor: u16,
+    is_negotiated: bool,
+    judged: Judged,
+}
+
+/// How far the server is with judging who logs in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    /// It has asked for nothing.
+    Not,
+    /// A login that takes several messages is under way.
+    UnderWay,
+    /// It was given what it asked for; by SCRAM it has proven itself, too.
+    Yes,
 }
 
 impl<'a> Onwards<'a> {
@@ -47,7 +66,17 @@ impl<'a> Onwards<'a> {
         onward: &'a Onward,
         (client, server): (&'a mut Stream, &'a mut Stream),
     ) -> Self {
-        Self { site, begun, onward, client, server, told: Vec::new(), minor: begun.minor }
+        Self {
+            site,
+            begun,
+            onward,
+            client,
+            server,
+            told: Vec::new(),
+            minor: begun.minor.min(NEWEST),
+            is_negotiated: false,
+            judged: Judged::Not,
+        }
     }
 
     /// Sends the client's start-up packet on, and has the server authenticate whom the
@@ -61,17 +90,53 @@ impl<'a> Onwards<'a> {
         loop {
             let message = self.next().await?;
             match message.tag {
-                b'v' => {
+                b'v' if !self.is_negotiated => {
                     self.minor = self.minor.min(Negotiation::parse(&message.body)?.minor);
-                    self.pass(&message).await?;
+                    self.negotiate().await?;
                 }
                 b'N' => self.pass(&message).await?,
                 b'E' => return self.refused(&message).await,
-                b'R' => match Authentication::parse(&message.body)? {
-                    Authentication::Ok => return self.tell(&message),
-                    asked => self.answer(&asked, &message).await?,
-                },
+                b'R' => {
+                    self.negotiate().await?;
+                    match Authentication::parse(&message.body)? {
+                        Authentication::Ok => {
+                            self.judge()?;
+                            return self.tell(&message);
+                        }
+                        asked => self.answer(&asked, &message).await?,
+                    }
+                }
                 tag => return Err(WireError::Unexpected { tag }.into()),
+            }
+        }
+    }
+
+    /// Tells a client that asked for more which version is spoken, and that its options of
+    /// the protocol are not known. The server may speak less, and was not told of options.
+    async fn negotiate(&mut self) -> Result<(), Denied> {
+        if std::mem::replace(&mut self.is_negotiated, true) {
+            return Ok(());
+        }
+        let unknown = self.begun.protocol_options();
+        if self.minor < self.begun.minor || unknown.clone().next().is_some() {
+            write_negotiation(&mut self.told, self.minor, unknown)?;
+        }
+        self.flush().await
+    }
+
+    /// Whether the server may let the user in now. A server that trusts our address asks
+    /// for nothing: then somebody else must have judged the user, and where the server has
+    /// to prove itself by a password, it has not.
+    fn judge(&self) -> Result<(), Refusal> {
+        match self.onward {
+            _ if self.judged == Judged::Yes => Ok(()),
+            Onward::Ours { password: None, .. } => Ok(()),
+            Onward::Ours { .. } if !self.site.config.server_proves() => Ok(()),
+            Onward::Ours { .. } => Err(unable(
+                "the database asks for no password, and so does not prove that it knows it (upstream_login)",
+            )),
+            Onward::Theirs { .. } | Onward::Relayed { .. } => {
+                Err(unable("the database asks for no password, so nobody has judged the user"))
             }
         }
     }
@@ -124,9 +189,11 @@ impl<'a> Onwards<'a> {
         let own: [(&[u8], &[u8]); 2] = [(b"user", role.as_bytes()), (b"database", database)];
         let theirs = self.begun.parameters.iter();
         let theirs = theirs.map(|(name, value)| (name.as_slice(), value.as_slice()));
-        let theirs = theirs.filter(|(name, _)| *name != b"user" && *name != b"database");
+        let theirs = theirs.filter(|(name, _)| {
+            *name != b"user" && *name != b"database" && !name.starts_with(PROTOCOL_OPTION)
+        });
         let mut packet = Vec::new();
-        write_startup(&mut packet, self.begun.minor, own.into_iter().chain(theirs))?;
+        write_startup(&mut packet, self.minor, own.into_iter().chain(theirs))?;
         Ok(packet)
     }
 
@@ -140,9 +207,18 @@ impl<'a> Onwards<'a> {
             Onward::Theirs { role, password } => (role, Some(password)),
             Onward::Ours { role, password } => (role, password.as_ref()),
         };
+        if self.judged != Judged::Not {
+            return Err(WireError::Unexpected { tag: b'R' }.into());
+        }
         let password = password.ok_or_else(|| {
             unable("the database asks for a password, and the user has no `upstream_password`")
         })?;
+        if self.site.config.server_proves() && !matches!(asked, Authentication::Sasl(_)) {
+            return Err(unable(
+                "the database asks for a login by which it does not prove that it knows the password (upstream_login)",
+            )
+            .into());
+        }
         let mut out = Zeroizing::new(Vec::new());
         match asked {
             Authentication::CleartextPassword if !self.server.is_tls() => {
@@ -166,6 +242,7 @@ impl<'a> Onwards<'a> {
                 .into());
             }
         }
+        self.judged = Judged::Yes;
         send(self.server, &out).await.map_err(|_| gone())
     }
 
@@ -208,7 +285,9 @@ impl<'a> Onwards<'a> {
             return Err(WireError::Unexpected { tag: b'R' }.into());
         };
         // Who does not know the verifier is not the server.
-        proven.verify(data).map_err(|error| failed(error).into())
+        proven.verify(data).map_err(failed)?;
+        self.judged = Judged::Yes;
+        Ok(())
     }
 
     /// The next word of an authentication. A refusal is told as the server says it.
@@ -228,17 +307,37 @@ impl<'a> Onwards<'a> {
     /// there are two of them.
     async fn relay(&mut self, asked: &Authentication<'_>, message: &Message) -> Result<(), Denied> {
         let mut out = Vec::new();
-        match asked {
-            Authentication::Sasl(offered) if offered.contains(SCRAM_SHA_256) => {
+        let is_encrypted = self.client.is_tls() && self.server.is_tls();
+        self.judged = match (self.judged, asked) {
+            (Judged::Not, Authentication::Sasl(offered)) if offered.contains(SCRAM_SHA_256) => {
                 write_sasl(&mut out, &[SCRAM_SHA_256])?;
+                Judged::UnderWay
             }
-            Authentication::Sasl(_) | Authentication::Other(_) => {
+            (Judged::Not, Authentication::CleartextPassword) if !is_encrypted => {
+                return Err(unable(
+                    "the database asks for the password in plain text, and a connection on its way is without TLS",
+                )
+                .into());
+            }
+            (Judged::Not, Authentication::Sasl(_) | Authentication::Other(_)) => {
                 return Err(
                     unable("the database asks for a kind of login that cannot be relayed").into()
                 );
             }
-            _ => frame(&mut out, message)?,
-        }
+            (Judged::Not, Authentication::CleartextPassword | Authentication::Md5Password(_)) => {
+                frame(&mut out, message)?;
+                Judged::Yes
+            }
+            (Judged::UnderWay, Authentication::SaslContinue(_)) => {
+                frame(&mut out, message)?;
+                Judged::UnderWay
+            }
+            (Judged::UnderWay, Authentication::SaslFinal(_)) => {
+                frame(&mut out, message)?;
+                Judged::Yes
+            }
+            _ => return Err(WireError::Unexpected { tag: b'R' }.into()),
+        };
         send(self.client, &out).await.map_err(|_| Denied::Gone)?;
         if matches!(asked, Authentication::SaslFinal(_)) {
             return Ok(());
@@ -269,13 +368,17 @@ impl<'a> Onwards<'a> {
         receive(self.server, Side::Backend).await.map_err(|error| match Denied::from(error) {
             Denied::Gone => gone(),
             Denied::Refused(refusal) => Refusal { fault: Fault::Upstream, ..refusal }.into(),
-            told @ Denied::Told => told,
+            denied @ (Denied::Hidden(_) | Denied::Told) => denied,
         })
     }
 
-    /// Tells the client now, where it takes part in the login, or else later.
+    /// Passes a message on: now, where the client takes part in the login, or else later.
     async fn pass(&mut self, message: &Message) -> Result<(), Denied> {
         self.tell(message)?;
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), Denied> {
         if matches!(self.onward, Onward::Relayed { .. }) {
             let told = std::mem::take(&mut self.told);
             send(self.client, &told).await.map_err(|_| Denied::Gone)?;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::session::exchange::send;
 use crate::tls::{ALPN, Server};
-use crate::wire::startup::{MAX_PACKET, Opening, Startup};
+use crate::wire::startup::{MAX_PACKET, Opening, PROTOCOL_OPTION, Startup};
 
 /// Questions a client may ask before it begins: GSSAPI and TLS, each once.
 const QUESTIONS: usize = 3;
@@ -52,6 +52,12 @@ impl Begun {
     /// The same as text, where it is one.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.find(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The names of the options of the protocol itself, in order.
+    pub(crate) fn protocol_options(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let names = self.parameters.iter().map(|(name, _)| name.as_slice());
+        names.filter(|name| name.starts_with(PROTOCOL_OPTION))
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use allonym_contract::{
     Caller, Connector, Credential, Crossing, Fault, Guard, Principal, PrincipalKind, Refusal, Rules,
 };
-use allonym_postgres::wire::startup::write_startup;
-use allonym_postgres::{Logins, PostgresConfig, PostgresConnector, Verifier};
+use allonym_postgres::wire::startup::{write_negotiation, write_startup};
+use allonym_postgres::{Logins, PostgresConfig, PostgresConnector, Users, Verifier};
 use allonym_record::{Record, Value};
 use tokio::sync::watch;
 
@@ -26,6 +26,10 @@ impl Guard for Everyone {
 
     fn rules(&self, _place: &str) -> Option<Arc<Rules>> {
         None
+    }
+
+    fn knows_purpose(&self, _: &str) -> bool {
+        false
     }
 
     async fn identify(&self, caller: &Caller<'_>) -> Result<Arc<Principal>, Refusal> {
@@ -64,7 +68,7 @@ impl Guard for Everyone {
 }
 
 impl Logins for Everyone {
-    fn verifier(&self, user: &str) -> Arc<Verifier> {
+    fn verifier(&self, user: &str, _: &Users) -> Arc<Verifier> {
         Arc::new(Verifier::mock(user.as_bytes(), &[7; 32], 4096))
     }
 }
@@ -121,23 +125,46 @@ impl Stand {
 
     /// The same, with the login not answered yet.
     fn begun(&self) -> (TcpStream, TcpStream) {
+        let (mut client, mut server) = self.asked(0, &[]);
+        // The server judges the client: it asks for something, and is given it.
+        server.write_all(ASKS_FOR_MD5).unwrap();
+        let mut asked = [0; ASKS_FOR_MD5.len()];
+        client.read_exact(&mut asked).unwrap();
+        assert_eq!(&asked, ASKS_FOR_MD5);
+        let answer = b"p\0\0\0\x08md5\0";
+        client.write_all(answer).unwrap();
+        let mut read = [0; 9];
+        server.read_exact(&mut read).unwrap();
+        assert_eq!(&read, answer);
+        (client, server)
+    }
+
+    /// A client that has asked for a session, with this minor version and these options of
+    /// the protocol, and the server that was asked: for no more than is known here.
+    fn asked(&self, minor: u16, options: &[(&[u8], &[u8])]) -> (TcpStream, TcpStream) {
         let mut client = TcpStream::connect(self.address).unwrap();
-        let mut startup = Vec::new();
         let own = [(&b"user"[..], &b"app"[..]), (b"database", b"shop")];
-        write_startup(&mut startup, 0, own).unwrap();
-        client.write_all(&startup).unwrap();
+        let (mut sent, mut expected) = (Vec::new(), Vec::new());
+        write_startup(&mut sent, minor, own.iter().chain(options).copied()).unwrap();
+        write_startup(&mut expected, minor.min(2), own).unwrap();
+        client.write_all(&sent).unwrap();
         let mut server = self.upstream.accept().unwrap().0;
         for socket in [&client, &server] {
             socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
             socket.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
             socket.set_nodelay(true).unwrap();
         }
-        let mut read = vec![0; startup.len()];
+        let mut read = vec![0; expected.len()];
         server.read_exact(&mut read).unwrap();
-        assert_eq!(read, startup);
+        assert_eq!(read, expected);
         (client, server)
     }
 }
+
+/// AuthenticationMD5Password, with a salt.
+const ASKS_FOR_MD5: &[u8; 13] = b"R\0\0\0\x0c\0\0\0\x05salt";
+/// AuthenticationSASL, SCRAM-SHA-256.
+const ASKS_FOR_SCRAM: &[u8] = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0";
 
 impl Drop for Stand {
     fn drop(&mut self) {
@@ -172,6 +199,85 @@ fn a_server_that_is_never_ready_is_not_listened_to_for_ever() {
         let told = rest(&mut client);
         assert_eq!(told.first(), Some(&b'E'), "{} bytes", told.len());
         assert!(told.windows(8).any(|part| part == b"too much"));
+    }
+}
+
+#[test]
+fn what_is_not_known_is_not_asked_for() {
+    let stand = Stand::new("");
+    let options = [(&b"_pq_.a"[..], &b"on"[..]), (b"_pq_.b", b"")];
+    let told = |minor: u16, names: &[&[u8]]| {
+        let mut told = Vec::new();
+        write_negotiation(&mut told, minor, names.iter().copied()).unwrap();
+        told
+    };
+    let both: &[&[u8]] = &[b"_pq_.a", b"_pq_.b"];
+    for (asked, options, spoken, expected) in [
+        // A server that says nothing speaks what it was asked for.
+        (0, &[][..], None, Vec::new()),
+        (2, &[], None, Vec::new()),
+        (3, &[], None, told(2, &[])),
+        (9999, &options[..], None, told(2, both)),
+        (0, &options[..1], None, told(0, &both[..1])),
+        // An older one.
+        (2, &[], Some(0), told(0, &[])),
+        (9999, &options[..], Some(0), told(0, both)),
+        // What it was not asked for is not believed.
+        (2, &[], Some(7), Vec::new()),
+        (9999, &[], Some(7), told(2, &[])),
+    ] {
+        let (mut client, mut server) = stand.asked(asked, options);
+        if let Some(spoken) = spoken {
+            server.write_all(&told(spoken, &[b"_pq_.c"])).unwrap();
+        }
+        // Before the login, of which the client is a part, and once.
+        server.write_all(ASKS_FOR_MD5).unwrap();
+        let expected = [&expected[..], ASKS_FOR_MD5].concat();
+        let mut read = vec![0; expected.len()];
+        client.read_exact(&mut read).unwrap();
+        assert_eq!(read, expected, "{asked}, {spoken:?}");
+        server.write_all(&told(0, &[])).unwrap();
+        client.write_all(b"p\0\0\0\x08md5\0").unwrap();
+        assert!(says(&mut client, "not expected here"), "{asked}, {spoken:?}");
+    }
+}
+
+/// Whether the last thing said is an error with this in it.
+fn says(client: &mut TcpStream, expected: &str) -> bool {
+    let told = rest(client);
+    told.first() == Some(&b'E') && String::from_utf8_lossy(&told).contains(expected)
+}
+
+/// What a server says instead of judging the client is not believed.
+#[test]
+fn who_is_not_judged_is_not_let_in() {
+    let stand = Stand::new("");
+    let ok = b"R\0\0\0\x08\0\0\0\0";
+    for (first, expected) in [
+        (&ok[..], "nobody has judged"),
+        (b"R\0\0\0\x08\0\0\0\x03", "in plain text"),
+        (b"R\0\0\0\x08\0\0\0\x07", "cannot be relayed"),
+        (b"R\0\0\0\x08\0\0\0\x0c", "not expected here"),
+        (b"R\0\0\0\x08\0\0\0\x0b", "not expected here"),
+    ] {
+        let (mut client, mut server) = stand.asked(0, &[]);
+        server.write_all(first).unwrap();
+        assert!(says(&mut client, expected), "{expected}");
+        assert_eq!(rest(&mut server), b"");
+    }
+    // In the middle of SCRAM.
+    for (second, expected) in
+        [(&ok[..], "nobody has judged"), (&ASKS_FOR_MD5[..], "not expected here")]
+    {
+        let (mut client, mut server) = stand.asked(0, &[]);
+        server.write_all(ASKS_FOR_SCRAM).unwrap();
+        let mut read = vec![0; ASKS_FOR_SCRAM.len()];
+        client.read_exact(&mut read).unwrap();
+        assert_eq!(read, ASKS_FOR_SCRAM);
+        client.write_all(b"p\0\0\0\x06x\0").unwrap();
+        server.read_exact(&mut [0; 7]).unwrap();
+        server.write_all(second).unwrap();
+        assert!(says(&mut client, expected), "{expected}");
     }
 }
 

@@ -119,6 +119,21 @@ fn names_cannot_be_probed() {
     assert_ne!(mock(b"eve", &secret), mock(b"eve", &[8; 32]));
     let real = challenge(Verifier::from_password(b"pencil", 4096).unwrap());
     assert_eq!(real.len(), mock(b"eve", &secret).len());
+    // Those of others look the same, whatever they are like.
+    for (salt, iterations) in [(1, 1), (16, 4096), (28, 10_000), (256, 4096)] {
+        let model = Verifier::derive(b"pencil", &vec![7; salt], iterations).unwrap();
+        let parts = |text: &str| {
+            let (salt, count) = text.split_once(",i=").unwrap();
+            (salt.len(), count.parse::<u32>().unwrap())
+        };
+        let mock = challenge(model.mock_like(b"eve", &secret));
+        assert_eq!(mock, challenge(model.mock_like(b"eve", &secret)));
+        assert_eq!(parts(&mock), parts(&challenge(model)), "{salt} {iterations}");
+    }
+    // One salt with other iterations would tell that it is none.
+    let other = challenge(Verifier::mock(b"eve", &secret, 4097));
+    let same = mock(b"eve", &secret);
+    assert_ne!(other.split_once(',').unwrap().0, same.split_once(',').unwrap().0);
     let mock = Arc::new(Verifier::mock(b"eve", &secret, 4096));
     for password in [&b"pencil"[..], b"eve", &secret] {
         assert_eq!(login(&mock, password, None, ClientBinding::Impossible), Err(ScramError::Proof));
