@@ -7,6 +7,8 @@ mod faults;
 mod hostile;
 mod logins;
 mod matrix;
+mod names;
+mod openings;
 mod sessions;
 
 use std::fs;

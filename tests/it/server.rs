@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use allonym_servers::postgres::{self, Cluster};
@@ -41,7 +42,10 @@ impl Server {
         }
         // It looks for its own programs as a user who cannot pass root's home, whatever
         // capabilities it has: a copy stands where all can.
-        let copy = std::env::temp_dir().join(format!("allonym-postgresql-{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("allonym-postgresql-{}-{number}", std::process::id());
+        let copy = std::env::temp_dir().join(name);
         run(Command::new("cp").arg("-r").arg(folder).arg(&copy));
         let mut server = Self::of(&copy.join("bin"), None);
         server.copy = Some(copy);

@@ -8,8 +8,18 @@ use super::faults::resident;
 use super::sessions::Session;
 use super::*;
 
+/// What becomes of a connection to what is no server.
+type Peer = fn(TcpStream) -> std::io::Result<()>;
+
 /// A relay in front of this instead of a server.
-fn before(server: fn(TcpStream) -> std::io::Result<()>, more: &str) -> Relay {
+fn before(server: Peer, more: &str) -> Relay {
+    let mut relay = Relay::stopped(Server::new(), "");
+    put_before(&relay, server, more);
+    relay.start();
+    relay
+}
+
+fn put_before(relay: &Relay, server: Peer, more: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -18,12 +28,12 @@ fn before(server: fn(TcpStream) -> std::io::Result<()>, more: &str) -> Relay {
             std::thread::spawn(move || server(socket?));
         }
     });
-    let mut relay = Relay::stopped(Server::new(), "");
     let meant = config(&relay.server, &relay.address, &format!("{more}{USERS}"));
     relay.stand.configure(&meant.replace(&relay.server.address(), &own));
-    relay.start();
-    relay
 }
+
+/// For servers that let everybody in.
+const ANY: &str = "    upstream_login: any\n";
 
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
@@ -41,8 +51,45 @@ fn startup(socket: &mut TcpStream) -> std::io::Result<()> {
 /// Lets everybody in.
 fn trust(socket: &mut TcpStream) -> std::io::Result<()> {
     startup(socket)?;
+    welcome(socket)
+}
+
+fn welcome(socket: &mut TcpStream) -> std::io::Result<()> {
     let key = message(b'K', &[0, 0, 0, 42, 1, 2, 3, 4]);
     socket.write_all(&[message(b'R', &[0; 4]), key, message(b'Z', b"I")].concat())
+}
+
+/// Takes a message.
+fn take(socket: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut header = [0; 5];
+    socket.read_exact(&mut header)?;
+    let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
+    let mut body = vec![0; length as usize - 4];
+    socket.read_exact(&mut body)?;
+    Ok(body)
+}
+
+/// Asks for this, and lets in whoever answers anything.
+fn collect(socket: &mut TcpStream, asked: &[u8]) -> std::io::Result<()> {
+    startup(socket)?;
+    socket.write_all(&message(b'R', asked))?;
+    take(socket)?;
+    welcome(socket)?;
+    socket.read_to_end(&mut Vec::new()).map(drop)
+}
+
+/// Asks for SCRAM without knowing what the password is verified by.
+fn bluff(socket: &mut TcpStream) -> std::io::Result<()> {
+    startup(socket)?;
+    socket.write_all(&message(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0"))?;
+    let first = String::from_utf8_lossy(&take(socket)?).into_owned();
+    let nonce = first.rsplit_once("r=").unwrap().1;
+    let challenge = format!("\0\0\0\x0br={nonce}more,s=c2FsdA==,i=4096");
+    socket.write_all(&message(b'R', challenge.as_bytes()))?;
+    take(socket)?;
+    let signed = format!("\0\0\0\x0cv={}=", "A".repeat(43));
+    socket.write_all(&message(b'R', signed.as_bytes()))?;
+    welcome(socket)
 }
 
 /// A row of a hundred bytes.
@@ -58,7 +105,7 @@ fn in_the_middle_of_a_row_nothing_is_said() {
         socket.write_all(&row()[..50])?;
         socket.read_to_end(&mut Vec::new()).map(drop)
     };
-    let relay = before(half, "    limits: { message_bytes: 64KiB }\n");
+    let relay = before(half, &format!("{ANY}    limits: {{ message_bytes: 64KiB }}\n"));
     let mut session = Session::begin(&relay);
     session.send(b'Q', b"SELECT 1\0");
     let mut seen = vec![0; 50];
@@ -70,6 +117,39 @@ fn in_the_middle_of_a_row_nothing_is_said() {
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
     assert_eq!(seen, row()[..50]);
     relay.logged("\"end\":\"malformed\"");
+}
+
+/// Somebody who has taken the server's place collects no password, and no statements: over
+/// a connection without TLS a server proves itself, or is told so by the configuration.
+#[test]
+fn who_takes_the_place_of_the_server_is_not_believed() {
+    let trusts: Peer = |mut socket| {
+        trust(&mut socket)?;
+        socket.read_to_end(&mut Vec::new()).map(drop)
+    };
+    let plain: Peer = |mut socket| collect(&mut socket, &[0, 0, 0, 3]);
+    let md5: Peer = |mut socket| collect(&mut socket, &[0, 0, 0, 5, 1, 2, 3, 4]);
+    let wrong: Peer = |mut socket| bluff(&mut socket);
+    let relay = before(trusts, "");
+    for (what, peer, by_default, with_any) in [
+        ("trusts", trusts, Some("asks for no password"), None),
+        ("MD5", md5, Some("does not prove"), None),
+        ("plain", plain, Some("does not prove"), Some("without TLS")),
+        ("bluffs", wrong, Some("signature is not right"), Some("signature is not right")),
+    ] {
+        for (more, expected) in [("", by_default), (ANY, with_any)] {
+            put_before(&relay, peer, more);
+            assert!(relay.stand.reload().contains("is in force"));
+            let Some(expected) = expected else {
+                drop(Session::begin(&relay));
+                continue;
+            };
+            let refused = text(&relay.psql(&[], &["-c", "SELECT 1"]));
+            assert!(refused.contains(expected), "{what}: {refused}");
+            assert!(refused.contains("rule: upstream-login"), "{what}: {refused}");
+        }
+    }
+    relay.logged("\"rule\":\"upstream-login\"");
 }
 
 #[test]
@@ -109,7 +189,7 @@ fn an_answer_is_taken_whole_before_a_shutdown() {
         socket.write_all(&answer(size))?;
         socket.read_to_end(&mut Vec::new()).map(drop)
     };
-    let mut relay = before(answers, "");
+    let mut relay = before(answers, ANY);
     // What the kernel holds differs from machine to machine.
     let sizes = (0..150).map(|step| 2_000_000 + step * 30_000);
     let sessions: Vec<(usize, Session)> = sizes

@@ -1,5 +1,9 @@
 //! Who may log in, and as whom it is at the server.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+use super::sessions::{Session, said, wait_for};
 use super::*;
 use crate::server::PASSWORD;
 
@@ -55,6 +59,17 @@ fn a_purpose_and_settings_come_with_the_connection() {
     let shown = relay.psql(&variables, &["-c", settings]);
     assert_eq!(text(&shown).trim_end(), "12345ms|a, b|till 7|shop");
     relay.logged("\"purpose\":\"chargeback\"");
+    // As the server reads options, and names in any case.
+    let options = [("PGOPTIONS", "-ec Allonym.Purpose=chargeback"), ("PGDATABASE", "postgres")];
+    let shown = relay.psql(&options, &["-c", "SHOW allonym.purpose"]);
+    assert_eq!(text(&shown).trim_end(), "chargeback");
+    relay.logged("\"purpose\":\"chargeback\",\"database\":\"postgres\"");
+    // One that is not in `purposes:` counts for nothing, and is not repeated.
+    let options = [("PGOPTIONS", "--allonym.purpose=canary-of-a-purpose")];
+    let shown = relay.psql(&options, &["-c", "SHOW allonym.purpose"]);
+    assert_eq!(text(&shown).trim_end(), "canary-of-a-purpose");
+    relay.logged("\"purpose\":\"(unknown)\"");
+    assert!(!relay.stand.log().contains("canary-of-a-purpose"));
     let twice = "-c allonym.purpose=chargeback -c allonym.purpose=audit";
     let refused = text(&relay.psql(&[("PGOPTIONS", twice)], &["-c", "SELECT 1"]));
     assert!(refused.contains("rule: purpose-ambiguous"), "{refused}");
@@ -116,14 +131,22 @@ fn tls_on_both_sides_and_certificates() {
     assert_eq!(text(&shown).trim_end(), "shop");
     relay.logged("\"principal\":\"db:till\"");
     let without = [&verified[..], &[("PGUSER", "till"), ("PGPASSWORD", "x")]].concat();
-    assert!(text(&relay.psql(&without, &["-c", "SELECT 1"])).contains("rule: certificate-missing"));
+    assert!(text(&relay.psql(&without, &["-c", "SELECT 1"])).contains("rule: credential-invalid"));
+    relay.logged("\"rule\":\"certificate-missing\"");
     let (cert, key) = (certificates.path("server.pem"), certificates.path("server.key"));
     let another = [
         &verified[..],
-        &[("PGSSLCERT", &*cert), ("PGSSLKEY", &*key), ("PGUSER", "till"), ("PGPASSWORD", "")],
+        &[("PGSSLCERT", &*cert), ("PGSSLKEY", &*key), ("PGUSER", "till"), ("PGPASSWORD", "x")],
     ]
     .concat();
-    assert!(text(&relay.psql(&another, &["-c", "SELECT 1"])).contains("rule: certificate-invalid"));
+    assert!(text(&relay.psql(&another, &["-c", "SELECT 1"])).contains("rule: credential-invalid"));
+    relay.logged("\"rule\":\"certificate-invalid\"");
+    // Who gives up when it is asked for a password is seen, too.
+    let before = relay.metric("allonym_postgres_refusals_total", &["credential-invalid"]);
+    let silent = [&verified[..], &[("PGUSER", "till"), ("PGPASSWORD", "")]].concat();
+    assert!(text(&relay.psql(&silent, &["-c", "SELECT 1"])).contains("no password supplied"));
+    let after = || relay.metric("allonym_postgres_refusals_total", &["credential-invalid"]);
+    wait_for("it is not seen", || after() > before);
     // Roles that several users have at the server are told of.
     let checked = text(&relay.stand.allonym(&["check"]));
     assert!(checked.contains("several users are `shop` at the server"), "{checked}");
@@ -169,6 +192,7 @@ fn the_password_of_the_client_can_be_the_servers() {
         certificates.path("server.key")
     );
     let users = "    upstream_tls: off\n    callers: { login: password, users: { shop: { role: clerk } } }\n";
+    let any = "    upstream_login: any\n";
     let mut relay = Relay::stopped(Server::new(), &format!("{tls}{users}"));
     relay.stand.start();
     let ca = certificates.path("ca.pem");
@@ -187,13 +211,23 @@ fn the_password_of_the_client_can_be_the_servers() {
     assert_eq!(relay.metric("allonym_postgres_refusals_total", &["upstream-refused"]), 1.0);
     // The server would take it, the configuration does not know it.
     relay.server.sql("postgres", "CREATE ROLE stranger LOGIN PASSWORD 'x'");
+    relay.server.rule("host all stranger all scram-sha-256");
     assert!(with("x", "stranger").contains("rule: credential-invalid"));
     // An older hash.
     relay
         .server
         .sql("postgres", "SET password_encryption = 'md5'; ALTER ROLE shop PASSWORD 'of-old'");
     relay.server.rule("host all shop all md5");
+    let refused = with("of-old", "shop");
+    assert!(refused.contains("does not prove that it knows the password"), "{refused}");
+    assert!(refused.contains("rule: upstream-login"), "{refused}");
+    relay.configure(&format!("{any}{tls}{users}"));
+    assert!(relay.stand.reload().contains("is in force"));
     assert_eq!(with("of-old", "shop").trim_end(), "shop");
+    // A server that trusts the gateway judges nobody.
+    relay.server.rule("host all shop all trust");
+    let refused = with("of-old", "shop");
+    assert!(refused.contains("nobody has judged the user"), "{refused}");
     // Without TLS nobody is asked for one.
     relay.configure(users);
     let refused = text(&relay.stand.allonym(&["check"]));
@@ -213,11 +247,54 @@ fn the_servers_own_login_is_relayed() {
     };
     assert_eq!(with(PASSWORD, "shop").trim_end(), "shop");
     assert!(with("wrong", "shop").contains("password authentication failed for user \"shop\""));
-    assert!(
-        with("", "postgres").contains("rule: credential-invalid"),
-        "it is trusted, and unknown"
-    );
+    relay.server.sql("postgres", "CREATE ROLE stranger LOGIN PASSWORD 'x'");
+    relay.server.rule("host all stranger all scram-sha-256");
+    assert!(with("x", "stranger").contains("rule: credential-invalid"));
     relay.logged("\"principal\":\"db:shop\"");
+    // No password in plain text where somebody could listen, and nobody unjudged.
+    relay.server.rule("host all shop all password");
+    let refused = with(PASSWORD, "shop");
+    assert!(refused.contains("in plain text"), "{refused}");
+    relay.server.rule("host all shop all trust");
+    let refused = with(PASSWORD, "shop");
+    assert!(refused.contains("nobody has judged the user"), "{refused}");
+}
+
+/// What the server needs to know is in a file, which others write.
+#[test]
+fn a_password_in_a_file_is_read_at_each_login() {
+    let users = "    upstream_tls: off
+    workers: 1
+    callers: { users: { shop: { role: clerk, upstream_password: { file: FOLDER/shop.pw } } } }
+";
+    let mut relay = Relay::stopped(Server::new(), users);
+    let file = relay.stand.folder.join("shop.pw");
+    fs::write(&file, PASSWORD).unwrap();
+    relay.start();
+    let mut session = Session::begin(&relay);
+    relay.server.sql("postgres", "ALTER ROLE shop PASSWORD 'canary-of-another'");
+    assert!(text(&relay.psql(&[], &["-c", "SELECT 1"])).contains("rule: upstream-login"));
+    fs::write(&file, "canary-of-another\n").unwrap();
+    assert_eq!(relay.sql("SELECT 1"), "1");
+    // One that is not there is not replaced by an older one.
+    fs::remove_file(&file).unwrap();
+    let refused = text(&relay.psql(&[], &["-c", "SELECT 1"]));
+    assert!(refused.contains("upstream_password cannot be read"), "{refused}");
+    relay.logged("\"rule\":\"upstream-password\"");
+    // Others on the same thread do not wait until it is read.
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let login = relay.meanwhile("SELECT 7");
+    let mut pipe = None;
+    wait_for("the file is not read", || {
+        // There is somebody to write to as soon as it is open for reading.
+        const O_NONBLOCK: i32 = 0o4000;
+        pipe = fs::OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&file).ok();
+        pipe.is_some()
+    });
+    assert_eq!(session.ask("SELECT 2"), "2");
+    pipe.unwrap().write_all(b"canary-of-another").unwrap();
+    assert_eq!(said(login).trim_end(), "7");
+    assert!(!relay.stand.log().contains("canary-of-another"));
 }
 
 #[test]
@@ -244,6 +321,11 @@ fn what_cannot_be_meant_is_refused_when_it_is_read() {
         ),
         ("    workers: 0\n", "workers: 1 to 256"),
         ("    colour: red\n", "colour"),
+        (
+            "    upstream_login: any\n    callers: { login: relay, users: { shop: { role: clerk } } }\n",
+            "the client answers what the server asks",
+        ),
+        ("    upstream_login: md5\n", "md5"),
     ] {
         relay.configure(&format!("    upstream_tls: off\n{more}"));
         let checked = relay.stand.allonym(&["check"]);

@@ -1,11 +1,12 @@
 //! Sessions from begin to end: cancel, limits, shutdown, reload, what is counted.
 
 use super::*;
+use allonym_postgres::wire::startup::write_startup;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Child;
 
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < Duration::from_secs(30), "{what}");
@@ -15,7 +16,7 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 
 impl Relay {
     /// A statement that runs meanwhile.
-    fn meanwhile(&self, sql: &str) -> Child {
+    pub(super) fn meanwhile(&self, sql: &str) -> Child {
         let mut psql = Command::new("psql");
         psql.args(["-X", "-q", "-A", "-t", "-c", sql]);
         psql.args(["-h", "127.0.0.1", "-p", self.port(), "-U", "shop", "shop"]);
@@ -24,7 +25,7 @@ impl Relay {
     }
 
     /// How many statements like this the server runs for `shop`.
-    fn running(&self, like: &str) -> usize {
+    pub(super) fn running(&self, like: &str) -> usize {
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop' AND query LIKE '{like}' AND state = 'active'"
         );
@@ -32,7 +33,7 @@ impl Relay {
     }
 }
 
-fn said(child: Child) -> String {
+pub(super) fn said(child: Child) -> String {
     text(&child.wait_with_output().unwrap())
 }
 
@@ -229,14 +230,24 @@ impl Session {
         let socket = TcpStream::connect(&relay.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut session = Self(socket);
-        let mut startup = vec![0, 0, 0, 0, 0, 3, 0, 0];
-        startup.extend(b"user\0shop\0database\0shop\0\0");
-        let length = startup.len() as u32;
-        startup[..4].copy_from_slice(&length.to_be_bytes());
-        session.0.write_all(&startup).unwrap();
-        session.scram();
-        session.until(b'Z');
+        session.log_in(0, &[]);
         session
+    }
+
+    /// The same over a connection that is there, with this minor version of the protocol
+    /// and these parameters besides; gives what the server says until it is ready.
+    pub(super) fn log_in(&mut self, minor: u16, more: &[(&[u8], &[u8])]) -> Vec<(u8, Vec<u8>)> {
+        let own = [(&b"user"[..], &b"shop"[..]), (b"database", b"shop")];
+        let (mut startup, parameters) = (Vec::new(), own.iter().chain(more).copied());
+        write_startup(&mut startup, minor, parameters).unwrap();
+        self.0.write_all(&startup).unwrap();
+        self.scram();
+        let mut said = vec![self.message()];
+        while said.last().unwrap().0 != b'Z' {
+            assert_ne!(said.last().unwrap().0, b'E', "{said:?}");
+            said.push(self.message());
+        }
+        said
     }
 
     fn scram(&mut self) {
