@@ -195,6 +195,11 @@ fn logins_of_the_server() {
     for driver in &DRIVERS {
         driver.logs_in("the server's SCRAM-SHA-256", &relay, &[password, SCRAM]);
     }
+    // Which protocol is spoken is told before the client is asked for anything.
+    let newest = [password, SCRAM, ("PGMAXPROTOCOLVERSION", "latest")];
+    for driver in DRIVERS.iter().filter(|driver| driver.suite == "psql-18") {
+        driver.logs_in("a newer protocol than the server's", &relay, &newest);
+    }
     let older = format!("SET password_encryption = 'md5'; ALTER ROLE shop PASSWORD '{PASSWORD}'");
     relay.server.sql("postgres", &older);
     relay.server.rule("host all shop all md5");
