@@ -17,6 +17,8 @@ const COPIED: usize = 200_000;
 const RATE: Figure = Figure { of: Sample::per_second, scale: 1e-3, unit: "k rows/s" };
 const CPU: Figure = Figure { of: Sample::cpu_microseconds, scale: 1e3, unit: "ns CPU a row" };
 const MEMORY: Figure = Figure { of: Sample::per_second, scale: 1.0 / 1024.0, unit: "KiB" };
+/// The least that memory grows by, in bytes: growth that is not seen counts as this.
+const PAGE: f64 = 4096.0;
 /// One value, in bytes.
 const LARGE: usize = 1_000_000_000;
 
@@ -152,7 +154,7 @@ fn large(runtime: &Runtime, stand: &Stand) -> Outcome<[Series; 2]> {
             stand.forget_peak(way)?;
             let before = stand.memory(way, "VmRSS:")?;
             read_large(runtime, stand, way)?;
-            let grown = (stand.memory(way, "VmHWM:")? - before).max(0.0);
+            let grown = (stand.memory(way, "VmHWM:")? - before).max(PAGE);
             Ok(Sample { operations: grown, seconds: 1.0, cpu_seconds: 0.0 })
         })
     };

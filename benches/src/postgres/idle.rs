@@ -25,6 +25,8 @@ pub(super) fn compare(stand: &Stand, wanted: usize) -> Outcome<Vec<Row>> {
     let measure = |way: Way| {
         let runtime = &runtime;
         Arm::new(way.name(), move |_| {
+            // What the first ones bring stays for all.
+            drop(runtime.block_on(open(stand, way, ABREAST))?);
             let before = stand.memory(way, "VmRSS:")?;
             let clients = runtime.block_on(open(stand, way, count))?;
             let grown = stand.memory(way, "VmRSS:")? - before;

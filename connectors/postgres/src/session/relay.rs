@@ -42,6 +42,8 @@ pub(crate) struct Relay {
     leaving: bool,
     /// Whether the server was told that nothing more comes.
     shut: bool,
+    /// Whether it counts as one that waits for the server.
+    waiting: bool,
 }
 
 /// One side: its socket, where its messages begin, and what it has not taken yet.
@@ -202,6 +204,7 @@ impl Relay {
             vitals,
             leaving,
             shut,
+            waiting: false,
         }
     }
 
@@ -377,6 +380,7 @@ impl Relay {
     /// Tells others how it is: who cancels, and who looks at the clock.
     fn note(&mut self) {
         let idle = self.replies.is_idle();
+        self.wait(!idle);
         if let Some(cancellable) = &self.cancellable {
             let under_way = &cancellable.target.under_way;
             if under_way.load(Ordering::Relaxed) == idle {
@@ -390,6 +394,14 @@ impl Relay {
         let now = self.desk.now();
         let legs = [&mut self.client, &mut self.server].into_iter();
         self.vitals.stalled.set(legs.filter_map(|leg| leg.stalled_since(now)).min());
+    }
+
+    fn wait(&mut self, waiting: bool) {
+        if waiting != self.waiting {
+            self.waiting = waiting;
+            let pauses = &self.desk.pauses;
+            if waiting { pauses.asked() } else { pauses.answered() }
+        }
     }
 
     /// Whether it is over.
@@ -406,6 +418,12 @@ impl Relay {
             Stage::Draining if self.vitals.under_way.get() => None,
             Stage::Draining | Stage::Over => Some(Ended::By(End::Shutdown)),
         }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.wait(false);
     }
 }
 
