@@ -33,7 +33,7 @@ pub mod wire;
 mod worker;
 
 pub use config::{Callers, Limits, Login, PostgresConfig, UpstreamTlsChoice, User, Users};
-pub use listener::PostgresConnector;
+pub use listener::{PostgresConnector, Prepared};
 pub use log::{SessionLog, SessionRecord};
 pub use metrics::Metrics;
 pub use scram::Verifier;
