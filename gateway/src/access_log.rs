@@ -123,7 +123,7 @@ fn write(entries: &Receiver<Entry>, to: &mut impl Write) {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Mutex, mpsc};
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -145,9 +145,9 @@ mod tests {
         }
     }
 
-    fn log() -> (AccessLogs, Arc<Mutex<Vec<u8>>>, mpsc::Sender<()>) {
+    fn log() -> (AccessLogs, Arc<Mutex<Vec<u8>>>, SyncSender<()>) {
         let written = Arc::new(Mutex::new(Vec::new()));
-        let (turn, turns) = mpsc::channel();
+        let (turn, turns) = sync_channel(1_000);
         let page = Page { written: Arc::clone(&written), turns };
         (AccessLogs::start_writing(page, Counter::default()).unwrap(), written, turn)
     }
