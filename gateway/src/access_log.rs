@@ -17,7 +17,7 @@ const QUEUE: usize = 8_192;
 /// Lines are written together if they come within this time.
 const GATHER: Duration = Duration::from_millis(5);
 /// How long the last lines may take to be written at the end.
-const LAST_LINES: Duration = Duration::from_secs(2);
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// The access log of all connectors. Lines of one kind are told from another's by
 /// what they hold.
@@ -69,7 +69,7 @@ impl AccessLogs {
     }
 
     /// Waits until every line that was taken is written: whoever ends the process comes
-    /// here first. Nobody may be reading, so it waits two seconds and no longer. Blocks.
+    /// here first. Nobody may be reading, so it waits five seconds and no longer. Blocks.
     pub fn finish(&self) {
         self.finish_within(LAST_LINES);
     }

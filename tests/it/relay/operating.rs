@@ -1,6 +1,5 @@
-//! What an operator is told before the start, and at the end.
+//! What an operator is told before the start.
 
-use super::sessions::Session;
 use super::*;
 
 /// What `check` prints; it takes the configuration, whatever it warns of.
@@ -74,13 +73,4 @@ fn what_is_missing_here_is_a_warning() {
     assert!(said.contains(warning), "{said}");
     assert!(said.contains("the environment variable SHOP_PASSWORD is not set"), "{said}");
     let _ = fs::remove_dir_all(folder);
-}
-
-#[test]
-fn the_last_lines_of_the_log_are_written() {
-    let mut relay = Relay::new();
-    let sessions: Vec<Session> = (0..50).map(|_| Session::begin(&relay)).collect();
-    assert!(relay.stand.stop().success(), "{}", relay.stand.log());
-    let log = relay.stand.log();
-    assert_eq!(log.matches("\"end\":\"shutdown\"").count(), sessions.len(), "{log}");
 }
