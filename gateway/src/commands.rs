@@ -9,6 +9,7 @@ pub mod db_users;
 pub mod explain;
 pub mod init;
 pub mod keys;
+pub mod reload;
 pub mod restore;
 pub mod run;
 pub mod seal;
@@ -50,6 +51,9 @@ pub struct Arguments {
 pub enum Verb {
     /// Serves until told to stop (SIGTERM drains, SIGHUP reloads the configuration).
     Run(run::Arguments),
+    /// Has the running gateway read its configuration and certificates again, as SIGHUP
+    /// does, and says what is wrong with them.
+    Reload,
     /// Proposes a configuration for an API from samples of its bodies.
     Init(init::Arguments),
     /// Validates the configuration and says what it means.
@@ -111,6 +115,7 @@ pub fn carry_out(arguments: Arguments) -> ExitCode {
     let config = arguments.config.as_path();
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(config, &arguments, &out),
+        Verb::Reload => reload::run(config, &out),
         Verb::Init(arguments) => init::run(config, &arguments, &out),
         Verb::Check(arguments) => check::run(config, &arguments, &out),
         Verb::Explain(arguments) => explain::run(config, arguments, &out),

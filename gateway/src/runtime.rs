@@ -7,6 +7,7 @@ mod administration;
 mod anchor;
 mod connectors;
 mod db_users;
+mod missing;
 mod reload;
 mod serve;
 mod start;
@@ -28,6 +29,8 @@ use arc_swap::ArcSwap;
 
 pub use administration::counts;
 pub use anchor::cut_warning;
+pub(crate) use db_users::without_password;
+pub use missing::missing;
 pub use start::{StartError, look_at_store, restore};
 pub use tenure::{Lost, Tenure};
 pub(crate) use vault::{token_problem, vaulted};
@@ -262,7 +265,8 @@ impl Gateway {
         let texts = warnings.into_iter().map(|warning| warning.text);
         let pressed = self.pressed();
         let pressed = pressed.iter().map(|(domain, used)| vault::pressure_warning(domain, *used));
-        cut_warning(&self.store).into_iter().chain(pressed).chain(texts).collect()
+        let logins = without_password(&self.store, &current.config);
+        cut_warning(&self.store).into_iter().chain(pressed).chain(texts).chain(logins).collect()
     }
 
     /// Whether it can do its work: keys open, audit log writable, and no other gateway has

@@ -12,8 +12,12 @@ use std::process::Command;
 use self::setting::Setting;
 use crate::stand::{folder, program, text};
 
-/// The addresses that pages write, in the order gateway, upstream, admin listener.
-const WRITTEN: [&str; 3] = ["127.0.0.1:8080", "127.0.0.1:9000", "127.0.0.1:9464"];
+/// The addresses that pages write, in the order gateway, upstream, admin listener, relay of
+/// a database, the database.
+const WRITTEN: [&str; 5] =
+    ["127.0.0.1:8080", "127.0.0.1:9000", "127.0.0.1:9464", "127.0.0.1:6432", DATABASE];
+/// Where pages have a database.
+const DATABASE: &str = "127.0.0.1:5432";
 
 /// A fenced block of a page.
 struct Block {
@@ -115,7 +119,7 @@ fn every_configuration_is_valid() {
 
 /// What a part of a configuration is laid over.
 fn base(folder: &Path) -> String {
-    let [gateway, upstream, admin] = WRITTEN;
+    let [gateway, upstream, admin, ..] = WRITTEN;
     include_str!("shop.yaml")
         .replace("GATEWAY", gateway)
         .replace("UPSTREAM", upstream)

@@ -1,6 +1,7 @@
 //! Reload, drain, and being killed without warning.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,6 +80,42 @@ fn sigterm_finishes_what_is_running() {
     std::io::Read::read_to_string(&mut slow.stdout.take().unwrap(), &mut code).unwrap();
     assert_eq!(code, "201");
     assert_eq!(stand.stored("slow")["birth_date"], customer("slow")["birth_date"]);
+}
+
+/// More lines than a pipe holds, whose reader comes late.
+#[test]
+fn the_access_log_is_written_to_its_end() {
+    const REQUESTS: usize = 1_000;
+    let mut stand = Stand::without_gateway(CONFIG);
+    let pipe = stand.folder.join("access.log");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Nobody waits for the other side to open it.
+    let both = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    stand.start_with(|command| {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", "exec \"$@\" > \"$0\""]).arg(&pipe);
+        shell.arg(command.get_program()).args(command.get_args());
+        shell
+    });
+    let mut reader = fs::File::open(&pipe).unwrap();
+    drop(both);
+    let asked = Command::new("curl")
+        .args(["-s", "--max-time", "60", "-o", "/dev/null"])
+        .arg(format!("http://{}/v1/customers/[1-{REQUESTS}]", stand.gateway))
+        .status();
+    assert!(asked.unwrap().success());
+    stand.signal("TERM");
+    // Time to end, for a gateway that would not wait for its reader.
+    let status = format!("/proc/{}/status", stand.pid());
+    let has_ended = || fs::read_to_string(&status).unwrap_or_default().contains("Z (zombie)");
+    let start = Instant::now();
+    while !has_ended() && start.elapsed() < Duration::from_millis(500) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut lines = String::new();
+    std::io::Read::read_to_string(&mut reader, &mut lines).unwrap();
+    assert_eq!(lines.matches("\"request\":").count(), REQUESTS);
+    assert!(stand.wait().success(), "{}", stand.log());
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod logins;
 mod matrix;
 mod names;
 mod openings;
+mod operating;
+mod renewal;
 mod sessions;
 
 use std::fs;
@@ -92,9 +94,13 @@ impl Relay {
 
     /// `psql` through the gateway, with these variables besides.
     fn psql(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+        self.client(variables, arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The same, not started yet.
+    fn client(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
         let mut psql = Command::new("psql");
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]).args(arguments);
-        psql.stdin(Stdio::null());
         for (name, value) in [
             ("PGHOST", "127.0.0.1"),
             ("PGPORT", self.port()),
@@ -106,7 +112,8 @@ impl Relay {
         ] {
             psql.env(name, value);
         }
-        psql.envs(variables.iter().copied()).output().unwrap()
+        psql.envs(variables.iter().copied());
+        psql
     }
 
     /// What a statement answers.
@@ -168,6 +175,11 @@ impl Certificates {
     }
 
     fn issue(&self, name: &str, extension: &str) {
+        self.issue_by("ca", name, extension);
+    }
+
+    /// A certificate of one of the authorities.
+    fn issue_by(&self, authority: &str, name: &str, extension: &str) {
         let (key, request) = (format!("{name}.key"), format!("{name}.csr"));
         self.openssl(&[
             "req",
@@ -190,9 +202,9 @@ impl Certificates {
             "-in",
             &request,
             "-CA",
-            "ca.pem",
+            &format!("{authority}.pem"),
             "-CAkey",
-            "ca.key",
+            &format!("{authority}.key"),
             "-CAcreateserial",
             "-days",
             "2",

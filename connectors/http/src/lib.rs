@@ -5,7 +5,7 @@
 //!   config    what was typed        ─▶  place    which route is which place
 //!   listener  sockets, TLS, limits  ─▶  session  the life of one exchange
 //!   target · record · body          where values are in a request or an answer
-//!   upstream · stream               the connections on the other side
+//!   tls · upstream · stream         the connections on both sides
 //!   refusal · access_log · metrics  what is told, and to whom
 //! ```
 //!
@@ -24,11 +24,12 @@ mod refusal;
 mod session;
 mod stream;
 mod target;
+mod tls;
 mod upstream;
 
 pub use access_log::{AccessLog, AccessRecord};
 pub use config::{
     Anonymous, Callers, HttpConfig, Jwks, JwtCallers, Limits, RouteEntry, Routes, Unlisted,
 };
-pub use listener::HttpConnector;
+pub use listener::{HttpConnector, Prepared};
 pub use metrics::Metrics;

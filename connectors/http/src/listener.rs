@@ -4,15 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allonym_contract::config::{ConfigFault, TlsChoice, TlsFiles, location};
-use allonym_contract::tls::{certificate_chain, private_key};
+use allonym_contract::config::{ConfigFault, location};
 use allonym_contract::{
     Accepted, BoundAddress, Connector, Guard, Listener, Refusal, Shutdown, Stream,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerOptions, ServerApp};
-use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
@@ -33,11 +31,13 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct HttpConnector {
     name: Arc<str>,
     site: Arc<ArcSwap<Site>>,
-    tls: Option<TlsAcceptor>,
     metrics: Metrics,
     access_log: Option<AccessLog>,
     bound: BoundAddress,
 }
+
+/// A configuration that is ready to be put in force: all it names has been read.
+pub struct Prepared(Site);
 
 impl HttpConnector {
     /// A connector that is ready to run. Certificates are read here.
@@ -50,17 +50,10 @@ impl HttpConnector {
         guard: Arc<dyn Guard>,
     ) -> Result<Self, Vec<ConfigFault>> {
         let name = name.into();
-        let tls = match &config.tls {
-            None | Some(TlsChoice::Off) => None,
-            Some(TlsChoice::Pem(files)) => Some(acceptor(files).map_err(|says| {
-                vec![ConfigFault::new(location(&config.listen), format!("tls: {says}"))]
-            })?),
-        };
         let site = Site::new(&name, config, guard)?;
         Ok(Self {
             name,
             site: Arc::new(ArcSwap::from_pointee(site)),
-            tls,
             metrics: Metrics::default(),
             access_log: None,
             bound: BoundAddress::default(),
@@ -107,23 +100,44 @@ impl HttpConnector {
         if self.site.load().config.listens_like(config) {
             return Ok(());
         }
-        let says = "listen, tls and limits.connections cannot change while it runs";
+        let says = "listen and limits.connections cannot change while it runs";
         Err(vec![ConfigFault::needs_restart(location(&config.listen), says)])
     }
 
-    /// Replaces configuration and guard in one step. A request that has begun keeps what
-    /// it began with.
+    /// Reads all that a configuration names, so that it can be put in force. Nothing has
+    /// changed yet.
     ///
     /// # Errors
-    /// When the configuration is wrong, or needs a restart: the old one stays.
-    pub fn swap(&self, config: HttpConfig, guard: Arc<dyn Guard>) -> Result<(), Vec<ConfigFault>> {
+    /// When the configuration is wrong, names what cannot be read, or needs a restart.
+    pub fn prepare(&self, config: HttpConfig) -> Result<Prepared, Vec<ConfigFault>> {
         self.check_swap(&config)?;
         let old = self.site.load();
-        let mut site = Site::new(&self.name, config, guard)?;
+        let mut site = Site::new(&self.name, config, Arc::clone(&old.guard))?;
         if old.upstream.serves(&site.upstream) {
             site.upstream = Arc::clone(&old.upstream);
         }
+        Ok(Prepared(site))
+    }
+
+    /// Replaces configuration and guard in one step. A request that has begun keeps what
+    /// it began with, and a connection the certificate it was met with.
+    pub fn put(&self, prepared: Prepared, guard: Arc<dyn Guard>) {
+        let mut site = prepared.0;
+        site.guard = guard;
         self.site.store(Arc::new(site));
+    }
+
+    /// Replaces the guard. All that the configuration names stays as it was read.
+    pub fn put_guard(&self, guard: Arc<dyn Guard>) {
+        self.put(Prepared(Site::clone(&self.site.load())), guard);
+    }
+
+    /// [`Self::prepare`] and [`Self::put`].
+    ///
+    /// # Errors
+    /// As [`Self::prepare`]: the old one stays.
+    pub fn swap(&self, config: HttpConfig, guard: Arc<dyn Guard>) -> Result<(), Vec<ConfigFault>> {
+        self.put(self.prepare(config)?, guard);
         Ok(())
     }
 
@@ -139,13 +153,14 @@ impl HttpConnector {
         address: SocketAddr,
         cut: &watch::Receiver<bool>,
     ) -> Opening {
-        let limits = &self.site.load().config.limits;
+        let site = self.site.load();
+        let limits = &site.config.limits;
         let mut options = HttpServerOptions::default();
         options.h2_idle_timeout = Some(limits.idle_timeout.0);
         let link = Arc::new(LinkState::default());
         Opening {
             stream,
-            tls: self.tls.clone(),
+            tls: site.tls.clone(),
             limits: LinkLimits {
                 idle: limits.idle_timeout.0,
                 head: limits.header_timeout.0,
@@ -158,7 +173,7 @@ impl HttpConnector {
                 access_log: self.access_log.clone(),
                 link,
                 cut: cut.clone(),
-                client: Client { address: address.ip().to_canonical(), tls: self.tls.is_some() },
+                client: Client { address: address.ip().to_canonical(), tls: site.tls.is_some() },
                 options,
             },
         }
@@ -247,17 +262,4 @@ impl Drop for Lives {
             self.metrics.panicked(&self.name);
         }
     }
-}
-
-fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
-    let (chain, key) = (certificate_chain(files)?, private_key(files)?);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| "no TLS version to speak".to_owned())?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|_| "certificate and key do not belong together".to_owned())?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }

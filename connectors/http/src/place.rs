@@ -8,16 +8,21 @@ use allonym_contract::{Guard, Use};
 use allonym_record::codec::json::{Limits, Program};
 use allonym_record::{Path, Selector};
 use http::{HeaderName, Method};
+use tokio_rustls::TlsAcceptor;
 
 use crate::config::{HttpConfig, ParsedRoute, Segment, Template, Unlisted};
 use crate::target::Target;
+use crate::tls;
 use crate::upstream::Upstream;
 
 /// Everything a request needs, pinned when its head is read.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) connector: Arc<str>,
     pub(crate) config: HttpConfig,
     pub(crate) guard: Arc<dyn Guard>,
+    /// How clients are met, pinned when their connection comes.
+    pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) jwt_header: Option<HeaderName>,
     pub(crate) purpose_header: Option<HeaderName>,
@@ -66,10 +71,10 @@ pub(crate) enum Routed {
 }
 
 impl Site {
-    /// Compiles a configuration.
+    /// Compiles a configuration, and reads the certificates it names.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with it, or cannot be read.
     pub(crate) fn new(
         connector: &Arc<str>,
         config: HttpConfig,
@@ -77,6 +82,10 @@ impl Site {
     ) -> Result<Self, Vec<ConfigFault>> {
         let mut faults = config.faults();
         let parsed = config.parsed_routes(connector, &mut faults);
+        let tls = tls::acceptor(&config).unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -102,6 +111,7 @@ impl Site {
             purpose_header: config.callers.purpose_header.as_ref().and_then(name),
             config,
             guard,
+            tls,
             upstream: Arc::new(upstream),
             routes,
         })

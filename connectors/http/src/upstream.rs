@@ -48,7 +48,7 @@ impl Upstream {
             Scheme::Http => None,
             Scheme::Https => Some(
                 tls::connector(&address.host, &verify, &[])
-                    .map_err(|says| ConfigFault::new(at, format!("upstream_tls: {says}")))?,
+                    .map_err(|says| ConfigFault::new(at, says))?,
             ),
         };
         let authority = HeaderValue::from_str(&address.authority)

@@ -35,7 +35,7 @@ mod worker;
 pub use config::{
     Callers, Limits, Login, PostgresConfig, UpstreamLogin, UpstreamTlsChoice, User, Users,
 };
-pub use listener::PostgresConnector;
+pub use listener::{PostgresConnector, Prepared};
 pub use log::{SessionLog, SessionRecord};
 pub use metrics::Metrics;
 pub use scram::Verifier;

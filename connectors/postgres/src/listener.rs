@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allonym_contract::config::{ConfigFault, TlsChoice, location};
+use allonym_contract::config::{ConfigFault, location};
 use allonym_contract::{
     Accepted, BoundAddress, Connector, Fault, Guard, Listener, Refusal, Shutdown,
 };
@@ -20,7 +20,6 @@ use crate::log::SessionLog;
 use crate::metrics::{Counts, Lasting, Metrics, Tally};
 use crate::session::{self, Arrival};
 use crate::site::{Logins, Site};
-use crate::tls::{self, Server};
 use crate::worker::{Job, LAST_WORDS, Stage, Worker};
 
 /// How long workers may take to cut who has not ended by then.
@@ -30,13 +29,15 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct PostgresConnector {
     name: Arc<str>,
     site: Arc<ArcSwap<Site>>,
-    tls: Option<Arc<Server>>,
     logins: Arc<dyn Logins>,
     counts: Arc<Counts>,
     log: Option<SessionLog>,
     cancels: Arc<Cancels>,
     bound: BoundAddress,
 }
+
+/// A configuration that is ready to be put in force: all it names has been read.
+pub struct Prepared(Site);
 
 impl PostgresConnector {
     /// A connector that is ready to run. Certificates and passwords are read here.
@@ -50,19 +51,10 @@ impl PostgresConnector {
         logins: Arc<dyn Logins>,
     ) -> Result<Self, Vec<ConfigFault>> {
         let name = name.into();
-        let fault = |says: String| vec![ConfigFault::new(location(&config.listen), says)];
-        let tls = match &config.tls {
-            None | Some(TlsChoice::Off) => None,
-            Some(TlsChoice::Pem(files)) => {
-                let server = tls::server(files, config.client_ca.as_deref());
-                Some(Arc::new(server.map_err(|says| fault(format!("tls: {says}")))?))
-            }
-        };
         let site = Site::new(&name, config, guard)?;
         Ok(Self {
             name,
             site: Arc::new(ArcSwap::from_pointee(site)),
-            tls,
             logins,
             counts: Arc::default(),
             log: None,
@@ -105,23 +97,31 @@ impl PostgresConnector {
         if self.site.load().config.listens_like(config) {
             return Ok(());
         }
-        let says =
-            "listen, tls, client_ca, workers and limits.connections cannot change while it runs";
+        let says = "listen, workers and limits.connections cannot change while it runs";
         Err(vec![ConfigFault::needs_restart(location(&config.listen), says)])
     }
 
-    /// Replaces configuration and guard in one step. Who is logged in stays so.
+    /// Reads all that a configuration names, so that it can be put in force. Nothing has
+    /// changed yet.
     ///
     /// # Errors
-    /// When the configuration is wrong, or needs a restart: the old one stays.
-    pub fn swap(
-        &self,
-        config: PostgresConfig,
-        guard: Arc<dyn Guard>,
-    ) -> Result<(), Vec<ConfigFault>> {
+    /// When the configuration is wrong, names what cannot be read, or needs a restart.
+    pub fn prepare(&self, config: PostgresConfig) -> Result<Prepared, Vec<ConfigFault>> {
         self.check_swap(&config)?;
-        self.site.store(Arc::new(Site::new(&self.name, config, guard)?));
-        Ok(())
+        let guard = Arc::clone(&self.site.load().guard);
+        Ok(Prepared(Site::new(&self.name, config, guard)?))
+    }
+
+    /// Replaces configuration and guard in one step. Who is logged in stays so.
+    pub fn put(&self, prepared: Prepared, guard: Arc<dyn Guard>) {
+        let mut site = prepared.0;
+        site.guard = guard;
+        self.site.store(Arc::new(site));
+    }
+
+    /// Replaces the guard. All that the configuration names stays as it was read.
+    pub fn put_guard(&self, guard: Arc<dyn Guard>) {
+        self.put(Prepared(Site::clone(&self.site.load())), guard);
     }
 
     async fn bind(&self) -> Result<Listener<'_>, Refusal> {
@@ -151,9 +151,10 @@ impl PostgresConnector {
     fn job(&self, socket: TcpStream, address: SocketAddr, lives: Lives) -> Option<Job> {
         // It was registered with the runtime that accepted it, and moves to the worker's.
         let socket = socket.into_std().ok()?;
+        let site = self.site.load_full();
         let arrival = Arrival {
-            site: self.site.load_full(),
-            tls: self.tls.clone(),
+            tls: site.tls.clone(),
+            site,
             logins: Arc::clone(&self.logins),
             cancels: Arc::clone(&self.cancels),
             log: self.log.clone(),

@@ -133,7 +133,8 @@ impl Tally {
         self.from_server.set(self.from_server.get().wrapping_add(bytes as u64));
     }
 
-    /// Bytes were held for so long between the two sockets.
+    /// Bytes that were read were judged, and offered to the other socket, in so long. What
+    /// it does not take then waits for it, and is not counted here.
     pub(crate) fn added(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let place = BOUNDS.iter().position(|bound| nanoseconds <= bound * 1_000);
@@ -242,7 +243,8 @@ impl Sheet<'_, '_> {
     }
 
     fn added(&mut self) -> Result<(), fmt::Error> {
-        let (name, help) = (format!("{PREFIX}added"), "How long bytes were between the sockets");
+        let name = format!("{PREFIX}added");
+        let help = "From reading bytes to offering them to the other socket, whatever it takes";
         let (unit, kind) = (Unit::Seconds, MetricType::Histogram);
         let mut family = self.encoder.encode_descriptor(&name, help, Some(&unit), kind)?;
         for (connector, counts) in self.all {

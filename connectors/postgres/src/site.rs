@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{PostgresConfig, Users};
 use crate::scram::{Challenge, ClientKeys, ScramError, Verifier};
+use crate::tls::{self, Server};
 use crate::upstream::Upstream;
 
 /// What the passwords of database users are verified by.
@@ -22,15 +23,18 @@ pub trait Logins: Send + Sync {
 }
 
 /// A configuration, and what is made of it.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) connector: Arc<str>,
     pub(crate) config: PostgresConfig,
     pub(crate) guard: Arc<dyn Guard>,
-    pub(crate) upstream: Upstream,
+    /// How clients are met, pinned when they come.
+    pub(crate) tls: Option<Arc<Server>>,
+    pub(crate) upstream: Arc<Upstream>,
     /// Passwords for the server that come from the environment.
     passwords: HashMap<String, Zeroizing<String>>,
     /// What passwords of ours became for the server.
-    pub(crate) keys: KeptKeys,
+    pub(crate) keys: Arc<KeptKeys>,
 }
 
 /// What passwords became, so that not each login costs a millisecond.
@@ -41,7 +45,7 @@ pub(crate) struct KeptKeys(Mutex<VecDeque<(Zeroizing<String>, Arc<ClientKeys>)>>
 const KEPT_KEYS: usize = 64;
 
 impl Site {
-    /// Reads authorities and passwords.
+    /// Reads certificates, authorities and passwords.
     ///
     /// # Errors
     /// Everything that is wrong with the configuration, or cannot be read.
@@ -51,25 +55,17 @@ impl Site {
         guard: Arc<dyn Guard>,
     ) -> Result<Self, Vec<ConfigFault>> {
         let mut faults = config.faults();
-        let mut passwords = HashMap::new();
-        for (name, user) in &config.callers.users.0 {
-            let Some(secret) = &user.upstream_password else { continue };
-            match secret.resolve() {
-                Ok(password) => {
-                    passwords.insert(name.value.clone(), password);
-                }
-                Err(error) => faults.push(ConfigFault::new(
-                    location(name),
-                    format!("user `{}`: upstream_password: {error}", name.value),
-                )),
-            }
-        }
+        let passwords = passwords(&config, &mut faults);
+        let tls = tls::server(&config).unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
         if !faults.is_empty() {
             return Err(faults);
         }
-        let upstream = Upstream::new(&config).map_err(|fault| vec![fault])?;
-        let connector = Arc::clone(connector);
-        Ok(Self { connector, config, guard, upstream, passwords, keys: KeptKeys::default() })
+        let upstream = Arc::new(Upstream::new(&config).map_err(|fault| vec![fault])?);
+        let (connector, keys) = (Arc::clone(connector), Arc::default());
+        Ok(Self { connector, config, guard, tls, upstream, passwords, keys })
     }
 
     /// The password of a user at the server, if it has one. One in a file is read again
@@ -92,6 +88,38 @@ impl Site {
             }
         }
     }
+}
+
+impl PostgresConfig {
+    /// What it names that cannot be had here and now: a connector of it would not start.
+    #[must_use]
+    pub fn missing(&self) -> Vec<ConfigFault> {
+        let mut faults: Vec<_> = tls::server(self).err().into_iter().collect();
+        faults.extend(Upstream::new(self).err());
+        passwords(self, &mut faults);
+        faults
+    }
+}
+
+/// The passwords of users at the server.
+fn passwords(
+    config: &PostgresConfig,
+    faults: &mut Vec<ConfigFault>,
+) -> HashMap<String, Zeroizing<String>> {
+    let mut passwords = HashMap::new();
+    for (name, user) in &config.callers.users.0 {
+        let Some(secret) = &user.upstream_password else { continue };
+        match secret.resolve() {
+            Ok(password) => {
+                passwords.insert(name.value.clone(), password);
+            }
+            Err(error) => faults.push(ConfigFault::new(
+                location(name),
+                format!("user `{}`: upstream_password: {error}", name.value),
+            )),
+        }
+    }
+    passwords
 }
 
 impl KeptKeys {

@@ -47,9 +47,8 @@ impl Upstream {
         address: &UpstreamAddress,
         verify: &UpstreamTls,
     ) -> Result<(TlsConnector, ServerName<'static>), ConfigFault> {
-        tls::connector(&address.host, verify, &[ALPN]).map_err(|says| {
-            ConfigFault::new(location(&config.upstream), format!("upstream_tls: {says}"))
-        })
+        tls::connector(&address.host, verify, &[ALPN])
+            .map_err(|says| ConfigFault::new(location(&config.upstream), says))
     }
 
     /// A new connection, encrypted if that is wanted.

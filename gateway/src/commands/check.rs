@@ -12,6 +12,7 @@ use crate::api::client::Client;
 use crate::api::{Reply, Request};
 use crate::config::{Config, ConnectorConfig, StoreKind};
 use crate::plan::{self, Plan, Stored};
+use crate::runtime::{cut_warning, look_at_store, missing, without_password};
 use crate::sandbox::Sandbox;
 
 /// What `check` takes.
@@ -31,7 +32,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     let plan = sandbox.gateway.plan();
     let installation = installation(&config, &plan)?;
     if out.is_json() {
-        let mut document = document(&plan, installation.as_deref());
+        let mut document = document(&plan, &installation);
         if let (true, Some(fields)) = (arguments.domains, document.as_object_mut()) {
             fields.insert("domains".to_owned(), serde_json::json!(plan.domains()));
         }
@@ -52,7 +53,10 @@ pub(super) fn run(path: &Path, arguments: &Arguments, out: &Out) -> Outcome {
             out.say(&format!("note: {}", warning.text));
         }
     }
-    match installation {
+    for missing in &installation.missing {
+        out.alarm(&format!("warning: a gateway would not start here: {missing}"));
+    }
+    match installation.warnings {
         None => out.say("note: there is no store yet: `allonym run` makes it"),
         Some(warnings) => {
             warnings.iter().for_each(|warning| out.alarm(&format!("warning: {warning}")));
@@ -62,21 +66,36 @@ pub(super) fn run(path: &Path, arguments: &Arguments, out: &Out) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is to be known of the installation itself: asked of the gateway if it runs, else
-/// read from the store. `None` if there is no store yet.
-fn installation(config: &Config, plan: &Plan) -> Result<Option<Vec<String>>, Failure> {
+/// What is to be known beside the configuration.
+struct Installation {
+    /// Of the store; `None` if there is none yet.
+    warnings: Option<Vec<String>>,
+    /// What is named and cannot be had where this command runs. A gateway that runs says
+    /// what it misses itself.
+    missing: Vec<String>,
+}
+
+/// Asks the gateway if it runs, else looks into the store.
+fn installation(config: &Config, plan: &Plan) -> Result<Installation, Failure> {
     if let Some(mut client) = Client::connect(&config.admin.socket) {
-        return match client.ask(&Request::Check) {
-            Ok(Reply::Warnings(warnings)) => Ok(Some(warnings)),
-            Ok(_) => Err(super::unexpected()),
-            Err(problem) if problem.rule == "config-invalid" => Err(Failure::new(problem.detail)),
-            Err(problem) => Ok(Some(vec![format!(
-                "of the running gateway nothing is known: {}",
-                problem.detail
-            )])),
+        let warnings = match client.ask(&Request::Check) {
+            Ok(Reply::Warnings(warnings)) => warnings,
+            Ok(_) => return Err(super::unexpected()),
+            Err(problem) if problem.rule == "config-invalid" => {
+                return Err(Failure::new(problem.detail));
+            }
+            Err(problem) => {
+                vec![format!("of the running gateway nothing is known: {}", problem.detail)]
+            }
         };
+        return Ok(Installation { warnings: Some(warnings), missing: Vec::new() });
     }
-    let store = match crate::runtime::look_at_store(config) {
+    Ok(Installation { warnings: stored(config, plan)?, missing: missing(config) })
+}
+
+/// What is to be known of the store. `None` if there is none yet.
+fn stored(config: &Config, plan: &Plan) -> Result<Option<Vec<String>>, Failure> {
+    let store = match look_at_store(config) {
         Ok(Some(store)) => store,
         Ok(None) => return Ok(None),
         // A configuration is checked also where its database cannot be reached.
@@ -88,7 +107,8 @@ fn installation(config: &Config, plan: &Plan) -> Result<Option<Vec<String>>, Fai
     plan::check_pins(config, &store).map_err(|errors| Failure::all(errors.0))?;
     let warnings = plan::installation_warnings(&store, plan, config);
     let texts = warnings.into_iter().map(|warning| warning.text);
-    Ok(Some(crate::runtime::cut_warning(&store).into_iter().chain(texts).collect()))
+    let logins = without_password(&store, config);
+    Ok(Some(cut_warning(&store).into_iter().chain(texts).chain(logins).collect()))
 }
 
 /// The configuration in other words: classes, places and who may do what.
@@ -146,7 +166,7 @@ fn logins(config: &Config) -> Vec<String> {
     lines
 }
 
-fn document(plan: &Plan, installation: Option<&[String]>) -> serde_json::Value {
+fn document(plan: &Plan, installation: &Installation) -> serde_json::Value {
     let classes: Vec<_> = plan.classes.iter().map(|class| class.name.to_string()).collect();
     let mut places: Vec<_> =
         plan.places.keys().filter(|name| !name.starts_with("local ")).collect();
@@ -161,6 +181,7 @@ fn document(plan: &Plan, installation: Option<&[String]>) -> serde_json::Value {
         "classes": classes,
         "places": places,
         "warnings": warnings,
-        "installation": installation,
+        "installation": installation.warnings,
+        "missing": installation.missing,
     })
 }

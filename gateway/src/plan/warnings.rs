@@ -7,7 +7,7 @@ use allonym_contract::Tokens;
 use allonym_contract::config::TlsChoice;
 use allonym_http::Unlisted;
 use allonym_policy::{Outcome, ReadQuestion, Right};
-use allonym_postgres::{PostgresConfig, UpstreamTlsChoice};
+use allonym_postgres::{Login, PostgresConfig, UpstreamTlsChoice};
 use allonym_protect::MethodSpec;
 use allonym_store::Store;
 
@@ -104,6 +104,25 @@ fn of_postgres(name: &str, postgres: &PostgresConfig, add: &mut impl FnMut(bool,
                 "connector `{name}`: several users are `{role}` at the server: its grants, row security and `current_user` cannot tell them apart"
             ),
         );
+    }
+    let callers = &postgres.callers;
+    if callers.users.0.is_empty() {
+        add(
+            true,
+            format!("connector `{name}`: nobody can log in: `callers: {{ users: }}` is empty"),
+        );
+    }
+    for (user, typed) in &callers.users.0 {
+        if callers.login == Login::Scram && typed.upstream_password.is_none() {
+            let role = typed.upstream_user.as_deref().unwrap_or(&user.value);
+            add(
+                false,
+                format!(
+                    "connector `{name}`: user `{}` has no `upstream_password`: it gets in only where the server asks `{role}` for none",
+                    user.value
+                ),
+            );
+        }
     }
     if !matches!(postgres.tls, Some(TlsChoice::Pem(_))) {
         add(false, format!("connector `{name}` listens without TLS"));

@@ -84,7 +84,7 @@ impl Gateway {
         })?;
         self.refresh_keys()?;
         drop(first_use);
-        self.repin()?;
+        self.repin();
         let keys = self.store.keys().map_err(|error| store_problem(&error))?;
         keys.into_iter()
             .find(|key| key.name == name)

@@ -18,6 +18,9 @@ pub(super) enum Running {
     Postgres(Arc<PostgresConnector>),
 }
 
+/// Puts a section in force, with a guard. What could fail has been done before.
+pub(super) type Swap = Box<dyn FnOnce(Arc<dyn Guard>)>;
+
 /// What connectors are built with.
 pub(super) struct Fittings {
     pub(super) http: HttpMetrics,
@@ -91,23 +94,29 @@ impl Running {
         }
     }
 
-    /// Replaces section and guard in one step.
+    /// Reads all that a section names, so that it can be put in force.
     ///
     /// # Errors
-    /// As [`Running::check_swap`]: the old one stays.
-    pub(super) fn swap(
-        &self,
-        config: &ConnectorConfig,
-        guard: Arc<dyn Guard>,
-    ) -> Result<(), Vec<ConfigFault>> {
-        match (self, config) {
+    /// When any of it cannot be read: nothing has changed.
+    pub(super) fn prepare(&self, config: &ConnectorConfig) -> Result<Swap, Vec<ConfigFault>> {
+        match (self.clone(), config) {
             (Self::Http(connector), ConnectorConfig::Http(http)) => {
-                connector.swap((**http).clone(), guard)
+                let prepared = connector.prepare((**http).clone())?;
+                Ok(Box::new(move |guard| connector.put(prepared, guard)))
             }
             (Self::Postgres(connector), ConnectorConfig::Postgres(postgres)) => {
-                connector.swap((**postgres).clone(), guard)
+                let prepared = connector.prepare((**postgres).clone())?;
+                Ok(Box::new(move |guard| connector.put(prepared, guard)))
             }
             _ => Err(other_type()),
+        }
+    }
+
+    /// The section in force again, under another guard: nothing is read.
+    pub(super) fn keep(&self) -> Swap {
+        match self.clone() {
+            Self::Http(connector) => Box::new(move |guard| connector.put_guard(guard)),
+            Self::Postgres(connector) => Box::new(move |guard| connector.put_guard(guard)),
         }
     }
 }

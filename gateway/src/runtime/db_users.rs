@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use allonym_keyring::Purpose;
 use allonym_postgres::scram::DEFAULT_ITERATIONS;
-use allonym_postgres::{Logins, User, Users, Verifier};
+use allonym_postgres::{Login, Logins, User, Users, Verifier};
 use allonym_store::{Store, StoreError};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::administration::seconds;
 use super::{Gateway, store_problem};
 use crate::api::{DbUserView, Problem};
-use crate::config::ConnectorConfig;
+use crate::config::{Config, ConnectorConfig};
 
 /// What the settings of logins begin with.
 const PREFIX: &str = "db-user/";
@@ -122,6 +122,28 @@ fn kept(store: &Store) -> Result<Vec<(String, Kept)>, StoreError> {
         Ok((name, Kept::parse(&value).ok_or(StoreError::Altered("settings"))?))
     };
     settings.map(read).collect()
+}
+
+/// Users who log in by a password of the gateway's and have none yet.
+pub(crate) fn without_password(store: &Store, config: &Config) -> Vec<String> {
+    let Ok(kept) = store.settings(PREFIX) else { return Vec::new() };
+    let known = |name: &str| kept.iter().any(|(kept, _)| kept.strip_prefix(PREFIX) == Some(name));
+    let mut warnings = Vec::new();
+    for connector in &config.connectors {
+        let ConnectorConfig::Postgres(postgres) = &connector.config else { continue };
+        if postgres.callers.login != Login::Scram {
+            continue;
+        }
+        for (name, user) in &postgres.callers.users.0 {
+            let (connector, name) = (&connector.name, &name.value);
+            if user.certificate.is_none() && !known(name) {
+                warnings.push(format!(
+                    "connector `{connector}`: user `{name}` has no password and cannot log in; run `allonym db-users add {name}`"
+                ));
+            }
+        }
+    }
+    warnings
 }
 
 impl Gateway {

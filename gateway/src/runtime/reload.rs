@@ -8,10 +8,11 @@ use allonym_audit::{AuditSink, Durability, Event, EventKind};
 use allonym_contract::Guard;
 use allonym_contract::config::ConfigFault;
 
-use super::connectors::Running;
+use super::connectors::{Running, Swap};
+use super::missing::missing;
 use super::{Current, Gateway, refused, store_problem};
 use crate::api::Problem;
-use crate::config::{Config, ConnectorConfig, SealKind};
+use crate::config::{Config, ConfigErrors, ConnectorConfig, SealKind};
 use crate::pipeline::Pipeline;
 use crate::plan::{self, Callers, Draft};
 
@@ -58,7 +59,9 @@ impl Gateway {
         let path = PathBuf::from(&self.current.load().config.file);
         let config = Config::load(&path).map_err(|errors| refused(&errors))?;
         plan::check_pins(&config, &self.store).map_err(|errors| refused(&errors))?;
-        Ok(self.installation_warnings())
+        let missing = missing(&config).into_iter();
+        let missing = missing.map(|what| format!("a start or a reload would be refused: {what}"));
+        Ok(missing.chain(self.installation_warnings()).collect())
     }
 
     fn reload_locked(&self) -> Result<u64, Problem> {
@@ -70,7 +73,8 @@ impl Gateway {
             let detail = format!("`{what}` changes at a restart only");
             return Err(Problem::new("restart-needed", detail));
         }
-        self.install(Arc::new(config))
+        let swaps = self.prepare(&config)?;
+        self.install(Arc::new(config), swaps)
     }
 
     /// Reads again what another gateway may have changed while it had the store. Until
@@ -81,35 +85,35 @@ impl Gateway {
         self.refresh_tokens()?;
         self.refresh_db_users()?;
         let config = Arc::clone(&self.current.load().config);
-        let outcome = self.install(config);
+        let outcome = self.install(config, self.kept());
         self.shared.metrics.reloaded(outcome.as_ref().ok().copied());
         outcome?;
         self.shared.tenure.was_read(fence);
         Ok(())
     }
 
-    /// Puts a configuration in force, under the newest keys.
-    fn install(&self, config: Arc<Config>) -> Result<u64, Problem> {
+    /// Puts a configuration in force, under the newest keys. What connectors make of it
+    /// was prepared before, so that it is in force everywhere or nowhere.
+    fn install(&self, config: Arc<Config>, swaps: Vec<Swap>) -> Result<u64, Problem> {
         let revision = self.revision.load(Ordering::Acquire) + 1;
         let callers = Callers::Identified;
         let draft = Draft::new(&config, revision, &self.store, &self.vault, &self.tokens, callers)
             .map_err(|errors| refused(&errors))?;
-        // Everybody is asked before anything changes.
-        self.check_swap(&config)?;
         let plan = draft.commit(&self.store, &self.vault).map_err(|errors| refused(&errors))?;
         self.refresh_keys()?;
         let pipeline = Arc::new(Pipeline::new(Arc::new(plan), Arc::clone(&self.shared)));
-        self.swap(&config, &pipeline)?;
+        put(swaps, &pipeline);
         self.revision.store(revision, Ordering::Release);
         self.current.store(Arc::new(Current { config, pipeline }));
         Ok(revision)
     }
 
-    /// Whether every connector could take its new section without a restart.
-    fn check_swap(&self, config: &Config) -> Result<(), Problem> {
+    /// Has every connector read its new section: everybody is asked before anything
+    /// changes.
+    fn prepare(&self, config: &Config) -> Result<Vec<Swap>, Problem> {
         let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.is_serving() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let same = connectors.len() == config.connectors.len()
             && connectors
@@ -119,18 +123,20 @@ impl Gateway {
             let detail = "connectors come and go at a restart only";
             return Err(Problem::new("restart-needed", detail));
         }
-        sections(&connectors, config).try_for_each(|(name, connector, section)| {
-            connector.check_swap(section).map_err(|faults| told(name, &faults))
-        })
+        let sections = || sections(&connectors, config);
+        sections().try_for_each(|(name, connector, section)| {
+            connector.check_swap(section).map_err(|faults| restart_needed(name, &faults))
+        })?;
+        let prepare = |(name, connector, section): (&str, &Running, &ConnectorConfig)| {
+            connector.prepare(section).map_err(|faults| not_readable(config, name, faults))
+        };
+        sections().map(prepare).collect()
     }
 
-    /// Gives every connector its new section and guard.
-    fn swap(&self, config: &Config, pipeline: &Arc<Pipeline>) -> Result<(), Problem> {
+    /// Every connector with the section it has.
+    fn kept(&self) -> Vec<Swap> {
         let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        sections(&connectors, config).try_for_each(|(name, connector, section)| {
-            let guard = Arc::clone(pipeline) as Arc<dyn Guard>;
-            connector.swap(section, guard).map_err(|faults| told(name, &faults))
-        })
+        connectors.iter().map(|(_, connector)| connector.keep()).collect()
     }
 
     /// Takes the newest keys from the store: first for reveals everywhere, then for
@@ -152,14 +158,13 @@ impl Gateway {
     }
 
     /// A new snapshot of the plan in force, under the newest keys.
-    pub(super) fn repin(&self) -> Result<(), Problem> {
+    pub(super) fn repin(&self) {
         let current = self.current.load_full();
         let plan = Arc::clone(current.pipeline.plan());
         let pipeline = Arc::new(Pipeline::new(plan, Arc::clone(&self.shared)));
-        self.swap(&current.config, &pipeline)?;
+        put(self.kept(), &pipeline);
         let config = Arc::clone(&current.config);
         self.current.store(Arc::new(Current { config, pipeline }));
-        Ok(())
     }
 }
 
@@ -174,9 +179,22 @@ fn sections<'a>(
     })
 }
 
-fn told(connector: &str, faults: &[ConfigFault]) -> Problem {
+/// Gives every connector its section and guard.
+fn put(swaps: Vec<Swap>, pipeline: &Arc<Pipeline>) {
+    swaps.into_iter().for_each(|swap| swap(Arc::clone(pipeline) as Arc<dyn Guard>));
+}
+
+fn restart_needed(connector: &str, faults: &[ConfigFault]) -> Problem {
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     Problem::new("restart-needed", format!("{connector}: {}", faults.join("; ")))
+}
+
+fn not_readable(config: &Config, connector: &str, faults: Vec<ConfigFault>) -> Problem {
+    let placed = faults.into_iter().map(|fault| {
+        let says = format!("connector `{connector}`: {}", fault.message);
+        config.error_at(fault.location, says, fault.hint)
+    });
+    refused(&ConfigErrors(placed.collect()))
 }
 
 /// What a reload cannot change, if it differs.

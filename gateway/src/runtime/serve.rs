@@ -41,7 +41,7 @@ impl Gateway {
         self.audit.accept(start, Durability::Power).await?;
         // The start is on the disk, and so is every line before it.
         let _ = self.drop_anchor(&self.audit.head());
-        self.build_connectors()?;
+        let logs = self.build_connectors()?;
         self.take_newest_keys()?;
         let mut tasks = self.spawn_connectors(&stopping).await?;
         let (hear, told) = (Arc::clone(&said), stopping.clone());
@@ -70,6 +70,7 @@ impl Gateway {
         said("stopping: running requests are finished first");
         let outcome = wind_up(outcome, tasks, &stop).await;
         self.serving.store(false, Ordering::Release);
+        let _ = tokio::task::spawn_blocking(move || logs.finish()).await;
         outcome?;
         let stop = Event::new(EventKind::Stop, "allonym", "serve");
         if self.audit.accept(stop, Durability::Power).await.is_ok() {
@@ -87,7 +88,8 @@ impl Gateway {
         })
     }
 
-    fn build_connectors(&self) -> Result<(), StartError> {
+    /// Builds all connectors. Gives back the access log that they write.
+    fn build_connectors(&self) -> Result<AccessLogs, StartError> {
         let current = self.current.load_full();
         let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
         let dropped = self.metrics().access_log_dropped();
@@ -95,7 +97,7 @@ impl Gateway {
             .map_err(|cause| StartError::System { what: "access log".to_owned(), cause })?;
         let (http, postgres) = (Default::default(), Default::default());
         let logins = Arc::clone(&self.logins) as Arc<dyn allonym_postgres::Logins>;
-        let fittings = Fittings { http, postgres, logs, logins };
+        let fittings = Fittings { http, postgres, logs: logs.clone(), logins };
         self.metrics().with_registry(|registry| {
             fittings.http.register(registry);
             fittings.postgres.register(registry);
@@ -109,7 +111,7 @@ impl Gateway {
             })?;
             connectors.push((section.name.clone(), running));
         }
-        Ok(())
+        Ok(logs)
     }
 
     /// Starts all connectors and waits until each of them listens. A taken address is a

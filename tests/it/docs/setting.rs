@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Step, WRITTEN, matches_lines};
+use super::{DATABASE, Step, WRITTEN, matches_lines};
+use crate::server::Server;
 use crate::stand::{Stand, curl, free_address, program};
 
 /// Beside a gateway of `examples/demo.yaml`, or, where the page starts its own, beside an
-/// upstream that holds one customer.
+/// upstream that holds one customer; and beside a database, where the page has one.
 pub(super) struct Setting {
     stand: Stand,
     folder: PathBuf,
-    addresses: [String; 3],
+    addresses: [String; 5],
     started: Vec<Child>,
+    _database: Option<Server>,
 }
 
 impl Setting {
@@ -32,14 +34,18 @@ impl Setting {
         let stand = if own { Stand::without_gateway(&config) } else { Stand::new(&config) };
         let folder = if own { stand.folder.join("own") } else { stand.folder.clone() };
         fs::create_dir_all(&folder).unwrap();
+        let database = steps.iter().any(|step| step.command.contains(DATABASE)).then(database);
+        let served = database.as_ref().map_or_else(free_address, Server::address);
+        let relay = free_address();
         let addresses = if own {
             let url = format!("http://{}/v1/customers", stand.upstream);
             assert_eq!(curl(&url, "POST", &[], Some(CUSTOMER)).status, 201);
-            [free_address(), stand.upstream.clone(), free_address()]
+            [free_address(), stand.upstream.clone(), free_address(), relay, served]
         } else {
-            [stand.gateway.clone(), stand.upstream.clone(), stand.admin.clone()]
+            let [gateway, upstream, admin] = [&stand.gateway, &stand.upstream, &stand.admin];
+            [gateway.clone(), upstream.clone(), admin.clone(), relay, served]
         };
-        Self { stand, folder, addresses, started: Vec::new() }
+        Self { stand, folder, addresses, started: Vec::new(), _database: database }
     }
 
     /// Runs a command, and fails where it does not print what its page says.
@@ -131,6 +137,13 @@ impl Drop for Setting {
             let _ = child.wait();
         }
     }
+}
+
+/// A database that has nothing yet, and will ask the role of the page for a password.
+fn database() -> Server {
+    let server = Server::new();
+    server.rule("host all app_billing all scram-sha-256");
+    server
 }
 
 /// A database whose users are administered; nobody listens there.

@@ -1,6 +1,6 @@
 //! Addresses and names that cannot be meant.
 
-use allonym_contract::config::{ConfigFault, TlsChoice, kind_fault, listen_fault, location};
+use allonym_contract::config::{ConfigFault, kind_fault, listen_fault, location};
 use http::HeaderName;
 use http::uri::{Authority, Uri};
 
@@ -95,9 +95,7 @@ impl HttpConfig {
 
     /// Whether the two listen alike: what differs here needs a restart.
     pub(crate) fn listens_like(&self, other: &Self) -> bool {
-        let tls = |config: &Self| config.tls.clone().unwrap_or(TlsChoice::Off);
         self.listen.value == other.listen.value
-            && tls(self) == tls(other)
             && self.limits.connections == other.limits.connections
     }
 }

@@ -191,10 +191,7 @@ impl PostgresConfig {
 
     /// Whether the two listen alike: what differs here needs a restart.
     pub(crate) fn listens_like(&self, other: &Self) -> bool {
-        let tls = |config: &Self| config.tls.clone().unwrap_or(TlsChoice::Off);
         self.listen.value == other.listen.value
-            && tls(self) == tls(other)
-            && self.client_ca == other.client_ca
             && self.limits.connections == other.limits.connections
             && self.workers == other.workers
     }
