@@ -1,10 +1,12 @@
 //! PostgreSQL behind the relay: the real server, real clients, and a gateway in between.
 
 mod bytes;
+mod cancels;
 mod drivers;
 mod faults;
 mod hostile;
 mod logins;
+mod room;
 mod sessions;
 
 use std::fs;
