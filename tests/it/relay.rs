@@ -2,6 +2,7 @@
 
 mod bulk;
 mod bytes;
+mod cancels;
 mod drivers;
 mod faults;
 mod hostile;
@@ -11,6 +12,7 @@ mod names;
 mod openings;
 mod operating;
 mod renewal;
+mod room;
 mod sessions;
 
 use std::fs;

@@ -78,13 +78,17 @@ impl<'a> Listener<'a> {
 
     /// The next connection; none once the process is to stop.
     pub async fn accept(&self, shutdown: &mut Shutdown) -> Option<Accepted> {
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => None,
+            accepted = self.next() => Some(accepted),
+        }
+    }
+
+    /// The next connection, however long that takes.
+    pub async fn next(&self) -> Accepted {
         loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = shutdown.wait_for(|stop| *stop) => return None,
-                accepted = self.take() => accepted,
-            };
-            if accepted.is_some() {
+            if let Some(accepted) = self.take().await {
                 return accepted;
             }
             tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -102,9 +102,16 @@ pub enum Login {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections at a time. Default 10,000.
+    /// Sessions at a time, each with a connection to the server. Default 10,000.
     pub connections: usize,
-    /// From the first byte of a connection to the end of its login. Default 30 s.
+    /// How long a login waits for a session to end, where there are as many as there may
+    /// be, before it is refused. Default 10 s.
+    pub connections_wait: Time,
+    /// Connections at a time that have not logged in yet. Half of them may wait for a
+    /// session to end. Default 1,000.
+    pub openings: usize,
+    /// From the first byte of a connection to the end of its login, not counting the wait
+    /// for a session to end. Default 30 s.
     pub startup_timeout: Time,
     /// Connecting to the server, with the TLS handshake. Default 10 s.
     pub upstream_connect_timeout: Time,
@@ -142,6 +149,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_wait: Time::seconds(10),
+            openings: 1000,
             startup_timeout: Time::seconds(30),
             upstream_connect_timeout: Time::seconds(10),
             message_bytes: Size::mib(1024),

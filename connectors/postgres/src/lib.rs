@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   config          what was typed        ─▶  site      what is in force
-//!   listener        sockets, limits       ─▶  worker    a thread, and its connections
+//!   listener · room sockets, limits       ─▶  worker    a thread, and its connections
 //!   session         the life of a connection: opening, login, onward, relay
 //!   upstream · tls · stream · cancel          the ways to the server
 //!   refusal · log · metrics                   what is told, and to whom
@@ -24,6 +24,7 @@ mod listener;
 mod log;
 mod metrics;
 mod refusal;
+mod room;
 pub mod scram;
 mod session;
 mod site;

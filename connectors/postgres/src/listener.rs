@@ -1,7 +1,7 @@
 //! Sockets: who may connect, how many, and which thread carries them.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use allonym_contract::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use crate::cancel::Cancels;
 use crate::config::PostgresConfig;
 use crate::log::SessionLog;
-use crate::metrics::{Counts, Lasting, Metrics, Tally};
-use crate::session::{self, Arrival};
+use crate::metrics::{Counts, Metrics, Tally};
+use crate::room::Room;
+use crate::session::{self, Arrival, UNSERVED};
 use crate::site::{Logins, Site};
 use crate::worker::{Job, LAST_WORDS, Stage, Worker};
 
@@ -97,7 +98,8 @@ impl PostgresConnector {
         if self.site.load().config.listens_like(config) {
             return Ok(());
         }
-        let says = "listen, workers and limits.connections cannot change while it runs";
+        let says =
+            "listen, workers, limits.connections and limits.openings cannot change while it runs";
         Err(vec![ConfigFault::needs_restart(location(&config.listen), says)])
     }
 
@@ -126,8 +128,8 @@ impl PostgresConnector {
 
     async fn bind(&self) -> Result<Listener<'_>, Refusal> {
         let site = self.site.load_full();
-        let (listen, room) = (&site.config.listen.value, site.config.limits.connections);
-        Listener::bind(&self.name, listen, room, &self.bound).await
+        let (listen, places) = (&site.config.listen.value, site.config.limits.openings);
+        Listener::bind(&self.name, listen, places, &self.bound).await
     }
 
     fn start_workers(&self, stage: &watch::Receiver<Stage>) -> Result<Vec<Worker>, Refusal> {
@@ -135,8 +137,8 @@ impl PostgresConnector {
         let count = wanted.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
         });
-        // Each task holds a place among the connections, so there is room for all of them.
-        let room = self.site.load().config.limits.connections;
+        // A task that waits for its thread has not logged in, so there is room for all.
+        let room = self.site.load().config.limits.openings;
         let start = |number: usize| {
             let tally = Tally::new(Arc::clone(&self.counts));
             Worker::start(&format!("{}-{number}", self.name), tally, stage.clone(), room)
@@ -148,37 +150,53 @@ impl PostgresConnector {
     }
 
     /// The connection as a task for a worker.
-    fn job(&self, socket: TcpStream, address: SocketAddr, lives: Lives) -> Option<Job> {
+    fn job(&self, accepted: Accepted, hall: &Hall<'_>) -> std::io::Result<Job> {
+        let Accepted { socket, address, permit } = accepted;
         // It was registered with the runtime that accepted it, and moves to the worker's.
-        let socket = socket.into_std().ok()?;
+        let socket = socket.into_std()?;
         let site = self.site.load_full();
+        let open = self.counts.connection();
         let arrival = Arrival {
             tls: site.tls.clone(),
             site,
             logins: Arc::clone(&self.logins),
             cancels: Arc::clone(&self.cancels),
             log: self.log.clone(),
+            room: Arc::clone(&hall.room),
+            stage: hall.stage.clone(),
             address,
         };
-        Some(Box::new(move |desk| {
+        Ok(Box::new(move |desk| {
             Box::pin(async move {
-                let _lives = lives;
-                if let Ok(socket) = TcpStream::from_std(socket) {
-                    session::converse(arrival, Rc::clone(&desk), socket).await;
+                let _open = open;
+                match TcpStream::from_std(socket) {
+                    Ok(socket) => session::converse(arrival, desk, socket, permit).await,
+                    Err(_) => desk.tally.counts().refused(UNSERVED),
                 }
             })
         }))
     }
 
-    async fn accept_until(&self, listener: &Listener<'_>, workers: &[Worker], mut stop: Shutdown) {
-        let mut turn = workers.iter().cycle();
-        while let Some(accepted) = listener.accept(&mut stop).await {
-            let Accepted { socket, address, permit } = accepted;
-            let lives = Lives { _permit: permit, _open: self.counts.connection() };
-            if let (Some(job), Some(worker)) = (self.job(socket, address, lives), turn.next()) {
-                worker.give(job);
+    /// Takes connections, also while others are waited for: they may ask to cancel.
+    async fn accept(&self, listener: &Listener<'_>, hall: &Hall<'_>) -> Infallible {
+        let mut turn = 0_usize;
+        loop {
+            let accepted = listener.next().await;
+            turn = turn.wrapping_add(1);
+            let given = self.job(accepted, hall).is_ok_and(|job| hall.give(job, turn));
+            if !given {
+                self.counts.refused(UNSERVED);
             }
         }
+    }
+
+    /// Waits until the process is to stop, and then for sessions to end, as long as they
+    /// may take.
+    async fn drained(&self, mut stop: Shutdown, stage: &watch::Sender<Stage>, room: &Room) {
+        let _ = stop.wait_for(|stop| *stop).await;
+        stage.send_replace(Stage::Draining);
+        let patience = self.site.load().config.limits.drain_timeout.0;
+        let _ = tokio::time::timeout(patience, room.emptied()).await;
     }
 }
 
@@ -187,25 +205,40 @@ impl Connector for PostgresConnector {
     async fn run(&self, shutdown: Shutdown) -> Result<(), Refusal> {
         let (stage, staged) = watch::channel(Stage::Serving);
         let workers = self.start_workers(&staged)?;
-        drop(staged);
         let listener = self.bind().await?;
-        self.accept_until(&listener, &workers, shutdown).await;
+        let room = Arc::new(Room::new(&self.site.load().config.limits));
+        let hall = Hall { workers: &workers, room: Arc::clone(&room), stage: staged };
+        tokio::select! {
+            never = self.accept(&listener, &hall) => match never {},
+            () = self.drained(shutdown, &stage, &room) => {}
+        }
         listener.close();
-        stage.send_replace(Stage::Draining);
-        let patience = self.site.load().config.limits.drain_timeout.0;
-        let mut ended = tokio::task::spawn_blocking(move || {
+        stage.send_replace(Stage::Over);
+        let ended = tokio::task::spawn_blocking(move || {
             workers.into_iter().for_each(Worker::join);
         });
-        if tokio::time::timeout(patience, &mut ended).await.is_err() {
-            stage.send_replace(Stage::Over);
-            let _ = tokio::time::timeout(LAST_WORDS + GRACE, &mut ended).await;
-        }
+        let _ = tokio::time::timeout(LAST_WORDS + GRACE, ended).await;
         Ok(())
     }
 }
 
-/// What a connection holds while it lives.
-struct Lives {
-    _permit: OwnedSemaphorePermit,
-    _open: Lasting,
+/// Where connections go.
+struct Hall<'a> {
+    workers: &'a [Worker],
+    room: Arc<Room>,
+    stage: watch::Receiver<Stage>,
+}
+
+impl Hall<'_> {
+    /// Gives a task to the worker whose turn it is, or to the next that takes it. Whether
+    /// one did.
+    fn give(&self, job: Job, turn: usize) -> bool {
+        let first = turn % self.workers.len().max(1);
+        let (later, now) = self.workers.split_at_checked(first).unwrap_or_default();
+        let mut refused = Some(job);
+        for worker in now.iter().chain(later) {
+            refused = refused.and_then(|job| worker.give(job).err());
+        }
+        refused.is_none()
+    }
 }

@@ -28,6 +28,8 @@ fn sqlstate(refusal: &Refusal) -> &'static str {
     match (refusal.rule, refusal.fault) {
         // invalid_password
         ("credential-invalid", _) => "28P01",
+        // too_many_connections
+        ("connections", _) => "53300",
         // admin_shutdown
         ("shutdown", _) => "57P01",
         // idle_session_timeout
@@ -66,6 +68,8 @@ mod tests {
             (Fault::Malformed, "malformed", "08P01"),
             (Fault::Upstream, "upstream-connect", "08001"),
             (Fault::Unavailable, "shutdown", "57P01"),
+            (Fault::Unavailable, "draining", "57P03"),
+            (Fault::TooMany, "connections", "53300"),
         ] {
             let mut out = Vec::new();
             write_fatal(&mut out, &Refusal::new(fault, rule, "what happened"));

@@ -3,9 +3,11 @@
 
 mod certificate;
 mod exchange;
+mod farewell;
 mod login;
 mod onward;
 mod opening;
+mod patience;
 mod portals;
 mod purpose;
 mod relay;
@@ -16,32 +18,31 @@ pub use portals::Portals;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use allonym_contract::{Fault, Refusal, Stream};
-use tokio::io::AsyncWriteExt;
+use allonym_contract::{Refusal, Stream};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::cancel::{Cancellable, Cancels};
 use crate::log::{SessionLog, SessionRecord};
-use crate::refusal::write_fatal;
+use crate::room::Room;
 use crate::session::login::{Denied, Onward};
 use crate::session::onward::Onwards;
 use crate::session::opening::{Begun, Purpose};
+use crate::session::patience::Patience;
 use crate::session::relay::{Ended, Leg, Relay, wanted_of_client, wanted_of_server};
 use crate::site::{Logins, Site};
 use crate::tls::Server;
 use crate::upstream::prepare;
 use crate::wire::Side;
 use crate::wire::frame::Scanner;
-use crate::wire::message::write_terminate;
-use crate::worker::{Desk, End, Vitals};
+use crate::worker::{Desk, End, Stage, Vitals};
 
 /// The rule under which refusals of the server are counted.
 const UPSTREAM_REFUSED: &str = "upstream-refused";
-/// How long a last word may take to be sent.
-const LAST_WORD: Duration = Duration::from_secs(2);
+/// The rule under which connections are counted that the system has no room for.
+pub(crate) const UNSERVED: &str = "unserved";
 
 /// A connection that was accepted, and what it needs.
 pub(crate) struct Arrival {
@@ -50,6 +51,8 @@ pub(crate) struct Arrival {
     pub(crate) logins: Arc<dyn Logins>,
     pub(crate) cancels: Arc<Cancels>,
     pub(crate) log: Option<SessionLog>,
+    pub(crate) room: Arc<Room>,
+    pub(crate) stage: watch::Receiver<Stage>,
     pub(crate) address: SocketAddr,
 }
 
@@ -58,89 +61,132 @@ struct Admitted {
     client: Stream,
     server: Stream,
     cancellable: Option<Cancellable>,
+    _place: OwnedSemaphorePermit,
+    _lasts: watch::Receiver<()>,
 }
 
-/// Serves a connection to its end.
-pub(crate) async fn converse(arrival: Arrival, desk: Rc<Desk>, socket: TcpStream) {
-    let limits = &arrival.site.config.limits;
-    if prepare(&socket, limits.keepalive.0).is_err() {
-        return;
+/// Why there is none.
+enum Turned {
+    /// It is refused, and told so.
+    Away(Stream, Refusal),
+    /// It is refused, and told no more than that; this is the rule.
+    Hidden(Stream, &'static str),
+    /// It is refused without a word.
+    Silently(Refusal),
+    /// The server has said why.
+    Told,
+    /// The client is gone.
+    Gone,
+    /// No session was asked for.
+    Aside,
+}
+
+/// Serves a connection to its end. It has a place among those that have not logged in yet.
+pub(crate) async fn converse(
+    arrival: Arrival,
+    desk: Rc<Desk>,
+    socket: TcpStream,
+    place: OwnedSemaphorePermit,
+) {
+    if prepare(&socket, arrival.site.config.limits.keepalive.0).is_err() {
+        return desk.tally.counts().refused(UNSERVED);
     }
     let mut record = Record::new(&arrival);
-    let opened =
-        Box::pin(timeout(limits.startup_timeout.0, admit(&arrival, &desk, socket, &mut record)));
-    let admitted = match opened.await {
-        Ok(Some(admitted)) => admitted,
-        Ok(None) => return record.write(),
-        Err(_) => {
-            let says = "the login takes longer than startup_timeout allows";
-            let refusal = Refusal::new(Fault::Malformed, "startup-timeout", says);
-            desk.tally.counts().refused(refusal.rule);
-            record.refused(&refusal);
-            return record.write();
-        }
-    };
-    desk.tally.counts().logged_in();
-    let ended = relay(&arrival, &desk, admitted).await;
-    record.ended(&ended);
+    let opened = Box::pin(open(&arrival, &desk, socket, place, &mut record)).await;
+    if let Some(admitted) = opened {
+        desk.tally.counts().logged_in();
+        let ended = relay(&arrival, &desk, admitted).await;
+        record.ended(&ended);
+    }
     record.write();
+}
+
+/// Has a client log in, within the time that it may take.
+async fn open(
+    arrival: &Arrival,
+    desk: &Desk,
+    socket: TcpStream,
+    place: OwnedSemaphorePermit,
+    record: &mut Record<'_>,
+) -> Option<Admitted> {
+    let limit = arrival.site.config.limits.startup_timeout.0;
+    let patience = Patience::new(place, &arrival.room, &arrival.stage, limit);
+    let admitted = tokio::select! {
+        biased;
+        admitted = admit(arrival, &patience, desk, socket, record) => admitted,
+        refusal = patience.ends() => Err(Turned::Silently(refusal)),
+    };
+    let counts = desk.tally.counts();
+    match admitted {
+        Ok(admitted) => return Some(admitted),
+        Err(Turned::Away(client, refusal)) => {
+            record.refused(&refusal);
+            counts.refused(refusal.rule);
+            farewell::refuse(client, &refusal).await;
+        }
+        Err(Turned::Hidden(client, rule)) => {
+            let refusal = login::not_valid();
+            record.refused(&refusal);
+            record.record.rule = Some(rule);
+            counts.refused(refusal.rule);
+            farewell::refuse(client, &refusal).await;
+        }
+        Err(Turned::Silently(refusal)) => {
+            record.refused(&refusal);
+            counts.refused(refusal.rule);
+        }
+        Err(Turned::Told) => {
+            record.told();
+            counts.refused(UPSTREAM_REFUSED);
+        }
+        Err(Turned::Gone) => {}
+        Err(Turned::Aside) => record.silent = true,
+    }
+    None
 }
 
 /// Until it is known who it is, and the server has said that it is ready.
 async fn admit(
     arrival: &Arrival,
-    desk: &Rc<Desk>,
+    patience: &Patience,
+    desk: &Desk,
     socket: TcpStream,
     record: &mut Record<'_>,
-) -> Option<Admitted> {
+) -> Result<Admitted, Turned> {
     let (mut client, begun) = match opening::open(socket, arrival.tls.as_ref()).await {
         Purpose::Session(client, begun) => (client, begun),
-        Purpose::Cancel { process, key } => {
-            cancel(arrival, desk, process, &key).await;
-            record.silent = true;
-            return None;
+        Purpose::Cancel { client, process, key } => {
+            cancel(arrival, patience, desk, process, &key).await;
+            farewell::close(client).await;
+            return Err(Turned::Aside);
         }
-        Purpose::Nothing => {
-            record.silent = true;
-            return None;
-        }
-        Purpose::Refused(client, refusal) => {
-            refuse(desk, client, &refusal, record).await;
-            return None;
-        }
-        Purpose::Failed(refusal) => {
-            record.refused(&refusal);
-            desk.tally.counts().refused(refusal.rule);
-            return None;
-        }
+        Purpose::Nothing => return Err(Turned::Aside),
+        Purpose::Refused(client, refusal) => return Err(Turned::Away(client, refusal)),
+        Purpose::Failed(refusal) => return Err(Turned::Silently(refusal)),
     };
     record.began(&client, &begun);
-    match log_in(arrival, &mut client, &begun, record).await {
-        Ok((server, cancellable)) => Some(Admitted { client, server, cancellable }),
-        Err(Denied::Refused(refusal)) => {
-            refuse(desk, client, &refusal, record).await;
-            None
+    let lasts = match patience.enter() {
+        Ok(lasts) => lasts,
+        Err(refusal) => return Err(Turned::Away(client, refusal)),
+    };
+    match log_in(arrival, patience, &mut client, &begun, record).await {
+        Ok((server, cancellable, place)) => {
+            Ok(Admitted { client, server, cancellable, _place: place, _lasts: lasts })
         }
-        Err(Denied::Hidden(rule)) => {
-            refuse(desk, client, &login::not_valid(), record).await;
-            record.record.rule = Some(rule);
-            None
-        }
-        Err(Denied::Told) => {
-            record.told();
-            desk.tally.counts().refused(UPSTREAM_REFUSED);
-            None
-        }
-        Err(Denied::Gone) => None,
+        Err(Denied::Refused(refusal)) => Err(Turned::Away(client, refusal)),
+        Err(Denied::Hidden(rule)) => Err(Turned::Hidden(client, rule)),
+        Err(Denied::Told) => Err(Turned::Told),
+        Err(Denied::Gone) => Err(Turned::Gone),
     }
 }
 
 async fn log_in(
     arrival: &Arrival,
+    patience: &Patience,
     client: &mut Stream,
     begun: &Begun,
     record: &mut Record<'_>,
-) -> Result<(Stream, Option<Cancellable>), Denied> {
+) -> Result<(Stream, Option<Cancellable>, OwnedSemaphorePermit), Denied> {
     let purpose = purpose::declared(begun)?;
     let onward = login::prove(arrival, client, begun).await?;
     let proven = matches!(onward, Onward::Ours { .. });
@@ -149,7 +195,10 @@ async fn log_in(
             &*login::identify(arrival, begun, purpose.as_deref()).await?,
             purpose.as_deref(),
         );
+        patience.know();
     }
+    // Each place is a connection to the server, so it is had before that is made.
+    let place = patience.session(arrival.site.config.limits.connections_wait.0).await?;
     let mut server = arrival.site.upstream.open().await?;
     let mut onwards = Onwards::new(&arrival.site, begun, &onward, (client, &mut server));
     onwards.authenticate().await?;
@@ -158,19 +207,23 @@ async fn log_in(
             &*login::identify(arrival, begun, purpose.as_deref()).await?,
             purpose.as_deref(),
         );
+        patience.know();
     }
     let cancellable = onwards.settle(&arrival.cancels).await?;
     let told = std::mem::take(&mut onwards.told);
     exchange::send(client, &told).await.map_err(|_| Denied::Gone)?;
-    Ok((server, cancellable))
+    Ok((server, cancellable, place))
 }
 
-async fn cancel(arrival: &Arrival, desk: &Desk, process: u32, key: &[u8]) {
-    let target = arrival.cancels.find(process, key);
-    desk.tally.counts().cancel(target.is_some());
-    if let Some(target) = target {
-        let _ = arrival.site.upstream.cancel(target.process, &target.key).await;
-    }
+async fn cancel(arrival: &Arrival, patience: &Patience, desk: &Desk, process: u32, key: &[u8]) {
+    let passed_on = match arrival.cancels.find(process, key) {
+        None => false,
+        Some(request) => {
+            patience.know();
+            request.pass_on(&arrival.site.upstream).await
+        }
+    };
+    desk.tally.counts().cancel(passed_on);
 }
 
 async fn relay(arrival: &Arrival, desk: &Rc<Desk>, admitted: Admitted) -> Ended {
@@ -188,51 +241,8 @@ async fn relay(arrival: &Arrival, desk: &Rc<Desk>, admitted: Admitted) -> Ended 
         (Rc::clone(desk), Rc::new(vitals)),
     );
     let ended = relay.run().await;
-    let _ = timeout(LAST_WORD, farewell(&mut relay, &ended)).await;
+    farewell::part(&mut relay, &ended).await;
     ended
-}
-
-/// Tells both sides, where they can be told.
-async fn farewell(relay: &mut Relay, ended: &Ended) {
-    let refusal = match ended {
-        Ended::By(End::Shutdown) => Refusal::new(
-            Fault::Unavailable,
-            "shutdown",
-            "terminating connection: the gateway stops",
-        ),
-        Ended::By(End::Idle) => Refusal::new(
-            Fault::Unavailable,
-            "idle-timeout",
-            "terminating connection: it was idle for too long",
-        ),
-        Ended::Wire(error) => Refusal::new(Fault::Malformed, "malformed", error.to_string()),
-        Ended::By(End::Stalled) | Ended::Client | Ended::Server | Ended::Broken => return,
-    };
-    let mut last = Vec::new();
-    // In the middle of a message nothing can be said.
-    if relay.can_tell_client() {
-        write_fatal(&mut last, &refusal);
-        let _ = relay.client.stream.write_all(&last).await;
-        let _ = relay.client.stream.shutdown().await;
-    }
-    if relay.can_tell_server() {
-        last.clear();
-        write_terminate(&mut last);
-        let _ = relay.server.stream.write_all(&last).await;
-        let _ = relay.server.stream.shutdown().await;
-    }
-}
-
-async fn refuse(desk: &Desk, mut client: Stream, refusal: &Refusal, record: &mut Record<'_>) {
-    record.refused(refusal);
-    desk.tally.counts().refused(refusal.rule);
-    let mut last = Vec::new();
-    write_fatal(&mut last, refusal);
-    let _ = timeout(LAST_WORD, async {
-        let _ = client.write_all(&last).await;
-        let _ = client.shutdown().await;
-    })
-    .await;
 }
 
 /// What the access log will say.
@@ -289,6 +299,7 @@ impl<'a> Record<'a> {
             Ended::Wire(_) => "malformed",
             Ended::By(End::Idle) => "idle",
             Ended::By(End::Stalled) => "stalled",
+            Ended::By(End::Parted) => "server-stayed",
             Ended::By(End::Shutdown) => "shutdown",
         };
     }

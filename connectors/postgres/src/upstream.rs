@@ -70,20 +70,30 @@ impl Upstream {
         }
     }
 
-    /// Asks the server to cancel what a process of it runs. It never answers.
-    pub(crate) async fn cancel(&self, process: u32, key: &[u8]) -> Result<(), Refusal> {
-        let mut stream = self.open().await?;
+    /// Asks the server to cancel what a process of it runs, if that is still wanted once
+    /// the server is reached. It never answers. Whether it was asked.
+    pub(crate) async fn cancel(
+        &self,
+        process: u32,
+        key: &[u8],
+        is_wanted: impl Fn() -> bool,
+    ) -> bool {
         let mut request = Vec::new();
+        if write_cancel_request(&mut request, process, key).is_err() {
+            return false;
+        }
+        let Ok(mut stream) = self.open().await else { return false };
+        if !is_wanted() {
+            return false;
+        }
         let sent = async {
-            write_cancel_request(&mut request, process, key)
-                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
             stream.write_all(&request).await?;
             stream.flush().await?;
             // The server closes once it has signalled.
             stream.read(&mut [0]).await
         };
         let _ = timeout(self.connect_timeout, sent).await;
-        Ok(())
+        true
     }
 
     async fn connect(&self) -> Result<Stream, Unreachable> {

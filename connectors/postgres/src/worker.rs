@@ -1,7 +1,7 @@
 //! The threads that carry connections. A connection stays on one thread, with both of
 //! its sockets: nobody else is woken for what it says.
 
-mod pauses;
+pub(crate) mod pauses;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -12,6 +12,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
@@ -22,6 +23,8 @@ use crate::metrics::Tally;
 const TICK: Duration = Duration::from_millis(250);
 /// How long connections may take to say that they end, before they are cut.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How long a server may take to close after its client has left.
+const PARTING: Duration = Duration::from_secs(3);
 /// What is read at a time. One buffer serves all connections of a worker, so that an
 /// idle one needs none.
 const BUFFER: usize = 128 << 10;
@@ -63,6 +66,8 @@ pub(crate) struct Vitals {
     pub(crate) under_way: Cell<bool>,
     /// Since when one side takes nothing, where there is something for it.
     pub(crate) stalled: Cell<Option<u64>>,
+    /// Since when the server has nothing to do but to close, since the client has left.
+    pub(crate) parted: Cell<Option<u64>>,
     /// In ticks.
     pub(crate) idle_after: Cell<Option<u64>>,
     pub(crate) stalled_after: Cell<u64>,
@@ -77,6 +82,8 @@ pub(crate) enum End {
     Idle,
     /// One side took nothing for too long.
     Stalled,
+    /// The client has left, and the server did not close.
+    Parted,
     /// The gateway stops.
     Shutdown,
 }
@@ -116,9 +123,12 @@ impl Worker {
         Ok(Self { jobs, thread: Some(thread) })
     }
 
-    /// Gives it a task; `false` if it is gone, or too many wait.
-    pub(crate) fn give(&self, job: Job) -> bool {
-        self.jobs.try_send(job).is_ok()
+    /// Gives it a task.
+    ///
+    /// # Errors
+    /// The task, if the thread is gone or too many wait for it.
+    pub(crate) fn give(&self, job: Job) -> Result<(), Job> {
+        self.jobs.try_send(job).map_err(TrySendError::into_inner)
     }
 
     /// Waits for its connections to be over. They have to be told before.
@@ -176,7 +186,7 @@ impl Desk {
     /// How many requests one read may hold: each is a header at least.
     pub(crate) const REQUESTS: usize = BUFFER / 5 + 1;
 
-    fn new(tally: Tally, pauses: Arc<Pauses>) -> Self {
+    pub(crate) fn new(tally: Tally, pauses: Arc<Pauses>) -> Self {
         Self {
             buffer: RefCell::new(vec![0; BUFFER].into_boxed_slice()),
             tally,
@@ -206,7 +216,8 @@ impl Desk {
         Watched { desk: Rc::clone(self), place }
     }
 
-    fn tick(&self) {
+    /// Looks at the clock, and ends what is overdue.
+    pub(crate) fn tick(&self) {
         let now = self.started.elapsed().as_millis() / TICK.as_millis();
         self.now.set(u64::try_from(now).unwrap_or(u64::MAX));
         self.tally.flush();
@@ -224,13 +235,16 @@ impl Desk {
 }
 
 impl Vitals {
-    fn overdue(&self, now: u64) -> Option<End> {
-        if self
-            .stalled
-            .get()
-            .is_some_and(|since| now.saturating_sub(since) > self.stalled_after.get())
-        {
+    /// What is to end it at this tick, if anything.
+    pub(crate) fn overdue(&self, now: u64) -> Option<End> {
+        let longer = |since: &Cell<Option<u64>>, after: u64| {
+            since.get().is_some_and(|since| now.saturating_sub(since) > after)
+        };
+        if longer(&self.stalled, self.stalled_after.get()) {
             return Some(End::Stalled);
+        }
+        if longer(&self.parted, Desk::ticks(PARTING)) {
+            return Some(End::Parted);
         }
         let quiet = now.saturating_sub(self.heard.get());
         let idle = self.idle_after.get().is_some_and(|after| quiet > after);
@@ -253,5 +267,36 @@ pub(crate) struct Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         self.desk.relays.borrow_mut().try_remove(self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    /// The thread says that it has this one, and waits.
+    fn waits(told: std::sync::mpsc::SyncSender<()>, go: std::sync::mpsc::Receiver<()>) -> Job {
+        Box::new(move |_| {
+            told.send(()).unwrap();
+            let _ = go.recv();
+            Box::pin(async {})
+        })
+    }
+
+    #[test]
+    fn a_task_that_cannot_be_taken_is_given_back() {
+        let (_stage, staged) = watch::channel(Stage::Serving);
+        let worker = Worker::start("w", Tally::new(Arc::default()), staged, 1).unwrap();
+        let ((told, has), (go, held)) = (sync_channel(1), sync_channel(1));
+        assert!(worker.give(waits(told, held)).is_ok());
+        has.recv().unwrap();
+        let nothing = || -> Job { Box::new(|_| Box::pin(async {})) };
+        assert!(worker.give(nothing()).is_ok(), "one may wait");
+        assert!(worker.give(nothing()).is_err());
+        go.send(()).unwrap();
+        worker.join();
     }
 }

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::sessions::Session;
+use socket2::{SockFilter, SockRef};
+
+use super::sessions::{Session, wait_for};
 use super::*;
 
 /// Resident memory of a process, in bytes.
@@ -164,5 +166,44 @@ fn bytes_that_are_no_protocol_end_the_connection_alone() {
         let code = answer.windows(6).any(|part| part == b"C08P01");
         assert_eq!(code, has_words, "{bytes:?}: {}", String::from_utf8_lossy(&answer));
         assert_eq!(bystander.ask("SELECT 1"), "1");
+    }
+}
+
+/// A filter that lets nothing in: the kernel of this client answers no packet any more, as
+/// if its cable were cut.
+const NOTHING: [SockFilter; 1] = [SockFilter::new(6, 0, 0, 0)];
+
+#[test]
+fn a_client_that_vanished_is_missed() {
+    let relay = Relay::with(Server::new(), &format!("    limits: {{ keepalive: 1s }}\n{USERS}"));
+    let (vanished, mut idle) = (Session::begin(&relay), Session::begin(&relay));
+    SockRef::from(&vanished.0).attach_filter(&NOTHING).unwrap();
+    wait_for("it is not missed", || relay.metric("allonym_postgres_connections", &[]) == 1.0);
+    relay.logged("\"end\":\"broken\"");
+    let gone = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop'";
+    wait_for("the server keeps it", || relay.server.sql("postgres", gone).trim() == "1");
+    assert_eq!(idle.ask("SELECT 1"), "1", "its kernel answers");
+}
+
+#[test]
+fn who_is_refused_is_told_although_it_says_more() {
+    let limits = "    limits: { message_bytes: 64KiB }\n";
+    let relay = Relay::with(Server::new(), &format!("{limits}{USERS}"));
+    let more = vec![b'x'; 200_000];
+    let told = |socket: &mut TcpStream| {
+        socket.write_all(&more).expect("it is reset before it is heard");
+        socket.shutdown(std::net::Shutdown::Write).expect("it is reset before it is heard");
+        let mut told = Vec::new();
+        socket.read_to_end(&mut told).expect("it is reset before it is told");
+        String::from_utf8_lossy(&told).into_owned()
+    };
+    for _ in 0..10 {
+        let mut stranger = TcpStream::connect(&relay.address).unwrap();
+        stranger.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stranger.write_all(&[0, 0, 0, 9, 0, 3, 0, 0, 0]).unwrap();
+        assert!(told(&mut stranger).contains("rule: user-missing"));
+        let mut session = Session::begin(&relay);
+        session.0.write_all(b"Q\0\x10\0\0").unwrap();
+        assert!(told(&mut session.0).contains("the limit is 65536"));
     }
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use super::faults::resident;
-use super::sessions::Session;
+use super::sessions::{Session, wait_for};
 use super::*;
 
 /// What becomes of a connection to what is no server.
@@ -209,10 +209,8 @@ fn an_answer_is_taken_whole_before_a_shutdown() {
         std::thread::sleep(Duration::from_secs(1));
     }
     relay.stand.signal("TERM");
-    let start = Instant::now();
-    while TcpStream::connect(&relay.address).is_ok() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it does not stop");
-    }
+    let refused = || text(&relay.psql(&[], &["-c", "SELECT 1"]));
+    wait_for("it does not stop", || refused().contains("rule: draining"));
     for (size, mut session) in sessions {
         let mut taken = Vec::new();
         session.0.read_to_end(&mut taken).unwrap();
@@ -220,4 +218,26 @@ fn an_answer_is_taken_whole_before_a_shutdown() {
         assert!(taken.starts_with(&whole), "{} of {} bytes", taken.len(), whole.len());
     }
     assert!(relay.stand.wait().success());
+}
+
+#[test]
+fn a_server_that_does_not_close_is_left() {
+    let stays = |mut socket: TcpStream| -> std::io::Result<()> {
+        trust(&mut socket)?;
+        let _ = socket.read_to_end(&mut Vec::new());
+        loop {
+            std::thread::park();
+        }
+    };
+    let relay = before(stays, "");
+    let mut polite = Session::begin(&relay);
+    polite.send(b'X', b"");
+    let silent = Session::begin(&relay);
+    silent.0.shutdown(std::net::Shutdown::Write).unwrap();
+    // One that stays, stays.
+    let _idle = Session::begin(&relay);
+    let open = || relay.metric("allonym_postgres_connections", &[]);
+    wait_for("they are kept", || open() == 1.0);
+    wait_for("it is not said", || relay.stand.log().matches("\"server-stayed\"").count() == 2);
+    assert_eq!(open(), 1.0);
 }

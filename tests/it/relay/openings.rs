@@ -72,7 +72,7 @@ fn connect(relay: &Relay) -> TcpStream {
 fn who_is_told_no_goes_on_without() {
     let relay = Relay::new();
     for questions in [&[GSSENC][..], &[SSL], &[GSSENC, SSL], &[SSL, GSSENC]] {
-        let mut session = Session(connect(&relay));
+        let mut session = Session::over(connect(&relay));
         for question in questions {
             session.0.write_all(question).unwrap();
             let mut answer = [0];
@@ -136,7 +136,7 @@ fn a_newer_protocol_is_negotiated_down() {
         let options = [(&b"_pq_.of_tomorrow"[..], &b"on"[..]), (b"_pq_.another", b"")];
         let (none, some) = (&[][..], &options[..]);
         for (asked, options) in [(0, none), (2, none), (3, none), (9999, some), (0, some)] {
-            let mut session = Session(connect(&relay));
+            let mut session = Session::over(connect(&relay));
             let told = session.log_in(asked, options);
             let negotiated: Vec<_> = told.iter().filter(|(tag, _)| *tag == b'v').collect();
             let spoken = newest.min(asked);
@@ -208,7 +208,7 @@ fn nothing_but_what_clients_send_is_ever_run() {
         relay.server.rule("host all shop all scram-sha-256");
 
         relay.sql("CREATE TABLE t (a int)");
-        let mut session = Session(connect(&relay));
+        let mut session = Session::over(connect(&relay));
         let told = session.log_in(0, &[]);
         assert_eq!(session.ask("SELECT 1"), "1");
         session.send(b'P', b"one\0SELECT $1::int\0\0\0");

@@ -37,16 +37,19 @@ pub(super) fn said(child: Child) -> String {
     text(&child.wait_with_output().unwrap())
 }
 
+/// psql asks for a cancel when it is interrupted.
+pub(super) fn interrupt(psql: &Child) {
+    let sent = Command::new("kill").args(["-INT", &psql.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
 #[test]
 fn a_cancel_reaches_its_own_statement() {
     let relay = Relay::new();
     let (mine, other) =
         (relay.meanwhile("SELECT pg_sleep(30), 1"), relay.meanwhile("SELECT pg_sleep(4), 2"));
     wait_for("they do not run", || relay.running("SELECT pg_sleep%") == 2);
-    // psql asks for a cancel when it is interrupted.
-    assert!(
-        Command::new("kill").args(["-INT", &mine.id().to_string()]).status().unwrap().success()
-    );
+    interrupt(&mine);
     assert!(said(mine).contains("canceling statement due to user request"));
     assert_eq!(said(other).trim_end(), "|2");
     assert_eq!(relay.metric("allonym_postgres_cancels_total", &["passed_on"]), 1.0);
@@ -81,8 +84,9 @@ fn at_shutdown_transactions_end_and_nothing_begins() {
     wait_for("it does not run", || relay.running("INSERT%") == 1);
     relay.stand.signal("TERM");
     assert_eq!(idle.last_word(), ("57P01".to_owned(), "shutdown".to_owned()));
+    let mut late = Session::begins(&relay);
+    assert_eq!(late.last_word(), ("57P03".to_owned(), "draining".to_owned()));
     said(running);
-    assert!(TcpStream::connect(&relay.address).is_err(), "nobody is let in any more");
     assert!(relay.stand.wait().success());
     let rows = relay.server.sql("shop", "SELECT count(*) FROM t");
     assert_eq!(rows.trim(), "1", "what was under way was finished");
@@ -111,6 +115,13 @@ fn what_was_asked_before_a_client_left_is_still_answered() {
     let mut answer = Vec::new();
     session.0.read_to_end(&mut answer).unwrap();
     assert!(answer.ends_with(b"SELECT 20000\0Z\0\0\0\x05I"), "{} bytes", answer.len());
+    // Also if it takes longer than a server may take to close.
+    let mut session = Session::begin(&relay);
+    session.send(b'Q', b"SELECT 1 FROM pg_sleep(5)\0");
+    session.send(b'X', b"");
+    let mut answer = Vec::new();
+    session.0.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(b"SELECT 1\0Z\0\0\0\x05I"), "{} bytes", answer.len());
 }
 
 #[test]
@@ -161,11 +172,9 @@ fn first_packets_of_strangers_are_refused() {
         let mut socket = TcpStream::connect(&relay.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         socket.write_all(bytes).unwrap();
-        // What was not read makes the kernel reset the connection after the answer, maybe
-        // before this.
-        let _ = socket.shutdown(std::net::Shutdown::Write);
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
         let mut answer = Vec::new();
-        let _ = socket.read_to_end(&mut answer);
+        socket.read_to_end(&mut answer).unwrap();
         let code = format!("C{expected}");
         let has = expected.is_empty() || answer.windows(6).any(|part| part == code.as_bytes());
         assert!(has, "{what}: {}", String::from_utf8_lossy(&answer));
@@ -222,25 +231,44 @@ fn statements_are_counted_by_class() {
 }
 
 /// A session over a socket, without a driver: what is said of it is seen byte for byte.
-pub(super) struct Session(pub(super) TcpStream);
+pub(super) struct Session(pub(super) TcpStream, Vec<u8>);
 
 impl Session {
     /// Logs in as `shop`.
     pub(super) fn begin(relay: &Relay) -> Self {
-        let socket = TcpStream::connect(&relay.address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let mut session = Self(socket);
-        session.log_in(0, &[]);
+        let mut session = Self::begins(relay);
+        session.scram();
+        session.1 = session.until(b'K');
+        session.until(b'Z');
         session
     }
 
-    /// The same over a connection that is there, with this minor version of the protocol
-    /// and these parameters besides; gives what the server says until it is ready.
-    pub(super) fn log_in(&mut self, minor: u16, more: &[(&[u8], &[u8])]) -> Vec<(u8, Vec<u8>)> {
+    /// The same, up to its start-up packet.
+    pub(super) fn begins(relay: &Relay) -> Self {
+        let socket = TcpStream::connect(&relay.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut session = Self::over(socket);
+        session.start(0, &[]);
+        session
+    }
+
+    /// Over a connection that is there; nothing was said yet.
+    pub(super) fn over(socket: TcpStream) -> Self {
+        Self(socket, Vec::new())
+    }
+
+    /// A start-up packet of this minor version and these parameters besides.
+    pub(super) fn start(&mut self, minor: u16, more: &[(&[u8], &[u8])]) {
         let own = [(&b"user"[..], &b"shop"[..]), (b"database", b"shop")];
         let (mut startup, parameters) = (Vec::new(), own.iter().chain(more).copied());
         write_startup(&mut startup, minor, parameters).unwrap();
         self.0.write_all(&startup).unwrap();
+    }
+
+    /// Logs in over a connection that is there; gives what the server says until it is
+    /// ready.
+    pub(super) fn log_in(&mut self, minor: u16, more: &[(&[u8], &[u8])]) -> Vec<(u8, Vec<u8>)> {
+        self.start(minor, more);
         self.scram();
         let mut said = vec![self.message()];
         while said.last().unwrap().0 != b'Z' {
@@ -250,7 +278,12 @@ impl Session {
         said
     }
 
-    fn scram(&mut self) {
+    /// A request to cancel what it runs.
+    pub(super) fn cancel(&self) -> Vec<u8> {
+        [&[0, 0, 0, 16, 4, 210, 22, 46], self.1.as_slice()].concat()
+    }
+
+    pub(super) fn scram(&mut self) {
         let (_, offered) = self.message();
         assert!(offered[4..].starts_with(b"SCRAM-SHA-256\0"), "{offered:?}");
         let client = allonym_postgres::scram::Client::begin(
@@ -310,7 +343,7 @@ impl Session {
     }
 
     /// Code and rule of the error that ends it.
-    fn last_word(&mut self) -> (String, String) {
+    pub(super) fn last_word(&mut self) -> (String, String) {
         let (tag, body) = self.message();
         assert_eq!(tag, b'E');
         assert_eq!(self.0.read(&mut [0]).unwrap(), 0, "it is closed");

@@ -170,7 +170,9 @@ impl PostgresConfig {
         let at = location(&self.listen);
         let limits = &self.limits;
         let wrong = [
-            (limits.connections == 0, "limits: connections: at least 1"),
+            (!(1..=1_000_000).contains(&limits.connections), "limits: connections: 1 to 1000000"),
+            // One place is the listener's, for who comes next.
+            (!(4..=1_000_000).contains(&limits.openings), "limits: openings: 4 to 1000000"),
             // With less the server would keep its answers back for more, which never comes.
             (
                 !(LEAST_DEPTH..=1 << 24).contains(&limits.pipeline),
@@ -193,6 +195,7 @@ impl PostgresConfig {
     pub(crate) fn listens_like(&self, other: &Self) -> bool {
         self.listen.value == other.listen.value
             && self.limits.connections == other.limits.connections
+            && self.limits.openings == other.limits.openings
             && self.workers == other.workers
     }
 }

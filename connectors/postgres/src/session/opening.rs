@@ -20,8 +20,8 @@ const QUESTIONS: usize = 3;
 pub(crate) enum Purpose {
     /// A session.
     Session(Stream, Begun),
-    /// A request to cancel.
-    Cancel { process: u32, key: Zeroizing<Vec<u8>> },
+    /// A request to cancel. Its connection is closed when that is done.
+    Cancel { client: Stream, process: u32, key: Zeroizing<Vec<u8>> },
     /// Nothing: it was closed, or asked only.
     Nothing,
     /// It is refused.
@@ -88,7 +88,8 @@ pub(crate) async fn open(socket: TcpStream, tls: Option<&Arc<Server>>) -> Purpos
         };
         match opening {
             Opening::CancelRequest { pid, key } => {
-                return Purpose::Cancel { process: pid, key: Zeroizing::new(key.to_vec()) };
+                let key = Zeroizing::new(key.to_vec());
+                return Purpose::Cancel { client: stream, process: pid, key };
             }
             Opening::Startup(startup) if tls.is_some() && !stream.is_tls() => {
                 let _ = startup;

@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -218,6 +217,11 @@ impl Relay {
         self.client.is_at_border() && !self.server.owes()
     }
 
+    /// Whether something was asked that is not answered yet, or a transaction is open.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.vitals.under_way.get()
+    }
+
     /// Relays until one side leaves.
     pub(crate) async fn run(&mut self) -> Ended {
         let vitals = Rc::clone(&self.vitals);
@@ -382,10 +386,7 @@ impl Relay {
         let idle = self.replies.is_idle();
         self.wait(!idle);
         if let Some(cancellable) = &self.cancellable {
-            let under_way = &cancellable.target.under_way;
-            if under_way.load(Ordering::Relaxed) == idle {
-                under_way.store(!idle, Ordering::Release);
-            }
+            cancellable.note(!idle);
         }
         // An answer is under way until it was taken.
         let owed = self.client.owes() || self.server.owes();
@@ -394,6 +395,12 @@ impl Relay {
         let now = self.desk.now();
         let legs = [&mut self.client, &mut self.server].into_iter();
         self.vitals.stalled.set(legs.filter_map(|leg| leg.stalled_since(now)).min());
+        if self.leaving || self.client.closed {
+            // What was asked before is still answered, however long that takes.
+            let parted = self.replies.in_flight() == 0 && !self.client.owes();
+            let since = self.vitals.parted.get().unwrap_or(now);
+            self.vitals.parted.set(parted.then_some(since));
+        }
     }
 
     fn wait(&mut self, waiting: bool) {
@@ -406,8 +413,13 @@ impl Relay {
 
     /// Whether it is over.
     fn over(&self) -> Option<Ended> {
-        if let Some(end) = self.vitals.end.get() {
-            return Some(Ended::By(end));
+        if self.vitals.end.get().is_some() {
+            // Bytes may have come since the worker looked.
+            let end = self.vitals.overdue(self.desk.now());
+            self.vitals.end.set(end);
+            if let Some(end) = end {
+                return Some(Ended::By(end));
+            }
         }
         if self.server.closed && !self.client.owes() {
             let left = self.client.closed || self.leaving;
@@ -440,5 +452,60 @@ fn read(
         Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(0)),
         Poll::Ready(Err(_)) => Err(Ended::Broken),
         Poll::Pending => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::{Duration, timeout};
+
+    use super::*;
+    use crate::metrics::Tally;
+    use crate::wire::Side;
+    use crate::worker::pauses::Pauses;
+
+    /// A leg, and the other side of its socket.
+    async fn leg(side: Side, wanted: Wanted) -> (Leg, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        (Leg::new(Stream::Plain(socket), Scanner::new(side, u32::MAX, Arc::new(wanted))), other)
+    }
+
+    #[tokio::test]
+    async fn who_speaks_at_the_last_moment_was_not_idle() {
+        let (client, mut asking) = leg(Side::Frontend, wanted_of_client()).await;
+        let (server, mut answering) = leg(Side::Backend, wanted_of_server()).await;
+        let desk = Rc::new(Desk::new(Tally::new(Arc::default()), Arc::new(Pauses::new())));
+        let vitals = Rc::new(Vitals::default());
+        vitals.idle_after.set(Some(1));
+        vitals.stalled_after.set(u64::MAX);
+        let vital = Rc::clone(&vitals);
+        let mut relay = Relay::new(client, server, 4096, None, (Rc::clone(&desk), vitals));
+        let mut run = std::pin::pin!(relay.run());
+        let (soon, idle) = (Duration::from_millis(50), Duration::from_millis(600));
+        assert!(timeout(soon, &mut run).await.is_err());
+        tokio::time::sleep(idle).await;
+        // The worker looks, and the statement is not read yet.
+        asking.write_all(b"Q\0\0\0\x06;\0").await.unwrap();
+        tokio::time::sleep(soon).await;
+        desk.tick();
+        assert_eq!(vital.end.get(), Some(End::Idle));
+        let mut read = [0; 7];
+        tokio::select! {
+            ended = &mut run => panic!("{ended:?}"),
+            count = answering.read_exact(&mut read) => assert_eq!(count.unwrap(), 7),
+        }
+        answering.write_all(b"I\0\0\0\x04Z\0\0\0\x05I").await.unwrap();
+        assert!(timeout(soon, &mut run).await.is_err());
+        // Who says nothing then is let go.
+        tokio::time::sleep(idle).await;
+        desk.tick();
+        let ended = timeout(Duration::from_secs(20), run).await.unwrap();
+        assert!(matches!(ended, Ended::By(End::Idle)), "{ended:?}");
     }
 }

@@ -393,3 +393,52 @@ fn who_is_cut_off_at_the_end_of_a_drain_is_told() {
     let told = rest(&mut client);
     assert!(told.windows(11).any(|part| part == b"terminating"), "{} bytes", told.len());
 }
+
+#[test]
+fn a_storm_of_requests_to_cancel_is_one_connection_at_a_time() {
+    let stand = Stand::new("");
+    let (mut client, mut server) = stand.begun();
+    let ready = b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x2a\x01\x02\x03\x04Z\0\0\0\x05I";
+    server.write_all(ready).unwrap();
+    let mut told = [0; 28];
+    client.read_exact(&mut told).unwrap();
+    client.write_all(b"Q\0\0\0\x0dtable t\0\0").unwrap();
+    server.read_exact(&mut [0; 14]).unwrap();
+    let request = [&b"\0\0\0\x10\x04\xd2\x16\x2e"[..], &told[14..22]].concat();
+    let storm: Vec<TcpStream> = (0..50)
+        .map(|_| {
+            let mut socket = TcpStream::connect(stand.address).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            socket.write_all(&request).unwrap();
+            socket
+        })
+        .collect();
+    let request = || {
+        let mut socket = stand.upstream.accept().unwrap().0;
+        let mut read = [0; 16];
+        socket.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x2a\x01\x02\x03\x04");
+        socket
+    };
+    let nobody_else = |time: Duration| {
+        stand.upstream.set_nonblocking(true).unwrap();
+        let start = std::time::Instant::now();
+        while start.elapsed() < time {
+            assert!(stand.upstream.accept().is_err(), "another comes meanwhile");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        stand.upstream.set_nonblocking(false).unwrap();
+    };
+    let first = request();
+    nobody_else(Duration::from_millis(500));
+    drop(first);
+    // It is still under way, so the server is told again, once for all that have come.
+    let second = request();
+    server.write_all(b"C\0\0\0\x0dSELECT 0\0Z\0\0\0\x05I").unwrap();
+    client.read_exact(&mut [0; 20]).unwrap();
+    drop(second);
+    for mut socket in storm {
+        assert_eq!(rest(&mut socket), b"", "it ends when nothing more comes of it");
+    }
+    nobody_else(Duration::from_millis(500));
+}
