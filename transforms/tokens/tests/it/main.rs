@@ -35,7 +35,7 @@ mod values;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use allonym_keyring::{DomainId, KeyError, KeyId, KeySet, KeyVersion, Keyring, NamespaceId};
 use allonym_protect::{
@@ -77,6 +77,17 @@ impl Home {
     }
 
     fn open(&self) -> Store {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.try_open() {
+                // A task of the one before lets go of it a moment after its last answer.
+                Err(StoreError::InUse(_)) if Instant::now() < deadline => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
+    }
+
+    fn try_open(&self) -> Result<Store, StoreError> {
         let seals: [Box<dyn Seal>; 1] = [Box::new(FileSeal::open(self.seal_key()).unwrap())];
         let now = SystemTime::now();
         match &self.schema {
@@ -86,7 +97,6 @@ impl Home {
                 Store::open_postgres(&config, &seals, now)
             }
         }
-        .unwrap()
     }
 }
 
