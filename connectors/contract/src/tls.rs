@@ -214,7 +214,8 @@ mod tests {
     fn an_authority_of_the_upstream_is_named_likewise() {
         let (folder, good) = stock();
         let ca = |name: &str| UpstreamTls { ca: Some(folder.path().join(name)), name: None };
-        assert!(connector("localhost", &ca("cert.pem"), &[]).is_ok());
+        let named = connector("localhost", &ca("cert.pem"), &[]).map(|(_, name)| name);
+        assert_eq!(named, Ok(ServerName::try_from("localhost").unwrap()));
         let missing = connector("localhost", &ca("missing"), &[]).err().unwrap();
         assert!(missing.starts_with("upstream_tls.ca: ") && missing.contains("/missing: cannot"));
         let empty = connector("localhost", &ca("key.pem"), &[]).err().unwrap();

@@ -94,7 +94,8 @@ mod tests {
         assert_eq!(third.unwrap_err().rule, "connections");
         drop(first);
         let [next, _] = &mut waiting;
-        assert!(timeout(Duration::from_secs(20), next).await.unwrap().is_ok());
+        let place = timeout(Duration::from_secs(20), next).await.unwrap();
+        assert_eq!(place.map(|place| place.num_permits()).unwrap(), 1);
     }
 
     #[tokio::test]

@@ -293,10 +293,19 @@ mod tests {
         let ((told, has), (go, held)) = (sync_channel(1), sync_channel(1));
         assert!(worker.give(waits(told, held)).is_ok());
         has.recv().unwrap();
-        let nothing = || -> Job { Box::new(|_| Box::pin(async {})) };
-        assert!(worker.give(nothing()).is_ok(), "one may wait");
-        assert!(worker.give(nothing()).is_err());
+        let (done, ran) = sync_channel(2);
+        let says = |what: &'static str| -> Job {
+            let done = done.clone();
+            Box::new(move |_| {
+                done.send(what).unwrap();
+                Box::pin(async {})
+            })
+        };
+        assert!(worker.give(says("waited")).is_ok(), "one may wait");
+        assert!(worker.give(says("too many")).is_err());
         go.send(()).unwrap();
         worker.join();
+        drop(done);
+        assert_eq!(ran.iter().collect::<Vec<_>>(), ["waited"]);
     }
 }

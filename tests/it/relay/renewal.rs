@@ -185,7 +185,7 @@ fn renewed_certificates_are_for_those_who_come() {
             .arg(&renewal.relay.stand.gateway),
     );
     let backend = session.sql("SELECT pg_backend_pid()");
-    assert!(backend.parse::<u32>().is_ok(), "{backend}");
+    assert_ne!(backend.parse::<u32>().unwrap(), 0, "{backend}");
     assert_eq!(exchange.http(), "HTTP/1.1 401 Unauthorized");
 
     renewal.install("ledger", "renewed");

@@ -100,7 +100,8 @@ fn report(body: &[u8], again: &mut Vec<u8>) -> Option<u8> {
     let _ = (read.severity(), read.sqlstate(), read.message());
     let mut fields = Vec::new();
     for (letter, text) in read.iter() {
-        assert!(read.find(letter).is_some());
+        let first = read.iter().find(|(other, _)| *other == letter);
+        assert_eq!(read.find(letter), first.map(|(_, text)| text));
         fields.push(letter);
         fields.extend_from_slice(text);
         fields.push(0);
