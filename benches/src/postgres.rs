@@ -100,4 +100,4 @@ pgbench share core 1. CPU time is that of the relay's process alone, logins incl
 in the binary format, or writes 200,000 of them by COPY into an unlogged table, which is emptied before. The row of 1 GB is \
 one text value; what the relay needed for it is the growth of its peak of memory \
 (`VmHWM`), a page at the least. Idle connections are logged in and silent; what one needs is the growth of the relay's resident memory by all of \
-them. Logins are by SCRAM-SHA-256 on both sides.";
+them. Clients log in by SCRAM-SHA-256; the server asks the relays for nothing.";
