@@ -1,16 +1,19 @@
 //! Pauses of a busy worker, as a network card moderates its interrupts.
 //!
 //! A thread that sleeps until the next byte is woken for each, and the waking costs more
-//! than the work: of the one who sends, too. Where many sessions wait for a busy server,
-//! a worker that has nothing to do sleeps a little, in which more bytes come, and nobody
-//! is woken for them. A query crosses twice, so it waits for two pauses at most: one
-//! eighth of what it takes anyway.
+//! than the work: of the one who sends, too. Where sessions wait for a busy server, a
+//! worker that has nothing to do sleeps a little, in which more bytes come, and nobody is
+//! woken for them. Where the server has time to spare, the same pause only makes answers
+//! late. What it is cannot be known, but seen: a worker tries both, again and again, and
+//! stays with what serves better.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A pause, as a part of the time from a question to its answer.
-const PART: f64 = 16.0;
+/// A pause, as a part of the time from a question to its answer. A query crosses twice,
+/// so it waits for two pauses at most.
+const PART: f64 = 8.0;
 /// A shorter pause gathers too little.
 const SHORTEST: Duration = Duration::from_micros(25);
 const LONGEST: Duration = Duration::from_micros(100);
@@ -18,9 +21,15 @@ const LONGEST: Duration = Duration::from_micros(100);
 /// second.
 const BUSY_RATE: f64 = 10_000.0;
 /// With fewer sessions that wait, each could be the one that all is slower for.
-const FEWEST: usize = 8;
+const FEWEST: usize = 4;
 /// How often a worker runs out of work between two looks at the clock.
 const PERIOD: u64 = 256;
+/// Every how many periods what serves less is tried again.
+const TRIAL: u32 = 32;
+/// What is seen of one period, as a part of what was seen before.
+const NEWS: f64 = 0.25;
+/// Pauses save time of the processor, so they need not serve quite as well.
+const AS_GOOD: f64 = 0.97;
 
 /// What decides whether a worker pauses. Used by one thread; the runtime wants it shared.
 pub(crate) struct Pauses {
@@ -30,11 +39,9 @@ pub(crate) struct Pauses {
     answered: AtomicU64,
     idle: AtomicU64,
     waited: AtomicU64,
-    /// Nanoseconds from the start.
-    looked: AtomicU64,
-    started: Instant,
     /// Nanoseconds.
     pause: AtomicU64,
+    judge: Mutex<(Instant, Judge)>,
 }
 
 impl Pauses {
@@ -44,9 +51,8 @@ impl Pauses {
             answered: AtomicU64::new(0),
             idle: AtomicU64::new(0),
             waited: AtomicU64::new(0),
-            looked: AtomicU64::new(0),
-            started: Instant::now(),
             pause: AtomicU64::new(0),
+            judge: Mutex::new((Instant::now(), Judge::default())),
         }
     }
 
@@ -75,17 +81,52 @@ impl Pauses {
     }
 
     fn look(&self) {
-        let now = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let seconds = now.saturating_sub(self.looked.swap(now, Relaxed)) as f64 / 1e9;
+        let mut judge = self.judge.lock().unwrap_or_else(PoisonError::into_inner);
+        let (looked, judge) = &mut *judge;
+        let seconds = looked.elapsed().as_secs_f64();
+        *looked = Instant::now();
         let waiting = self.waited.swap(0, Relaxed) as f64 / self.idle.swap(0, Relaxed) as f64;
         let rate = self.answered.swap(0, Relaxed) as f64 / seconds;
-        let pause = pause(waiting, rate).as_nanos();
+        let pause = judge.next(waiting, rate).as_nanos();
         self.pause.store(u64::try_from(pause).unwrap_or_default(), Relaxed);
     }
 }
 
-/// How long to pause where so many sessions wait on average and so many answers come in a
-/// second: their quotient is how long an answer takes (Little's law).
+/// How well it went with pauses and without, and which is on.
+#[derive(Default)]
+struct Judge {
+    /// The power of a system: answers a second, to the time of one (Kleinrock 1979). More
+    /// answers raise it, later ones lower it.
+    with: Option<f64>,
+    without: Option<f64>,
+    pausing: bool,
+    periods: u32,
+}
+
+impl Judge {
+    /// How long to pause in the next period, after one in which so many sessions waited on
+    /// average and so many answers came in a second.
+    fn next(&mut self, waiting: f64, rate: f64) -> Duration {
+        let wished = pause(waiting, rate);
+        if wished.is_zero() {
+            *self = Self::default();
+            return wished;
+        }
+        // How long an answer takes is their quotient (Little's law).
+        let power = rate / (waiting / rate);
+        let seen = if self.pausing { &mut self.with } else { &mut self.without };
+        *seen = Some(seen.map_or(power, |before| before + NEWS * (power - before)));
+        self.periods = self.periods.wrapping_add(1);
+        let better = match (self.with, self.without) {
+            (Some(with), Some(without)) => with >= without * AS_GOOD,
+            (with, _) => with.is_none(),
+        };
+        self.pausing = better != self.periods.is_multiple_of(TRIAL);
+        if self.pausing { wished } else { Duration::ZERO }
+    }
+}
+
+/// How long to pause, if pauses are of use.
 fn pause(waiting: f64, rate: f64) -> Duration {
     if !(rate >= BUSY_RATE && waiting >= FEWEST as f64) {
         return Duration::ZERO;
@@ -104,17 +145,59 @@ mod tests {
             let found = pause(waiting, rate).as_nanos();
             assert_eq!(found, microseconds * 1000, "{waiting} at {rate} a second");
         };
-        // 64 sessions that wait 3.2 ms each, 16 that wait 0.5 ms.
+        // 64 sessions that wait 3.2 ms each, 16 that wait 0.4 ms.
         check(64.0, 20_000.0, 100);
-        check(16.0, 31_250.0, 32);
+        check(16.0, 40_000.0, 50);
         // The server is quicker than any pause is worth.
-        check(16.0, 80_000.0, 0);
+        check(16.0, 81_000.0, 0);
         // One after the other, or few, or seldom.
         check(1.0, 14_000.0, 0);
-        check(7.9, 10_000.0, 0);
+        check(3.9, 10_000.0, 0);
         check(1000.0, 9_000.0, 0);
         check(f64::NAN, 20_000.0, 0);
         check(8.0, f64::INFINITY, 0);
+    }
+
+    /// In how many of so many periods it pauses, where a pause does this to what waits and
+    /// to the rate.
+    fn pausing(judge: &mut Judge, periods: u32, with: (f64, f64), without: (f64, f64)) -> u32 {
+        let mut pause = Duration::ZERO;
+        let mut count = 0;
+        for _ in 0..periods {
+            let (waiting, rate) = if pause.is_zero() { without } else { with };
+            pause = judge.next(waiting, rate);
+            count += u32::from(!pause.is_zero());
+        }
+        count
+    }
+
+    #[test]
+    fn pauses_stay_where_answers_are_not_later_for_them() {
+        let rounds = 10;
+        let all = TRIAL * rounds;
+        let check = |with, without, expected: u32| {
+            let found = pausing(&mut Judge::default(), all, with, without);
+            assert!(found.abs_diff(expected) <= 1, "{found} of {all}");
+        };
+        // A server that is busy anyway: more answers, or as many, from as many sessions.
+        check((16.0, 33_000.0), (16.0, 30_000.0), all - rounds);
+        check((16.0, 30_000.0), (16.0, 30_000.0), all - rounds);
+        // One that waits for the next question: fewer answers, or the same ones later.
+        check((16.0, 39_000.0), (16.0, 48_000.0), rounds);
+        check((24.0, 40_000.0), (20.0, 40_000.0), rounds);
+    }
+
+    #[test]
+    fn what_changes_is_noticed() {
+        let mut judge = Judge::default();
+        let (busy, spare) = ((16.0, 33_000.0), (16.0, 48_000.0));
+        assert!(pausing(&mut judge, TRIAL * 4, busy, (16.0, 30_000.0)) > TRIAL * 3);
+        // The server has time again, where nobody pauses.
+        pausing(&mut judge, TRIAL * 8, busy, spare);
+        assert!(pausing(&mut judge, TRIAL * 4, busy, spare) <= 5);
+        // Hardly anybody asks: what was seen is of no use any more.
+        assert_eq!(judge.next(1.0, 500.0), Duration::ZERO);
+        assert!(judge.with.is_none() && judge.without.is_none() && !judge.pausing);
     }
 
     #[test]
