@@ -1,5 +1,6 @@
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Deref;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -17,17 +18,36 @@ pub(crate) trait LogFile: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-impl LogFile for File {
+/// A file that this process alone appends to, until it is dropped.
+pub(crate) struct Held(File);
+
+impl LogFile for Held {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        (&mut &*self).write_all(bytes)
+        (&mut &self.0).write_all(bytes)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        self.set_len(length)
+        self.0.set_len(length)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.0.sync_data()
+    }
+}
+
+impl Deref for Held {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    /// Closing the file is not enough: a child that is just being started has it open too,
+    /// until it runs its own program.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 
@@ -42,7 +62,7 @@ pub(crate) struct Tail {
 }
 
 /// Opens the file for appending, alone: folder and file belong to their owner only.
-pub(crate) fn open(folder: &Path, path: &Path) -> Result<File, OpenError> {
+pub(crate) fn open(folder: &Path, path: &Path) -> Result<Held, OpenError> {
     let failed = |source| OpenError::Io { path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed)?;
@@ -64,6 +84,7 @@ pub(crate) fn open(folder: &Path, path: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
+    let file = Held(file);
     file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
     // The name of a new file is as durable as its lines only once its folder is.
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
@@ -114,4 +135,21 @@ fn check(lines: &[u8], from_start: bool) -> Result<Head, (u64, Broken)> {
         head = Some(line.head());
     }
     head.ok_or((0, Broken::Malformed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_being_started_keeps_nobody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let held = open(folder.path(), &log).unwrap();
+        let in_the_child = held.try_clone().unwrap();
+        assert!(matches!(open(folder.path(), &log), Err(OpenError::InUse(_))));
+        drop(held);
+        open(folder.path(), &log).unwrap();
+        drop(in_the_child);
+    }
 }

@@ -1,7 +1,7 @@
 //! Faults that no real part produces on demand: a disk that is full in the middle of a
 //! line, one that cannot be cut, an fsync that fails, a write that hangs.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::file::{self, LogFile};
 use crate::{AuditError, FILE_NAME, verify};
 
 struct Faulty {
-    file: File,
+    file: file::Held,
     full: AtomicBool,
     uncuttable: AtomicBool,
     unsyncable: AtomicBool,

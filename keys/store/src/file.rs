@@ -49,11 +49,22 @@ pub(crate) fn close_to_others(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Holds a store for this process until the file is closed.
-pub(crate) fn lock(store: &Path) -> Result<File, StoreError> {
+/// Holds a store for this process until it is dropped.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a child that is just being started has it open too,
+    /// until it runs its own program.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Holds a store for this process.
+pub(crate) fn lock(store: &Path) -> Result<Lock, StoreError> {
     let file = private().create(true).truncate(false).open(beside(store, ".lock"))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(store.to_owned())),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
@@ -114,4 +125,21 @@ fn private() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_being_started_keeps_nobody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.db");
+        let held = lock(&store).unwrap();
+        let in_the_child = held.0.try_clone().unwrap();
+        assert!(matches!(lock(&store), Err(StoreError::InUse(_))));
+        drop(held);
+        lock(&store).unwrap();
+        drop(in_the_child);
+    }
 }

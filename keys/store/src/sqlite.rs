@@ -3,13 +3,13 @@ pub(crate) mod reading;
 mod turn;
 mod worker;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
+use crate::file::Lock;
 use crate::sql::Transaction;
 use turn::{Taken, Turn};
 pub(crate) use worker::{Lane, Workers};
@@ -26,7 +26,7 @@ pub(crate) struct Writing {
     pub(crate) write: Arc<Turn>,
     workers: Workers,
     /// Held until everything else is closed.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Sqlite {
@@ -34,7 +34,7 @@ impl Sqlite {
     pub(crate) fn start(
         path: &Path,
         connection: Connection,
-        lock: File,
+        lock: Lock,
     ) -> Result<Self, StoreError> {
         let write = Arc::new(Turn::new(connection));
         let workers = Workers::start(path, Arc::clone(&write))?;
